@@ -1,0 +1,52 @@
+"""kerasdecay: learning-rate decay for Keras 3.
+
+The callbacks stand here; `kerasdecay.schedules`, `kerasdecay.rules`, `kerasdecay.report`,
+`kerasdecay.study` and `kerasdecay.tuner` hold the rest. Importing this loads no framework: a name
+is looked up when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kerasdecay.callbacks import (
+        LearningRateDecay,
+        PlateauDecay,
+        PowerStepDecay,
+        WarmupDecay,
+    )
+    from kerasdecay.schedules import simulate
+
+__version__: str
+
+_HOMES = {
+    "LearningRateDecay": "kerasdecay.callbacks",
+    "PlateauDecay": "kerasdecay.callbacks",
+    "PowerStepDecay": "kerasdecay.callbacks",
+    "WarmupDecay": "kerasdecay.callbacks",
+    "simulate": "kerasdecay.schedules",
+}
+
+__all__ = [
+    "LearningRateDecay",
+    "PlateauDecay",
+    "PowerStepDecay",
+    "WarmupDecay",
+    "__version__",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("kerasdecay")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kerasdecay' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

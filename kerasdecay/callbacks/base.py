@@ -1,0 +1,246 @@
+"""The decay callback: binds a schedule to a training, feeds the rules, keeps the record."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+from collections.abc import Iterable
+from typing import Any, Self
+
+import keras
+
+from kerasdecay import _checks
+from kerasdecay._config import from_config, to_config
+from kerasdecay._reporter import reporter
+from kerasdecay.callbacks import metrics, optimizers, plans, updates
+from kerasdecay.callbacks.base_rates import BaseRates
+from kerasdecay.callbacks.run import Channel, Run
+from kerasdecay.callbacks.state_file import StateFile
+from kerasdecay.callbacks.trace import Event, Setup, Trace
+from kerasdecay.rules import Rule
+from kerasdecay.schedules import Moment, Schedule, Timeline, warmup as warmed_up
+from kerasdecay.schedules.duration import Duration
+
+
+class DecayCallback(keras.callbacks.Callback):
+    """The life of every decay callback; subclasses are final and only fill in the parts.
+
+    Args:
+        schedule: A schedule, or a function f(epoch) or f(epoch, learning_rate).
+        warmup: A linear warmup before it: a duration, or None.
+        rules: The rules that scale it.
+        epochs: The horizon in epochs, warmup included; None takes `fit`'s.
+        update: When the rate is written: `"auto"`, `"epoch"`, `"batch"` or `"20 steps"`.
+        state_path: A file for the rules' states; needed only to go on after a crash.
+        verbose: 0 shows nothing, 1 a panel before and a summary after the training.
+    """
+
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep the arguments as given, for `get_config`."""
+        self = super().__new__(cls)
+        self._arguments = (args, kwargs)
+        return self
+
+    def __init__(
+        self,
+        schedule: Any,
+        *,
+        warmup: Duration | None = None,
+        rules: Iterable[Rule[Any]] = (),
+        epochs: int | None = None,
+        update: str = "auto",
+        state_path: str | os.PathLike[str] | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__()
+        owner = type(self).__name__
+        schedule = plans.as_schedule(schedule)
+        if warmup is not None:
+            if not isinstance(schedule, Schedule):
+                raise _checks.invalid(
+                    owner,
+                    "warmup",
+                    "None with a function of (epoch, learning_rate), whose rates are known only as "
+                    "they come",
+                    warmup,
+                    "Use a schedule, or a function of the epoch alone.",
+                )
+            schedule = warmed_up(schedule, warmup)
+        self.schedule = schedule
+        self.rules = _checked_rules(owner, rules)
+        self.epochs = None if epochs is None else _checks.integer(owner, "epochs", epochs, at_least=1)
+        self.update = updates.choose(update, schedule)
+        self.state_path = state_path
+        self.verbose = _checks.integer(owner, "verbose", verbose, at_least=0)
+        self.trace: Trace | None = None
+        self._run: Run | None = None
+        self._state_file: StateFile | None = None
+        self._best_weights: list[Any] | None = None
+        self._watch = metrics.Watch(owner)
+        self._directed = self.rules
+        self._base_rates = BaseRates(owner)
+
+    @property
+    def events(self) -> list[Event]:
+        """What the rules decided in the last training, each with its reason; not the "not yet"s."""
+        return [] if self.trace is None else self.trace.events
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Find out, before the first step, whether this training can be done."""
+        self._forget()
+        optimizers.check_settable(self.model)
+        if isinstance(self.schedule, Schedule):
+            self.schedule.check(Moment.of(0, self._timeline()))
+        self._watch = metrics.Watch(type(self).__name__)
+        self._directed = tuple(self._watch.directed(rule, self.model) for rule in self.rules)
+        if self.state_path is not None:
+            self._state_file = StateFile(self.state_path, self._fingerprint())
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the rate of the epoch's first batch."""
+        if self._run is None:
+            self._run = self._start(epoch)
+        self._run.begin_epoch(self.model, epoch)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the rate of this batch, if the schedule moves within epochs."""
+        if self._run is not None:
+            self._run.begin_batch(self, batch)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Log the rate used, feed the rules, write what they decided."""
+        if self._run is None:
+            return
+        logs = {} if logs is None else logs
+        model = self.model
+        self._directed = tuple(
+            self._watch.directed(rule, model, built=True) for rule in self._directed
+        )
+        for event in self._run.end_epoch(model, epoch, logs, self._directed):
+            self._obey(event, model)
+        self._watch.note(self.rules, epoch, logs)
+        if self._state_file is not None:
+            states = {
+                channel.key: [state.to_data() for state in channel.states]
+                for channel in self._run.channels
+            }
+            bases = {channel.key: channel.plan.base_rate for channel in self._run.channels}
+            self._state_file.save(epoch + 1, bases, states)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Leave the last rate in place, show the summary, let go of the model."""
+        self._watch.close(self.rules)
+        if self.verbose and self.trace is not None:
+            reporter().summarise(self.trace)
+        self._forget()
+        self._model = None
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments as plain data; a function stays the object that it is."""
+        args, kwargs = self._arguments
+        signature = inspect.signature(type(self))
+        bound = signature.bind(*args, **kwargs)
+        config: dict[str, Any] = {}
+        for name, value in bound.arguments.items():
+            if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+                config.update(to_config(value))
+            else:
+                config[name] = to_config(value)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Rebuild a callback from `get_config()`'s result."""
+        return cls(**{name: from_config(value) for name, value in config.items()})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles carry the configuration and the record, not the model or the run."""
+        return {**self.__dict__, **_NOT_CARRIED}
+
+    def _timeline(self) -> Timeline:
+        params = self.params or {}
+        epochs = self.epochs if self.epochs is not None else params.get("epochs", 1)
+        return Timeline(epochs, params.get("steps"), self.update.unit)
+
+    def _start(self, epoch: int) -> Run:
+        timeline = self._timeline()
+        leaves = optimizers.leaves(self.model)
+        held = self._state_file.begin(epoch) if self._state_file is not None else None
+        schedule = self.schedule
+        bases: dict[str, float | None] = dict.fromkeys(leaves)
+        source = "given"
+        if not (isinstance(schedule, Schedule) and schedule.is_resolved):
+            bases, source = self._base_rates.find(
+                leaves, held[0] if held else {}, warn=isinstance(schedule, Schedule)
+            )
+        channels = []
+        for key, base in bases.items():
+            plan = plans.plan(schedule, base, timeline, self.update.every)
+            states = self._restored(key, held[1]) if held else None
+            channels.append(Channel(key, plan, self._directed, states))
+        setup = Setup(
+            decay=type(self).__name__,
+            schedule=getattr(channels[0].plan, "schedule", schedule),
+            rules=self.rules,
+            update=str(self.update),
+            epochs=timeline.epochs,
+            steps_per_epoch=timeline.steps_per_epoch,
+            base_rates=bases,
+            base_source=source,
+            first_epoch=epoch,
+        )
+        warming = schedule.warmup_updates(timeline) if isinstance(schedule, Schedule) else 0
+        run = Run(setup, self.update, channels, math.ceil(warming / timeline.updates_per_epoch))
+        self.trace = run.trace
+        if self.verbose:
+            reporter().announce(self.trace)
+        return run
+
+    def _restored(self, key: str, held: Any) -> tuple[Any, ...]:
+        found = held.get(key)
+        if not isinstance(found, list) or len(found) != len(self.rules):
+            raise ValueError(
+                f"kerasdecay: state_path={str(self.state_path)!r} holds no states of "
+                f"{len(self.rules)} rule(s) for {key}. Pass the file of this training, or delete "
+                "it to let the rules start afresh."
+            )
+        return tuple(
+            rule.state_from_data(data) for rule, data in zip(self.rules, found, strict=True)
+        )
+
+    def _obey(self, event: Event, model: Any) -> None:
+        """Do what a decision asks for besides the rate."""
+        if self.verbose and event.kind == "reduce":
+            reporter().announce_decision(event, self.trace)
+        if event.decision.restore_best and self._best_weights is not None:
+            model.set_weights(self._best_weights)
+        if event.decision.stop:
+            model.stop_training = True
+        if event.kind == "improve" and any(rule.restores_best_weights for rule in self.rules):
+            self._best_weights = model.get_weights()
+
+    def _forget(self) -> None:
+        """Drop what belongs to one training; remember with which rates it left the optimizer."""
+        if self._run is not None:
+            self._base_rates.remember(self._run.channels)
+        self._run = self._state_file = self._best_weights = None
+
+    def _fingerprint(self) -> Any:
+        schedule = to_config(self.schedule)
+        return {"schedule": schedule, "rules": to_config(self.rules), "update": str(self.update)}
+
+
+_NOT_CARRIED = {"_model": None, "_run": None, "_state_file": None, "_best_weights": None}
+
+
+def _checked_rules(owner: str, rules: Any) -> tuple[Rule[Any], ...]:
+    rules = (rules,) if isinstance(rules, Rule) else tuple(rules)
+    for rule in rules:
+        if not isinstance(rule, Rule):
+            raise _checks.invalid(
+                owner, "rules", "kerasdecay rules, such as Plateau('val_loss')", rule
+            )
+    return rules

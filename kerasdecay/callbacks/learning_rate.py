@@ -1,0 +1,73 @@
+"""The general decay callback."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from kerasdecay.callbacks.base import DecayCallback
+from kerasdecay.rules import Rule
+from kerasdecay.schedules import Schedule
+from kerasdecay.schedules.duration import Duration
+
+
+class LearningRateDecay(DecayCallback):
+    """Set the learning rate by any schedule, warmed up and scaled by any rules.
+
+    rate(t) = schedule(t) × scale. The schedule is a pure function of the position t in epochs; the
+    scale is what the rules have decided so far, 1 at first. Rules rest while the schedule warms up.
+
+    Args:
+        schedule: A schedule of `kerasdecay.schedules`; or a function f(epoch), or
+            f(epoch, learning_rate) as for Keras' LearningRateScheduler (the second argument is the
+            rate before, without the rules' scale). A function's own errors reach you.
+        warmup: A linear warmup before the schedule: epochs, `"500 steps"` or `"10%"`; None: none.
+        rules: Rules of `kerasdecay.rules`, such as `Plateau("val_loss")`.
+        epochs: The horizon in epochs, warmup included, an integer >= 1; None takes `fit`'s. Beyond
+            it the final rate holds.
+        update: When the rate is written. `"epoch"`: the schedule sampled at each epoch's start;
+            `"batch"`: at each batch; `"20 steps"`: every so often, where a write is dear; `"auto"`:
+            once an epoch for schedules that change only between epochs, else at each batch.
+        state_path: A JSON file that keeps the rules' states after each epoch, so that a training
+            that was killed resumes with its decisions. List this callback before the one that
+            saves the model.
+        verbose: 0 prints nothing; 1 prints a panel before the training, each reduction, and a
+            summary after it.
+
+    Attributes:
+        trace: The record of the last training: rates, decisions, logs (None before the first).
+        events: The decisions that changed or flagged something, each with its reason.
+
+    Raises:
+        ValueError: At once for an argument out of its range; when training begins for an optimizer
+            whose rate cannot be set, a schedule that does not fit the horizon, or an unknown number
+            of steps where one is needed.
+
+    Example:
+        >>> from kerasdecay import LearningRateDecay
+        >>> from kerasdecay.rules import Plateau
+        >>> from kerasdecay.schedules import PowerStep
+        >>> decay = LearningRateDecay(PowerStep(0.1), warmup="5%", rules=[Plateau("val_loss")])
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule | Callable[..., float],
+        *,
+        warmup: Duration | None = None,
+        rules: Iterable[Rule[Any]] = (),
+        epochs: int | None = None,
+        update: str = "auto",
+        state_path: str | os.PathLike[str] | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            schedule,
+            warmup=warmup,
+            rules=rules,
+            epochs=epochs,
+            update=update,
+            state_path=state_path,
+            verbose=verbose,
+        )

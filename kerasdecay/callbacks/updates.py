@@ -1,0 +1,70 @@
+"""When the rate is written: `update="epoch"`, `"batch"`, `"20 steps"`, `"auto"`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+from kerasdecay import _checks
+from kerasdecay.schedules import Schedule
+from kerasdecay.schedules import duration as durations
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+    """How often the schedule is sampled and written.
+
+    Args:
+        unit: `"epoch"` or `"step"`, the unit of the timeline.
+        every: Steps that one write holds for.
+    """
+
+    unit: Literal["epoch", "step"]
+    every: int = 1
+
+    def __str__(self) -> str:
+        if self.unit == "epoch":
+            return "epoch"
+        return "batch" if self.every == 1 else f"{self.every} steps"
+
+
+_ALLOWED = '"auto", "epoch", "batch" or a number of steps such as "20 steps"'
+
+
+def choose(update: Any, schedule: Any) -> Update:
+    """Return the update that an argument asks for.
+
+    `"auto"` samples once an epoch what changes only between epochs, and everything else at every
+    batch.
+
+    Raises:
+        ValueError: If `update` is none of the allowed; if a function of (epoch, learning_rate) is
+            to be sampled within epochs.
+    """
+    is_function = not isinstance(schedule, Schedule)
+    if update == "auto":
+        return Update("epoch" if is_function or not schedule.changes_within_epochs else "step")
+    if update == "epoch":
+        return Update("epoch")
+    chosen = _within_epochs(update)
+    if is_function:
+        raise _checks.invalid(
+            "LearningRateDecay",
+            "update",
+            '"epoch" for a function of (epoch, learning_rate), which moves on once an epoch',
+            update,
+        )
+    return chosen
+
+
+def _within_epochs(update: Any) -> Update:
+    if update == "batch":
+        return Update("step")
+    if isinstance(update, str):
+        try:
+            amount, unit = durations.parse("LearningRateDecay", "update", update)
+        except ValueError:
+            amount, unit = 0.0, ""
+        if unit == "steps" and amount >= 1:
+            return Update("step", int(amount))
+    raise _checks.invalid("LearningRateDecay", "update", _ALLOWED, update)

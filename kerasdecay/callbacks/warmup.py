@@ -1,0 +1,62 @@
+"""A warmup into any schedule, as a callback."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from kerasdecay.callbacks.base import DecayCallback
+from kerasdecay.rules import Rule
+from kerasdecay.schedules import Constant, Schedule, warmup
+from kerasdecay.schedules.duration import Duration
+
+
+class WarmupDecay(DecayCallback):
+    """Rise linearly to the initial rate, then follow a schedule over the rest of the horizon.
+
+    See `kerasdecay.schedules.Warmup` for the formula.
+
+    Args:
+        duration: Of the warmup: epochs, `"500 steps"` or `"10%"` of the horizon.
+        then: The schedule that follows; None: constant.
+        start: The first rate's share of the initial rate, in [0, 1]; None starts one update up, so
+            that the first update already trains.
+        rules: Rules that scale the rate; they rest during the warmup.
+        epochs: The horizon, warmup included; None takes `fit`'s.
+        update: See `LearningRateDecay`.
+        state_path: See `LearningRateDecay`.
+        verbose: See `LearningRateDecay`.
+
+    Raises:
+        ValueError: For a value out of its range; for a warmup longer than the horizon.
+
+    Example:
+        >>> from kerasdecay import WarmupDecay, simulate
+        >>> from kerasdecay.schedules import Constant
+        >>> simulate(WarmupDecay(2, then=Constant(0.1)), epochs=3).tolist()
+        [0.05, 0.1, 0.1]
+
+    Source: Goyal et al., Accurate, Large Minibatch SGD, 2017 (arXiv:1706.02677).
+    """
+
+    def __init__(
+        self,
+        duration: Duration,
+        then: Schedule | None = None,
+        start: float | None = None,
+        *,
+        rules: Iterable[Rule[Any]] = (),
+        epochs: int | None = None,
+        update: str = "auto",
+        state_path: str | os.PathLike[str] | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            warmup(Constant() if then is None else then, duration, start),
+            rules=rules,
+            epochs=epochs,
+            update=update,
+            state_path=state_path,
+            verbose=verbose,
+        )

@@ -1,0 +1,137 @@
+"""The rule: immutable state + pure `advance(state, observation)` → new state with its reason."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from kerasdecay._config import Configurable
+
+
+@dataclasses.dataclass(frozen=True)
+class Observation:
+    """What a rule is shown when an epoch has ended.
+
+    Args:
+        epoch: The epoch, from 0.
+        metrics: Its logs: name → number.
+        learning_rate: The rate in force: schedule × scales so far, > 0.
+    """
+
+    epoch: int
+    metrics: Mapping[str, float]
+    learning_rate: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What a rule decided, and why.
+
+    Args:
+        kind: `"reduce"` (the rate changes), `"improve"`, `"wait"`, `"cooldown"`, `"floor"`,
+            `"absent"` (nothing to observe) or `"nonfinite"` (a NaN or an infinity was observed).
+        reason: One line in words.
+        restore_best: The weights of the best epoch are to be put back.
+        stop: The training is to end.
+    """
+
+    kind: str
+    reason: str
+    restore_best: bool = False
+    stop: bool = False
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it is more than "not yet": something changed, or something was wrong."""
+        return self.kind in ("reduce", "nonfinite") or self.restore_best or self.stop
+
+
+NOT_YET = Decision("wait", "nothing observed yet")
+
+
+@dataclasses.dataclass(frozen=True)
+class RuleState:
+    """What a rule remembers: plain numbers, so that it goes into a JSON file and back.
+
+    Args:
+        scale: What the schedule's rate is multiplied by.
+        decision: The last decision; not part of what is remembered across a restart.
+    """
+
+    scale: float = 1.0
+    decision: Decision = NOT_YET
+
+    def to_data(self) -> dict[str, Any]:
+        """Return what must survive a restart as plain data."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "decision"
+        }
+
+
+State = TypeVar("State", bound=RuleState)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule(Configurable, abc.ABC, Generic[State]):
+    """A closed-loop rule. Subclasses are final, frozen, and need no Keras.
+
+    Example:
+        >>> from kerasdecay.rules import Plateau
+        >>> rule = Plateau("loss", factor=0.5, patience=2)
+        >>> [state.scale for state in rule.replay([1.0, 1.0, 1.0, 1.0, 1.0])]
+        [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+
+    state_class: ClassVar[type[RuleState]] = RuleState
+
+    @abc.abstractmethod
+    def advance(self, state: State, observation: Observation) -> State:
+        """Return the state after one more epoch, its decision inside."""
+
+    @property
+    @abc.abstractmethod
+    def watched(self) -> str:
+        """The name, in the epoch's logs, of what the rule looks at."""
+
+    @property
+    def restores_best_weights(self) -> bool:
+        """Whether its decisions may ask for the weights of the best epoch."""
+        return False
+
+    def initial_state(self) -> State:
+        """Return the state before any observation."""
+        return self.state_class()  # type: ignore[return-value]
+
+    def state_from_data(self, data: Mapping[str, Any]) -> State:
+        """Reverse `RuleState.to_data`.
+
+        Raises:
+            ValueError: If the data are not those of this rule's state.
+        """
+        expected = set(self.initial_state().to_data())
+        if set(data) != expected:
+            raise ValueError(
+                f"{type(self).__name__}: the state must hold {sorted(expected)}. "
+                f"Received: {sorted(data)}."
+            )
+        return self.state_class(**data)  # type: ignore[return-value]
+
+    def replay(
+        self, values: Iterable[float | Mapping[str, float]], learning_rate: float = 1.0
+    ) -> Iterator[State]:
+        """Yield the state after each epoch of a finished training.
+
+        Args:
+            values: For each epoch the watched value, or a mapping of all logs.
+            learning_rate: The open-loop rate of that training, > 0.
+        """
+        state = self.initial_state()
+        for epoch, value in enumerate(values):
+            metrics = value if isinstance(value, Mapping) else {self.watched: value}
+            observation = Observation(epoch, metrics, learning_rate * state.scale)
+            state = self.advance(state, observation)
+            yield state

@@ -1,0 +1,40 @@
+"""Which way a monitored metric improves."""
+
+from __future__ import annotations
+
+import re
+
+from kerasdecay import _checks
+
+MODES = ("auto", "min", "max")
+
+_FALLS = re.compile(
+    r"(^|_)(loss|error|mse|mae|rmse|mape|msle|perplexity|crossentropy|divergence|poisson|hinge)$"
+)
+_RISES = re.compile(r"(^|_)(acc|accuracy|auc|precision|recall|f1|score|iou|r2)$")
+
+
+def direction_of(monitor: str) -> str | None:
+    """Return `"min"` or `"max"` where the name alone tells, else None.
+
+    Example:
+        >>> direction_of("val_loss"), direction_of("val_accuracy"), direction_of("my_metric")
+        ('min', 'max', None)
+    """
+    name = monitor.removeprefix("val_")
+    if _FALLS.search(name):
+        return "min"
+    if _RISES.search(name):
+        return "max"
+    return None
+
+
+def undecided(owner: str, monitor: str) -> ValueError:
+    """Return the error for a metric whose direction nobody knows."""
+    return _checks.invalid(
+        owner,
+        "mode",
+        f"'min' or 'max' for a metric whose name does not tell (monitor={monitor!r})",
+        "auto",
+        "Pass mode='min' if lower is better, mode='max' if higher is.",
+    )

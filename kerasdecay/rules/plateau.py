@@ -1,0 +1,176 @@
+"""Reduce on a plateau: when a metric has stopped improving."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import struct
+from typing import ClassVar
+
+from kerasdecay import _checks
+from kerasdecay.rules import monitor as monitors
+from kerasdecay.rules.base import Decision, Observation, Rule, RuleState
+
+
+@dataclasses.dataclass(frozen=True)
+class PlateauState(RuleState):
+    """`best` value so far (None before the first), epochs of `wait`, of `cooldown` still to go."""
+
+    best: float | None = None
+    wait: int = 0
+    cooldown: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Plateau(Rule[PlateauState]):
+    """Multiply the rate by `factor` when the metric has not improved for `patience` epochs.
+
+    The decisions of Keras' ReduceLROnPlateau, argument for argument, with three differences: a NaN
+    or an infinity counts as an epoch without improvement and never becomes the best value; an epoch
+    without the metric does not count; and the state can be saved.
+
+    Args:
+        monitor: Name of the metric in the epoch's logs.
+        factor: In (0, 1): new rate = rate × factor.
+        patience: Epochs without improvement before a reduction, an integer >= 0.
+        mode: `"min"`, `"max"`, or `"auto"`: by the metric's name.
+        min_delta: Smallest change that counts as an improvement, >= 0.
+        cooldown: Epochs after a reduction in which nothing is counted, an integer >= 0.
+        min_lr: The scale is lowered only while the rate is above this (compared in single
+            precision, as the optimizer holds it), and no further than to it; >= 0.
+        min_delta_mode: `"abs"`: `min_delta` is in the metric's units; `"rel"`: in shares of the
+            best value's magnitude.
+        restore_best_weights: Go back to the weights of the best epoch at each reduction.
+        stop_at_min_lr: End the training when a reduction is due and the rate is at `min_lr`.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Example:
+        >>> rule = Plateau("val_loss", factor=0.1, patience=1)
+        >>> *_, state = rule.replay([0.5, 0.6])
+        >>> state.decision.reason
+        'val_loss 0.6 has not improved on 0.5 by 0.0001 for 1 epoch: rate × 0.1'
+
+    Source: keras.callbacks.ReduceLROnPlateau, Keras 3.
+    """
+
+    state_class: ClassVar[type[RuleState]] = PlateauState
+
+    monitor: str = "val_loss"
+    factor: float = 0.1
+    patience: int = 10
+    mode: str = "auto"
+    min_delta: float = 1e-4
+    cooldown: int = 0
+    min_lr: float = 0.0
+    min_delta_mode: str = "abs"
+    restore_best_weights: bool = False
+    stop_at_min_lr: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.monitor, str) or not self.monitor:
+            raise _checks.invalid("Plateau", "monitor", "the name of a metric", self.monitor)
+        numbers = {
+            "factor": _checks.number("Plateau", "factor", self.factor, above=0, below=1),
+            "patience": _checks.integer("Plateau", "patience", self.patience, at_least=0),
+            "min_delta": _checks.number("Plateau", "min_delta", self.min_delta, at_least=0),
+            "cooldown": _checks.integer("Plateau", "cooldown", self.cooldown, at_least=0),
+            "min_lr": _checks.number("Plateau", "min_lr", self.min_lr, at_least=0),
+        }
+        for argument, value in numbers.items():
+            object.__setattr__(self, argument, value)
+        _checks.choice("Plateau", "mode", self.mode, monitors.MODES)
+        _checks.choice("Plateau", "min_delta_mode", self.min_delta_mode, ("abs", "rel"))
+
+    @property
+    def watched(self) -> str:
+        """`monitor`."""
+        return self.monitor
+
+    @property
+    def restores_best_weights(self) -> bool:
+        """`restore_best_weights`."""
+        return self.restore_best_weights
+
+    def advance(self, state: PlateauState, observation: Observation) -> PlateauState:
+        """Return the state after one more epoch."""
+        value = observation.metrics.get(self.monitor)
+        if value is None:
+            return _decide(state, "absent", f"{self.monitor} was not measured: does not count")
+        cooldown = state.cooldown
+        if cooldown > 0:
+            state = dataclasses.replace(state, cooldown=cooldown - 1, wait=0)
+        if self._is_improvement(value, state.best):
+            state = dataclasses.replace(state, best=float(value), wait=0)
+            return _decide(state, "improve", f"{self.monitor} {value:.4g} is the best so far")
+        if state.cooldown > 0:
+            reason = f"{self._complaint(value, state.best)}; cooling down"
+            return _decide(state, self._kind(value, "cooldown"), reason)
+        state = dataclasses.replace(state, wait=state.wait + 1)
+        waited = f"{self._complaint(value, state.best)} for {_epochs(state.wait)}"
+        if state.wait < self.patience:
+            reason = f"{waited} of {self.patience}"
+            return _decide(state, self._kind(value, "wait"), reason)
+        return self._reduce(state, observation, waited)
+
+    def _reduce(self, state: PlateauState, observation: Observation, waited: str) -> PlateauState:
+        rate = observation.learning_rate
+        if not _single(rate) > _single(self.min_lr):
+            reason = f"{waited}, and the rate is at min_lr {self.min_lr:g}"
+            if self.stop_at_min_lr:
+                return _decide(state, "floor", f"{reason}: stop", stop=True)
+            return _decide(state, "floor", reason)
+        change = max(rate * self.factor, self.min_lr) / rate
+        state = dataclasses.replace(
+            state, scale=state.scale * change, wait=0, cooldown=self.cooldown
+        )
+        reason = f"{waited}: rate × {change:.4g}"
+        if self.restore_best_weights:
+            reason += ", best weights restored"
+        return _decide(state, "reduce", reason, restore_best=self.restore_best_weights)
+
+    def _is_improvement(self, value: float, best: float | None) -> bool:
+        if not math.isfinite(value):
+            return False
+        if best is None:
+            return True
+        delta = self.min_delta * (abs(best) if self.min_delta_mode == "rel" else 1.0)
+        return value + delta < best if self._direction == "min" else value - delta > best
+
+    @property
+    def _direction(self) -> str:
+        direction = monitors.direction_of(self.monitor) if self.mode == "auto" else self.mode
+        if direction is None:
+            raise monitors.undecided("Plateau", self.monitor)
+        return direction
+
+    def _complaint(self, value: float, best: float | None) -> str:
+        if not math.isfinite(value):
+            return f"{self.monitor} is {value:g}, which counts as no improvement,"
+        if best is None:
+            return f"{self.monitor} {value:.4g} has no value to improve on"
+        share = " of it" if self.min_delta_mode == "rel" else ""
+        return (
+            f"{self.monitor} {value:.4g} has not improved on {best:.4g} "
+            f"by {self.min_delta:g}{share}"
+        )
+
+    @staticmethod
+    def _kind(value: float, kind: str) -> str:
+        return kind if math.isfinite(value) else "nonfinite"
+
+
+def _decide(
+    state: PlateauState, kind: str, reason: str, *, restore_best: bool = False, stop: bool = False
+) -> PlateauState:
+    return dataclasses.replace(state, decision=Decision(kind, reason, restore_best, stop))
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch" + ("s" if count != 1 else "")
+
+
+def _single(value: float) -> float:
+    """Round to single precision, the optimizer's."""
+    return struct.unpack("f", struct.pack("f", value))[0]

@@ -1,0 +1,136 @@
+"""The schedule: position → learning rate, pure, closed form, immutable."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from typing import Any, Self
+
+from kerasdecay import _checks
+from kerasdecay._config import Configurable
+from kerasdecay.schedules import duration as durations
+from kerasdecay.schedules.namespace import NUMPY, ArrayNamespace
+from kerasdecay.schedules.timeline import Moment, Timeline
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule(Configurable, abc.ABC):
+    """A pure function of time. Subclasses are final and state one formula, `learning_rate`."""
+
+    @abc.abstractmethod
+    def learning_rate(self, now: Moment) -> Any:
+        """Return the rate at a moment: a number, a vector or a tensor, as the moment is."""
+
+    @abc.abstractmethod
+    def resolve(self, initial_learning_rate: float) -> Self:
+        """Return this schedule with every initial rate that was left open filled in."""
+
+    @property
+    @abc.abstractmethod
+    def is_resolved(self) -> bool:
+        """Whether every initial rate is given, so that rates can be computed."""
+
+    @property
+    def changes_within_epochs(self) -> bool:
+        """Whether sampling at each epoch's start would lose anything, for any run."""
+        return True
+
+    def warmup_updates(self, timeline: Timeline) -> int:
+        """Return the number of updates that warm up, at the start of the run."""
+        return self.warmup_from(Moment.of(0, timeline))
+
+    def warmup_from(self, start: Moment) -> int:
+        """Return the number of updates that warm up, where the schedule starts at `start`."""
+        return 0
+
+    def check(self, start: Moment) -> None:
+        """Raise a ValueError if the schedule cannot be laid over the horizon of `start`."""
+
+    def rates(self, updates: Any, timeline: Timeline, xp: ArrayNamespace = NUMPY) -> Any:
+        """Return the rates at `updates` (batches or epochs done, by the timeline's unit).
+
+        Args:
+            updates: An integer or an array of integers >= 0; beyond the horizon the last rate holds.
+            timeline: The run: horizon, steps per epoch, unit.
+            xp: The array namespace of `updates`.
+
+        Example:
+            >>> from kerasdecay.schedules import PowerStep, Timeline
+            >>> PowerStep(0.1).rates(5, Timeline(15, unit="epoch")).item()
+            0.010000000000000002
+        """
+        return self.learning_rate(Moment.of(updates, timeline, xp))
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape(Schedule):
+    """A schedule with an initial rate of its own: what every named shape is.
+
+    Args:
+        initial_learning_rate: η₀, a finite number > 0; None leaves it to the optimizer that the
+            schedule is used with.
+    """
+
+    initial_learning_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.initial_learning_rate is not None:
+            self._number("initial_learning_rate", above=0)
+
+    def resolve(self, initial_learning_rate: float) -> Self:
+        """Return this shape with `initial_learning_rate`, unless it has one already."""
+        if self.is_resolved:
+            return self
+        return dataclasses.replace(self, initial_learning_rate=initial_learning_rate)
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether the initial rate is given."""
+        return self.initial_learning_rate is not None
+
+    @property
+    def initial(self) -> float:
+        """η₀, or a ValueError that says how to give one."""
+        if self.initial_learning_rate is None:
+            raise _checks.invalid(
+                type(self).__name__,
+                "initial_learning_rate",
+                "a number > 0 before rates can be computed",
+                None,
+                "Pass it, or use the schedule in a callback, which takes the optimizer's rate.",
+            )
+        return self.initial_learning_rate
+
+    def _number(self, argument: str, **limits: Any) -> None:
+        """Check a field and store it as a float."""
+        value = _checks.number(type(self).__name__, argument, getattr(self, argument), **limits)
+        object.__setattr__(self, argument, value)
+
+    def _duration(self, argument: str) -> None:
+        """Check a field that is a duration longer than 0."""
+        durations.check(type(self).__name__, argument, getattr(self, argument), positive=True)
+
+    def _updates(self, argument: str, now: Moment) -> float:
+        """Return a field that is a duration in updates of this run, with fraction.
+
+        Raises:
+            ValueError: If it is shorter than one update, or longer than the shape's horizon.
+        """
+        value = getattr(self, argument)
+        exact = durations.exact_updates_in(value, now.timeline, now.horizon)
+        if not 1 <= round(exact, 9) <= now.horizon:
+            raise _checks.invalid(
+                type(self).__name__,
+                argument,
+                f"between one {now.timeline.unit} and the {now.horizon} {now.timeline.unit}s that "
+                "there are to decay in",
+                value,
+                "Change it, train longer, or write the rate at every batch.",
+            )
+        return exact
+
+    def _integer(self, argument: str, *, at_least: int) -> None:
+        """Check a field and store it as an int."""
+        value = getattr(self, argument)
+        value = _checks.integer(type(self).__name__, argument, value, at_least=at_least)
+        object.__setattr__(self, argument, value)

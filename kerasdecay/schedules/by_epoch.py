@@ -1,0 +1,75 @@
+"""A schedule out of the user's own function of the epoch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+
+from kerasdecay import _checks
+from kerasdecay.schedules.base import Schedule
+from kerasdecay.schedules.namespace import NUMPY
+from kerasdecay.schedules.timeline import Moment
+
+
+@dataclasses.dataclass(frozen=True)
+class ByEpoch(Schedule):
+    """Any function of the epoch: η(t) = f(⌊t⌋).
+
+    Args:
+        function: Takes the epoch (an int, from 0) and returns a rate, a finite number >= 0. Its own
+            errors reach the caller.
+
+    Raises:
+        ValueError: If the function returns anything else; if used inside a compiled step.
+
+    Example:
+        >>> from kerasdecay.schedules import simulate
+        >>> simulate(ByEpoch(lambda epoch: 0.1 / (epoch + 1)), epochs=2).tolist()
+        [0.1, 0.05]
+    """
+
+    function: Callable[[int], float]
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise _checks.invalid("ByEpoch", "function", "callable with an epoch", self.function)
+
+    def resolve(self, initial_learning_rate: float) -> Self:
+        """Return itself: a function has no initial rate to fill in."""
+        return self
+
+    @property
+    def is_resolved(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def changes_within_epochs(self) -> bool:
+        """Changes only between epochs."""
+        return False
+
+    def learning_rate(self, now: Moment) -> Any:
+        """f(⌊t⌋), the function called once for each epoch that occurs."""
+        if now.xp is not NUMPY:
+            raise ValueError(
+                "kerasdecay: a schedule made of your own function cannot run inside the compiled "
+                'step. Use update="epoch" or update="batch".'
+            )
+        epochs, places = np.unique(
+            now.update // now.timeline.updates_per_epoch, return_inverse=True
+        )
+        rates = [checked_rate(self.function(int(epoch)), int(epoch)) for epoch in epochs]
+        return np.asarray(rates, dtype=np.float64)[places]
+
+
+def checked_rate(rate: Any, epoch: int) -> float:
+    """Return what a user's function gave for `epoch` as a float, if it is a learning rate."""
+    value = np.asarray(rate)
+    if value.size != 1 or value.dtype.kind not in "fiu":
+        raise _checks.invalid("schedule", f"the function's result for epoch {epoch}", "one number", rate)
+    return _checks.number(
+        "schedule", f"the function's result for epoch {epoch}", value.item(), at_least=0
+    )

@@ -1,0 +1,289 @@
+"""Composition: schedules out of schedules. Warmup exists here, once."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Iterable
+from typing import Any, Self
+
+from kerasdecay import _checks
+from kerasdecay.schedules import duration as durations
+from kerasdecay.schedules.base import Schedule
+from kerasdecay.schedules.duration import Duration
+from kerasdecay.schedules.namespace import NUMPY
+from kerasdecay.schedules.timeline import Moment
+
+
+@dataclasses.dataclass(frozen=True)
+class Composition(Schedule):
+    """A schedule made of others: what holds for all of its parts holds for it."""
+
+    @property
+    @abc.abstractmethod
+    def parts(self) -> tuple[Schedule, ...]:
+        """The schedules inside."""
+
+    @abc.abstractmethod
+    def _with(self, parts: tuple[Schedule, ...]) -> Self:
+        """Return the same composition of other parts."""
+
+    def resolve(self, initial_learning_rate: float) -> Self:
+        """Fill in the initial rate of every part that has none."""
+        return self._with(tuple(part.resolve(initial_learning_rate) for part in self.parts))
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether every part is."""
+        return all(part.is_resolved for part in self.parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Warmup(Composition):
+    """A linear rise into a schedule, which then runs shifted, over the rest of the horizon.
+
+    With N updates inside the warmup w, the n-th of them (n = 0 … N−1) has the rate
+    s(0) · (n+1)/N, so that the first update already trains; from w on the rate is s(t − w), and s
+    has the horizon E − w. A `start` f given explicitly is the first rate's share of s(0):
+    s(0) · (f + (1−f) n/N).
+
+    Args:
+        schedule: s.
+        duration: w: epochs, `"500 steps"` or `"10%"`, at most the horizon. 0 changes nothing.
+        start: f in [0, 1], or None.
+
+    Raises:
+        ValueError: For a value out of its range; when laid over a horizon shorter than w.
+
+    Example:
+        >>> from kerasdecay.schedules import Constant, simulate
+        >>> simulate(warmup(Constant(0.4), 4), epochs=6).round(6).tolist()
+        [0.1, 0.2, 0.3, 0.4, 0.4, 0.4]
+
+    Source: Goyal et al., Accurate, Large Minibatch SGD, 2017 (arXiv:1706.02677).
+    """
+
+    schedule: Schedule
+    duration: Duration
+    start: float | None = None
+
+    def __post_init__(self) -> None:
+        _checked_schedule("warmup", self.schedule)
+        durations.check("warmup", "duration", self.duration)
+        if self.start is not None:
+            start = _checks.number("warmup", "start", self.start, at_least=0, at_most=1)
+            object.__setattr__(self, "start", start)
+
+    @property
+    def parts(self) -> tuple[Schedule, ...]:
+        """What is warmed up."""
+        return (self.schedule,)
+
+    def _with(self, parts: tuple[Schedule, ...]) -> Self:
+        return dataclasses.replace(self, schedule=parts[0])
+
+    @property
+    def changes_within_epochs(self) -> bool:
+        """Rises with each update, unless its duration is 0."""
+        return durations.parse("warmup", "duration", self.duration)[0] > 0 or (
+            self.schedule.changes_within_epochs
+        )
+
+    def warmup_from(self, start: Moment) -> int:
+        """N, and whatever the schedule inside warms up itself."""
+        length = self._length(start)
+        return length + self.schedule.warmup_from(start.after(length))
+
+    def check(self, start: Moment) -> None:
+        """Raise a ValueError if the warmup is longer than the horizon."""
+        length = self._length(start)
+        if length > start.horizon:
+            raise _checks.invalid(
+                "warmup",
+                "duration",
+                f"at most the horizon, {start.horizon / start.timeline.updates_per_epoch:g} epochs",
+                self.duration,
+                "Warm up for a shorter time, or train longer.",
+            )
+        self.schedule.check(start.after(length))
+
+    def learning_rate(self, now: Moment) -> Any:
+        """s(0) · ramp below w, s(t − w) from there on."""
+        length = self._length(now)
+        after = now.after(length)
+        rate = self.schedule.learning_rate(after)
+        if length == 0:
+            return rate
+        done = now.xp.real(now.xp.minimum(now.update, length))
+        if self.start is None:
+            share = (done + 1.0) / length
+        else:
+            share = self.start + (1.0 - self.start) * (done / length)
+        origin = dataclasses.replace(after, update=0, xp=NUMPY)
+        target = float(self.schedule.learning_rate(origin))
+        return now.xp.where(now.update < length, target * share, rate)
+
+    def _length(self, now: Moment) -> int:
+        return durations.updates_in(self.duration, now.timeline, now.horizon)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequence(Composition):
+    """Schedules one after the other, each with a time and a horizon of its own.
+
+    η(t) = sᵢ(t − Tᵢ) for Tᵢ <= t < Tᵢ₊₁, where Tᵢ is the sum of the first i durations. The last
+    schedule has what is left of the horizon.
+
+    Args:
+        schedules: Two or more.
+        durations: One for each schedule but the last.
+
+    Raises:
+        ValueError: If the counts do not fit, or the durations exceed the horizon.
+
+    Example:
+        >>> from kerasdecay.schedules import Constant, simulate
+        >>> simulate(sequence([Constant(0.1), Constant(0.01)], [2]), epochs=4).tolist()
+        [0.1, 0.1, 0.01, 0.01]
+    """
+
+    schedules: tuple[Schedule, ...]
+    durations: tuple[Duration, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schedules", tuple(self.schedules))
+        object.__setattr__(self, "durations", tuple(self.durations))
+        for part in self.schedules:
+            _checked_schedule("sequence", part)
+        if len(self.schedules) < 2 or len(self.durations) != len(self.schedules) - 1:
+            raise _checks.invalid(
+                "sequence",
+                "durations",
+                "one fewer than the schedules, of which there must be at least 2 "
+                f"(there are {len(self.schedules)})",
+                self.durations,
+            )
+        for value in self.durations:
+            durations.check("sequence", "durations", value)
+
+    @property
+    def parts(self) -> tuple[Schedule, ...]:
+        """The schedules in their order."""
+        return self.schedules
+
+    def _with(self, parts: tuple[Schedule, ...]) -> Self:
+        return dataclasses.replace(self, schedules=parts)
+
+    @property
+    def changes_within_epochs(self) -> bool:
+        """Whether a part does, or one ends within an epoch."""
+        return any(part.changes_within_epochs for part in self.parts) or not all(
+            map(durations.is_whole_epochs, self.durations)
+        )
+
+    def warmup_from(self, start: Moment) -> int:
+        """What the first schedule warms up."""
+        return self.schedules[0].warmup_from(self._moments(start)[0][0])
+
+    def check(self, start: Moment) -> None:
+        """Raise a ValueError if the durations exceed the horizon."""
+        if sum(self._lengths(start)) > start.horizon:
+            raise _checks.invalid(
+                "sequence",
+                "durations",
+                f"at most the horizon, {start.horizon / start.timeline.updates_per_epoch:g} "
+                "epochs, together",
+                self.durations,
+            )
+        for part, (moment, _) in zip(self.schedules, self._moments(start), strict=True):
+            part.check(moment)
+
+    def learning_rate(self, now: Moment) -> Any:
+        """The rate of the schedule whose turn it is."""
+        moments = self._moments(now)
+        rate = self.schedules[0].learning_rate(moments[0][0])
+        for part, (moment, begin) in zip(self.schedules[1:], moments[1:], strict=True):
+            rate = now.xp.where(now.update < begin, rate, part.learning_rate(moment))
+        return rate
+
+    def _moments(self, now: Moment) -> list[tuple[Moment, int]]:
+        """Return, for each schedule, the moment as it sees it and the update it begins with."""
+        moments, begin = [], 0
+        for length in self._lengths(now):
+            moments.append((now.after(begin).within(length), begin))
+            begin += length
+        return [*moments, (now.after(begin), begin)]
+
+    def _lengths(self, now: Moment) -> list[int]:
+        return [durations.updates_in(v, now.timeline, now.horizon) for v in self.durations]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaled(Composition):
+    """A schedule times a factor: η(t) = c · s(t).
+
+    Args:
+        schedule: s.
+        factor: c, a finite number > 0.
+
+    Raises:
+        ValueError: If the factor is not a finite number > 0.
+
+    Example:
+        >>> from kerasdecay.schedules import Constant, simulate
+        >>> simulate(scaled(Constant(0.1), 0.5), epochs=2).tolist()
+        [0.05, 0.05]
+    """
+
+    schedule: Schedule
+    factor: float
+
+    def __post_init__(self) -> None:
+        _checked_schedule("scaled", self.schedule)
+        factor = _checks.number("scaled", "factor", self.factor, above=0)
+        object.__setattr__(self, "factor", factor)
+
+    @property
+    def parts(self) -> tuple[Schedule, ...]:
+        """What is scaled."""
+        return (self.schedule,)
+
+    def _with(self, parts: tuple[Schedule, ...]) -> Self:
+        return dataclasses.replace(self, schedule=parts[0])
+
+    @property
+    def changes_within_epochs(self) -> bool:
+        """Whether the schedule inside does."""
+        return self.schedule.changes_within_epochs
+
+    def warmup_from(self, start: Moment) -> int:
+        """What the schedule inside warms up."""
+        return self.schedule.warmup_from(start)
+
+    def check(self, start: Moment) -> None:
+        """Raise what the schedule inside raises."""
+        self.schedule.check(start)
+
+    def learning_rate(self, now: Moment) -> Any:
+        """c · s(t)."""
+        return self.factor * self.schedule.learning_rate(now)
+
+
+def warmup(schedule: Schedule, duration: Duration, start: float | None = None) -> Warmup:
+    """Return `schedule` after a linear rise of `duration`; see `Warmup`."""
+    return Warmup(schedule, duration, start)
+
+
+def sequence(schedules: Iterable[Schedule], durations: Iterable[Duration]) -> Sequence:
+    """Return `schedules` one after the other, each but the last for its duration; see `Sequence`."""
+    return Sequence(tuple(schedules), tuple(durations))
+
+
+def scaled(schedule: Schedule, factor: float) -> Scaled:
+    """Return `schedule` times `factor`; see `Scaled`."""
+    return Scaled(schedule, factor)
+
+
+def _checked_schedule(owner: str, value: Any) -> None:
+    if not isinstance(value, Schedule):
+        raise _checks.invalid(owner, "schedule", "a kerasdecay schedule, such as Constant(0.1)", value)

@@ -1,0 +1,86 @@
+"""Durations: `3` (epochs), `"500 steps"`, `"10%"` of the horizon."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from kerasdecay import _checks
+from kerasdecay.schedules.timeline import Timeline
+
+Duration = int | float | str
+"""An amount of training: a number of epochs, `"500 steps"`, `"2 epochs"`, or `"10%"` of the
+horizon."""
+
+_ALLOWED = 'a number of epochs >= 0, "500 steps", or a share of the horizon such as "10%"'
+_FORM = re.compile(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*(%|steps?|epochs?)\s*", re.IGNORECASE)
+
+
+def parse(owner: str, argument: str, value: Any) -> tuple[float, str]:
+    """Return (amount, unit), the unit being `"epochs"`, `"steps"` or `"%"`.
+
+    Raises:
+        ValueError: If `value` is no duration; names `owner` and `argument`.
+
+    Example:
+        >>> parse("warmup", "duration", "10%")
+        (10.0, '%')
+    """
+    if not isinstance(value, str):
+        return _checks.number(
+            owner, argument, value, at_least=0, remedy=f"A duration is {_ALLOWED}."
+        ), "epochs"
+    form = _FORM.fullmatch(value)
+    try:
+        amount = float(form.group(1)) if form else -1.0
+    except ValueError:
+        amount = -1.0
+    if form is None or amount < 0:
+        raise _checks.invalid(owner, argument, _ALLOWED, value)
+    unit = form.group(2).lower()
+    if unit == "%":
+        if amount > 100:
+            raise _checks.invalid(owner, argument, "a share between 0% and 100%", value)
+        return amount, "%"
+    unit = unit.rstrip("s") + "s"
+    if unit == "steps":
+        _checks.integer(owner, argument, amount, at_least=0)
+    return amount, unit
+
+
+def check(owner: str, argument: str, value: Any, *, positive: bool = False) -> None:
+    """Raise a ValueError unless `value` is a duration (and, if asked, longer than 0)."""
+    amount, _ = parse(owner, argument, value)
+    if positive and amount == 0:
+        raise _checks.invalid(owner, argument, "a duration longer than 0", value)
+
+
+def updates_in(value: Duration, timeline: Timeline, horizon: int | None = None) -> int:
+    """Return a checked duration as a whole number of updates of this run, rounded once.
+
+    Args:
+        value: A duration.
+        timeline: The run.
+        horizon: The updates that a share in % is taken of; None means the whole run's.
+
+    Example:
+        >>> updates_in("10%", Timeline(15, 100)), updates_in(3, Timeline(15, unit="epoch"))
+        (150, 3)
+    """
+    return timeline.updates_in(*parse("duration", "value", value), horizon)
+
+
+def exact_updates_in(value: Duration, timeline: Timeline, horizon: int | None = None) -> float:
+    """Return a checked duration in updates, with fraction; for what has no boundary to round.
+
+    Example:
+        >>> exact_updates_in(2.4, Timeline(15, unit="epoch"))
+        2.4
+    """
+    return timeline.exact_updates_in(*parse("duration", "value", value), horizon)
+
+
+def is_whole_epochs(value: Duration) -> bool:
+    """Tell whether a duration ends with an epoch in every run: a whole number of epochs."""
+    amount, unit = parse("duration", "value", value)
+    return unit == "epochs" and amount == int(amount)

@@ -1,0 +1,95 @@
+"""The power-step decay: powers of the initial rate, in stages of equal length."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any
+
+from kerasdecay import _checks
+from kerasdecay.schedules.base import Shape
+from kerasdecay.schedules.timeline import Moment
+
+
+@dataclasses.dataclass(frozen=True)
+class PowerStep(Shape):
+    """Stage k of the run has the rate η₀ᵏ⁺¹: 0.1, then 0.01, then 0.001.
+
+    η(t) = max(η₀^(k+1), η_min) with k = min(⌊e / (E // S)⌋, S − 1), where e = ⌊t⌋ is the number of
+    epochs done, E the horizon in epochs and S the number of stages. The drop from stage to stage is
+    the rate itself: 0.1 falls tenfold, 0.001 a thousandfold.
+
+    Args:
+        initial_learning_rate: η₀ in (0, 1): from 1 on, powers would not decay. None takes the
+            optimizer's.
+        stages: S, an integer >= 1, at most the number of epochs.
+        remainder: What becomes of the epochs left over where S does not divide E: `"last"`, the last
+            stage takes them; `"new_stage"`, they open further stages, as the tutorial's code does.
+        min_learning_rate: η_min >= 0, below which no stage goes.
+
+    Raises:
+        ValueError: For a value out of its range; when laid over fewer epochs than stages.
+
+    Warns:
+        UserWarning: If η₀ < 0.01, where each stage is more than a hundredfold drop.
+
+    Example:
+        >>> from kerasdecay.schedules import simulate
+        >>> simulate(PowerStep(0.1), epochs=6).round(6).tolist()
+        [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
+
+    Source: tutorial on learning-rate size and decay, iThome, 2021-09-16 (`lr = LR ** power`,
+    `power = epoch // (EPOCHS // 3) + 1`).
+    """
+
+    stages: int = 3
+    remainder: str = "last"
+    min_learning_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.initial_learning_rate is not None:
+            self._number(
+                "initial_learning_rate",
+                above=0,
+                below=1,
+                remedy="Powers of a rate >= 1 do not decay; use Step(factor=0.1).",
+            )
+            if self.initial_learning_rate < 0.01 and self.stages != 1:
+                warnings.warn(
+                    f"PowerStep: with initial_learning_rate={self.initial_learning_rate:g} every "
+                    f"stage is a {1 / self.initial_learning_rate:,.0f}-fold drop, which all but "
+                    "stops the training. Step(factor=0.1) falls tenfold from any rate.",
+                    stacklevel=4,
+                )
+        self._integer("stages", at_least=1)
+        _checks.choice("PowerStep", "remainder", self.remainder, ("last", "new_stage"))
+        self._number("min_learning_rate", at_least=0)
+
+    @property
+    def changes_within_epochs(self) -> bool:
+        """Changes only between epochs."""
+        return False
+
+    def check(self, start: Moment) -> None:
+        """Raise a ValueError if there are fewer epochs than stages."""
+        self._stage_updates(start)
+
+    def learning_rate(self, now: Moment) -> Any:
+        """max(η₀^(k+1), η_min)."""
+        length = self._stage_updates(now)
+        count = self.stages if self.remainder == "last" else now.horizon // length + 1
+        powers = [max(self.initial ** (k + 1), self.min_learning_rate) for k in range(count)]
+        return now.xp.take(powers, now.xp.minimum(now.update // length, count - 1))
+
+    def _stage_updates(self, now: Moment) -> int:
+        per_epoch = now.timeline.updates_per_epoch
+        epochs = now.horizon // per_epoch
+        if epochs < self.stages:
+            raise _checks.invalid(
+                "PowerStep",
+                "stages",
+                f"at most the {epochs} epochs that there are to decay in",
+                self.stages,
+                "Train longer, or ask for fewer stages.",
+            )
+        return epochs // self.stages * per_epoch

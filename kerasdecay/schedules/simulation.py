@@ -1,0 +1,53 @@
+"""Rates before any training: the whole run as one vector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kerasdecay.schedules.base import Schedule
+from kerasdecay.schedules.timeline import Moment, Timeline
+
+
+def simulate(
+    schedule: Any,
+    *,
+    epochs: int,
+    steps_per_epoch: int | None = None,
+    initial_learning_rate: float | None = None,
+) -> np.ndarray:
+    """Return the rates of a whole run.
+
+    Args:
+        schedule: A schedule, or a decay callback, whose schedule and warmup are then meant. What
+            rules would decide is unknown before a training and taken as nothing.
+        epochs: The horizon, an integer >= 1.
+        steps_per_epoch: Batches in an epoch; None gives one rate for each epoch.
+        initial_learning_rate: Filled in where the schedule leaves it to the optimizer.
+
+    Returns:
+        A float64 vector: `epochs × steps_per_epoch` rates, or `epochs` rates.
+
+    Raises:
+        ValueError: For a value out of its range, an initial rate that nobody gives, or a schedule
+            that does not fit the horizon.
+
+    Example:
+        >>> from kerasdecay.schedules import PowerStep
+        >>> simulate(PowerStep(0.1, stages=2), epochs=4).round(4).tolist()
+        [0.1, 0.1, 0.01, 0.01]
+    """
+    if not isinstance(schedule, Schedule):
+        schedule = getattr(schedule, "schedule", schedule)
+    if not isinstance(schedule, Schedule):
+        raise ValueError(
+            "simulate: schedule must be a kerasdecay schedule or a decay callback. "
+            f"Received: schedule={schedule!r}."
+        )
+    if initial_learning_rate is not None:
+        schedule = schedule.resolve(initial_learning_rate)
+    timeline = Timeline(epochs, steps_per_epoch, "epoch" if steps_per_epoch is None else "step")
+    schedule.check(Moment.of(0, timeline))
+    updates = np.arange(timeline.updates)
+    return np.asarray(schedule.rates(updates, timeline), dtype=np.float64)

@@ -1,0 +1,156 @@
+"""How a run is divided, and where in it a moment lies: whole updates, rounded once on the host."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Literal
+
+from kerasdecay import _checks
+from kerasdecay.schedules.namespace import NUMPY, ArrayNamespace
+
+HALF_UP = 0.5 + 1e-9
+"""Added before a floor. The tiny part keeps halves that binary fractions miss (0.29 × 50 =
+14.499…9) halves."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Timeline:
+    """The epochs that a decay is planned for, cut into updates.
+
+    Args:
+        epochs: The horizon in epochs, warmup included; an integer >= 1.
+        steps_per_epoch: Batches in an epoch, an integer >= 1; None where unknown.
+        unit: What one update is: `"step"` (each batch has its own rate) or `"epoch"` (the schedule
+            is sampled at each epoch's start).
+
+    Raises:
+        ValueError: For a value out of its range, or unit `"step"` without `steps_per_epoch`.
+
+    Example:
+        >>> Timeline(15, 391).updates
+        5865
+        >>> Timeline(15, unit="epoch").updates
+        15
+    """
+
+    epochs: int
+    steps_per_epoch: int | None = None
+    unit: Literal["step", "epoch"] = "step"
+
+    def __post_init__(self) -> None:
+        set_field = object.__setattr__
+        set_field(self, "epochs", _checks.integer("Timeline", "epochs", self.epochs, at_least=1))
+        _checks.choice("Timeline", "unit", self.unit, ("step", "epoch"))
+        if self.steps_per_epoch is not None:
+            steps = _checks.integer(
+                "Timeline", "steps_per_epoch", self.steps_per_epoch, at_least=1
+            )
+            set_field(self, "steps_per_epoch", steps)
+        elif self.unit == "step":
+            raise unknown_steps("a rate that changes within an epoch")
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Updates in one epoch: 1 per epoch, or the number of steps."""
+        if self.unit == "epoch":
+            return 1
+        assert self.steps_per_epoch is not None
+        return self.steps_per_epoch
+
+    @property
+    def updates(self) -> int:
+        """Updates up to the horizon."""
+        return self.epochs * self.updates_per_epoch
+
+    def exact_updates_in(self, amount: float, unit: str, horizon: int | None = None) -> float:
+        """Return a duration in updates, with fraction.
+
+        Args:
+            amount: A number >= 0 of `unit`.
+            unit: `"epochs"`, `"steps"` or `"%"`.
+            horizon: The updates that `"%"` is a share of; None means the whole run's.
+
+        Raises:
+            ValueError: For steps where the steps of an epoch are unknown.
+        """
+        if unit == "steps":
+            if self.steps_per_epoch is None:
+                raise unknown_steps("a duration in steps")
+            return amount * self.updates_per_epoch / self.steps_per_epoch
+        if unit == "%":
+            return amount * (self.updates if horizon is None else horizon) / 100.0
+        return amount * self.updates_per_epoch
+
+    def updates_in(self, amount: float, unit: str, horizon: int | None = None) -> int:
+        """Return a duration in whole updates, rounded once to the nearest (halves up)."""
+        return math.floor(self.exact_updates_in(amount, unit, horizon) + HALF_UP)
+
+
+def unknown_steps(what: str) -> ValueError:
+    """Return the error for anything that needs the number of steps where nobody knows it."""
+    return ValueError(
+        f"kerasdecay: {what} needs a known number of steps in an epoch, and the training data do "
+        "not tell theirs. Pass steps_per_epoch=… (to model.fit, or to the function called)."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """One moment, or an array of moments, as a schedule's formula sees it.
+
+    Its time starts at 0 where the schedule starts, and stands still at the schedule's own horizon.
+
+    Args:
+        update: Updates done since the schedule's start, in [0, horizon]: an integer, a vector of
+            integers, or an integer tensor inside a compiled step.
+        horizon: The schedule's own length in updates, an integer on the host.
+        timeline: The run.
+        xp: The array namespace of `update`.
+    """
+
+    update: Any
+    horizon: int
+    timeline: Timeline
+    xp: ArrayNamespace = NUMPY
+
+    @classmethod
+    def of(cls, updates: Any, timeline: Timeline, xp: ArrayNamespace = NUMPY) -> Moment:
+        """Return the moment of `updates` since the start of the run."""
+        return cls(_clip(xp, updates, timeline.updates), timeline.updates, timeline, xp)
+
+    def after(self, start: int) -> Moment:
+        """Return this moment as seen by a schedule that starts `start` updates later."""
+        horizon = max(self.horizon - start, 0)
+        return dataclasses.replace(
+            self, update=_clip(self.xp, self.update - start, horizon), horizon=horizon
+        )
+
+    def within(self, length: int) -> Moment:
+        """Return this moment as seen by a schedule that lasts `length` updates."""
+        horizon = min(length, self.horizon)
+        return dataclasses.replace(
+            self, update=_clip(self.xp, self.update, horizon), horizon=horizon
+        )
+
+    @property
+    def epochs(self) -> Any:
+        """Position t: epochs since the schedule's start, with fraction."""
+        per_epoch = self.timeline.updates_per_epoch
+        whole = self.xp.real(self.update // per_epoch)
+        return whole + self.xp.real(self.update % per_epoch) / per_epoch
+
+    @property
+    def progress(self) -> Any:
+        """Share z of the horizon that is done, in [0, 1]."""
+        return self.xp.real(self.update) / max(self.horizon, 1)
+
+    @property
+    def remaining(self) -> Any:
+        """Share 1 − z of the horizon that is left, exact near the end in single precision too."""
+        length = max(self.horizon, 1)
+        return self.xp.real(length - self.update) / length
+
+
+def _clip(xp: ArrayNamespace, update: Any, horizon: int) -> Any:
+    return xp.minimum(xp.maximum(update, 0), horizon)
