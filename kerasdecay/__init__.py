@@ -8,7 +8,6 @@ is looked up when it is first used.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,16 +16,18 @@ if TYPE_CHECKING:
         PlateauDecay,
         PowerStepDecay,
         WarmupDecay,
+        release,
     )
     from kerasdecay.schedules import simulate
 
-__version__: str
+__version__ = "0.1.0"
 
 _HOMES = {
     "LearningRateDecay": "kerasdecay.callbacks",
     "PlateauDecay": "kerasdecay.callbacks",
     "PowerStepDecay": "kerasdecay.callbacks",
     "WarmupDecay": "kerasdecay.callbacks",
+    "release": "kerasdecay.callbacks",
     "simulate": "kerasdecay.schedules",
 }
 
@@ -35,14 +36,12 @@ __all__ = [
     "PlateauDecay",
     "PowerStepDecay",
     "WarmupDecay",
-    "__version__",
+    "release",
     "simulate",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return importlib.metadata.version("kerasdecay")
     if name not in _HOMES:
         raise AttributeError(f"module 'kerasdecay' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

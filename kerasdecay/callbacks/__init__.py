@@ -1,5 +1,6 @@
 """Decay callbacks for Keras: one writer sets the rate, feeds the rules and keeps the trace."""
 
+from kerasdecay.callbacks.compiled import release
 from kerasdecay.callbacks.learning_rate import LearningRateDecay
 from kerasdecay.callbacks.plateau import PlateauDecay
 from kerasdecay.callbacks.power_step import PowerStepDecay
@@ -14,4 +15,5 @@ __all__ = [
     "Setup",
     "Trace",
     "WarmupDecay",
+    "release",
 ]

@@ -13,9 +13,10 @@ import keras
 from kerasdecay import _checks
 from kerasdecay._config import from_config, to_config
 from kerasdecay._reporter import reporter
-from kerasdecay.callbacks import metrics, optimizers, plans, updates
+from kerasdecay.callbacks import compiled, metrics, optimizers, plans, updates
 from kerasdecay.callbacks.base_rates import BaseRates
-from kerasdecay.callbacks.run import Channel, Run
+from kerasdecay.callbacks.channel import Channel
+from kerasdecay.callbacks.run import Run
 from kerasdecay.callbacks.state_file import StateFile
 from kerasdecay.callbacks.trace import Event, Setup, Trace
 from kerasdecay.rules import Rule
@@ -31,7 +32,7 @@ class DecayCallback(keras.callbacks.Callback):
         warmup: A linear warmup before it: a duration, or None.
         rules: The rules that scale it.
         epochs: The horizon in epochs, warmup included; None takes `fit`'s.
-        update: When the rate is written: `"auto"`, `"epoch"`, `"batch"` or `"20 steps"`.
+        update: When the rate is written: `"auto"`, `"epoch"`, `"batch"`, `"20 steps"` or `"compiled"`.
         state_path: A file for the rules' states; needed only to go on after a crash.
         verbose: 0 shows nothing, 1 a panel before and a summary after the training.
     """
@@ -91,6 +92,7 @@ class DecayCallback(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Find out, before the first step, whether this training can be done."""
         self._forget()
+        compiled.release(self.model)
         optimizers.check_settable(self.model)
         if isinstance(self.schedule, Schedule):
             self.schedule.check(Moment.of(0, self._timeline()))
@@ -133,6 +135,8 @@ class DecayCallback(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Leave the last rate in place, show the summary, let go of the model."""
         self._watch.close(self.rules)
+        if self._run is not None:
+            self._run.end(self.model)
         if self.verbose and self.trace is not None:
             reporter().summarise(self.trace)
         self._forget()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kerasdecay.callbacks import optimizers
-from kerasdecay.callbacks.run import Channel
+from kerasdecay.callbacks.channel import Channel
 
 
 class BaseRates:

@@ -59,6 +59,11 @@ def read(optimizer: Any) -> float:
     return float(np.format_float_scientific(held))
 
 
+def effective(optimizer: Any) -> float:
+    """Return the rate that the optimizer's next step would use."""
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+
+
 def write(optimizer: Any, rate: float) -> None:
     """Set the rate."""
     optimizer.learning_rate = rate
@@ -72,6 +77,11 @@ def same(one: float, other: float) -> bool:
 def has_trained(optimizer: Any) -> bool:
     """Whether the optimizer has taken a step before."""
     return int(keras.ops.convert_to_numpy(optimizer._iterations)) > 0
+
+
+def may_skip_steps(model: Any) -> bool:
+    """Whether the model's optimizer scales the loss, and so skips steps that overflow."""
+    return _without_loss_scale(model.optimizer) is not model.optimizer
 
 
 def _without_loss_scale(optimizer: Any) -> Any:

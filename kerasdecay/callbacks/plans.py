@@ -40,15 +40,15 @@ class SchedulePlan:
     ) -> None:
         self.schedule = schedule
         self.base_rate = base_rate
-        self._timeline = timeline
+        self.timeline = timeline
         self._every = every
 
     def rates(self, epoch: int) -> np.ndarray:
         """Return the epoch's rates, in one evaluation of the formula."""
-        count = self._timeline.updates_per_epoch
+        count = self.timeline.updates_per_epoch
         updates = np.arange(epoch * count, (epoch + 1) * count)
         return np.asarray(
-            self.schedule.rates(updates // self._every * self._every, self._timeline)
+            self.schedule.rates(updates // self._every * self._every, self.timeline)
         )
 
 

@@ -1,4 +1,4 @@
-"""When the rate is written: `update="epoch"`, `"batch"`, `"20 steps"`, `"auto"`."""
+"""When the rate is written: `update="epoch"`, `"batch"`, `"20 steps"`, `"compiled"`, `"auto"`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ class Update:
     Args:
         unit: `"epoch"` or `"step"`, the unit of the timeline.
         every: Steps that one write holds for.
+        compiled: Whether the compiled step computes the rate, and nothing is written.
     """
 
     unit: Literal["epoch", "step"]
     every: int = 1
+    compiled: bool = False
 
     def __str__(self) -> str:
         if self.unit == "epoch":
             return "epoch"
+        if self.compiled:
+            return "compiled"
         return "batch" if self.every == 1 else f"{self.every} steps"
 
 
-_ALLOWED = '"auto", "epoch", "batch" or a number of steps such as "20 steps"'
+_ALLOWED = '"auto", "epoch", "batch", "compiled" or a number of steps such as "20 steps"'
 
 
 def choose(update: Any, schedule: Any) -> Update:
@@ -60,6 +64,8 @@ def choose(update: Any, schedule: Any) -> Update:
 def _within_epochs(update: Any) -> Update:
     if update == "batch":
         return Update("step")
+    if update == "compiled":
+        return Update("step", compiled=True)
     if isinstance(update, str):
         try:
             amount, unit = durations.parse("LearningRateDecay", "update", update)

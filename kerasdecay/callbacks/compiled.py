@@ -1,0 +1,141 @@
+"""A schedule inside the compiled training step: the only code that touches Keras' private hook.
+
+Keras optimizers ask `_get_current_learning_rate()` for the rate of a step. On one optimizer, and
+for one training, that method is replaced by schedule(step) × variable / base, where the variable is
+the optimizer's own, so that nothing is added to its state and checkpoints keep their layout.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasdecay.callbacks import optimizers
+from kerasdecay.callbacks.namespace import KERAS
+from kerasdecay.callbacks.plans import Plan, SchedulePlan
+from kerasdecay.schedules import Moment
+
+_HOOK = "_get_current_learning_rate"
+_OFFSET = "_kerasdecay_offset"
+
+
+def reference(plan: Plan) -> float:
+    """Return the base rate that the optimizer's variable holds at scale 1.
+
+    It is the rate at the end of the warmup: the schedule's initial one, for every usual shape.
+    """
+    assert isinstance(plan, SchedulePlan)
+    schedule, timeline = plan.schedule, plan.timeline
+    start = Moment.of(schedule.warmup_updates(timeline), timeline)
+    rate = float(schedule.learning_rate(start))
+    if rate > 0:
+        return rate
+    return float(np.max(schedule.rates(np.arange(timeline.updates), timeline)))
+
+
+def install(model: Any, optimizer: Any, plan: SchedulePlan, done: int) -> None:
+    """Let the step compute the optimizer's rate, the next step being number `done` of the run.
+
+    Raises:
+        ValueError: If this optimizer, in this Keras, does not take its rate from the hook.
+    """
+    check_supported(optimizer)
+    offset = done - _steps_of(optimizer)
+    schedule, timeline, base = plan.schedule, plan.timeline, reference(plan)
+
+    # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
+    def learning_rate(self: Any) -> Any:
+        step = keras.ops.convert_to_tensor(self._iterations) + offset
+        rate = schedule.rates(step, timeline, KERAS)
+        return rate * (keras.ops.convert_to_tensor(self._learning_rate) / base)
+
+    _replace(optimizer, learning_rate)
+    object.__setattr__(optimizer, _OFFSET, offset)
+    model.make_train_function(force=True)
+
+
+def next_step(optimizer: Any) -> int | None:
+    """Return the number, in the run, of the optimizer's next step; None if nothing is installed."""
+    if not _is_installed(optimizer):
+        return None
+    return _steps_of(optimizer) + getattr(optimizer, _OFFSET)
+
+
+def release(model: Any) -> bool:
+    """Make the model's optimizers ordinary ones again, at the rates they have now.
+
+    An interrupted `fit` (Ctrl-C, an exception) under `update="compiled"` has no hook that could do
+    this; the next training with a decay callback does it first, or you do.
+
+    Args:
+        model: A compiled model, or one whose training was interrupted.
+
+    Returns:
+        Whether there was anything to do.
+
+    Example:
+        >>> import keras, kerasdecay
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> kerasdecay.release(model)
+        False
+    """
+    released = False
+    for optimizer in optimizers.leaves(model).values():
+        if _is_installed(optimizer):
+            rate = optimizers.effective(optimizer)
+            object.__delattr__(optimizer, _HOOK)
+            object.__delattr__(optimizer, _OFFSET)
+            optimizers.write(optimizer, rate)
+            released = True
+    if released:
+        model.make_train_function(force=True)
+    return released
+
+
+def check_supported(optimizer: Any) -> None:
+    """Raise a ValueError unless a step of an optimizer of this kind really goes by the hook.
+
+    A copy of it, with one weight of its own, is stepped with the hook saying 0: it must ask, and
+    the weight must stay.
+    """
+    reason = ""
+    try:
+        probe = type(optimizer).from_config(optimizer.get_config())
+        weight = keras.Variable(np.ones((1,), "float32"))
+        asked = []
+
+        def nothing(self: Any) -> Any:
+            asked.append(True)
+            return keras.ops.zeros((), "float32")
+
+        _replace(probe, nothing)
+        for _ in range(probe.gradient_accumulation_steps or 1):
+            probe.apply([keras.ops.ones((1,), "float32")], [weight])
+        if not asked:
+            reason = "it does not ask the hook for its rate"
+        elif not np.array_equal(keras.ops.convert_to_numpy(weight), [1.0]):
+            reason = "its step does not go by the rate that the hook gives"
+    except (AttributeError, TypeError, ValueError, NotImplementedError) as error:
+        reason = f"trying it failed ({type(error).__name__}: {error})"
+    if reason:
+        raise ValueError(
+            f'kerasdecay: update="compiled" cannot be used with {type(optimizer).__name__} in '
+            f'Keras {keras.__version__}: {reason}. Use update="batch", which gives the same rates.'
+        )
+
+
+def _replace(optimizer: Any, function: Any) -> None:
+    # Past the optimizer's own __setattr__, which would track what it is given.
+    object.__setattr__(optimizer, _HOOK, types.MethodType(function, optimizer))
+
+
+def _is_installed(optimizer: Any) -> bool:
+    return _HOOK in vars(optimizer)
+
+
+def _steps_of(optimizer: Any) -> int:
+    return int(keras.ops.convert_to_numpy(optimizer._iterations))

@@ -1,0 +1,129 @@
+"""Who writes the optimizer: the host, before an epoch or a batch, or the compiled step itself."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator
+from typing import Any
+
+from kerasdecay.callbacks import compiled, optimizers
+from kerasdecay.callbacks.channel import Channel
+from kerasdecay.callbacks.plans import SchedulePlan
+from kerasdecay.callbacks.trace import Trace
+
+
+class Writer(abc.ABC):
+    """Brings the planned rates of all channels into a model's optimizers.
+
+    Args:
+        channels: One for each optimizer, in the order of `optimizers.leaves`.
+        trace: Where the rates are recorded.
+    """
+
+    def __init__(self, channels: list[Channel], trace: Trace) -> None:
+        self.channels = channels
+        self.trace = trace
+
+    @abc.abstractmethod
+    def begin_epoch(self, model: Any, epoch: int) -> None:
+        """Bring the rate of the epoch's first batch."""
+
+    def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
+        """Bring the rate of a batch."""
+
+    def end_epoch(self) -> None:
+        """Settle which rate the epoch's last batch had."""
+
+    @abc.abstractmethod
+    def apply_scale(self, model: Any) -> None:
+        """Write what the rules have just decided, after an epoch."""
+
+    def end(self, model: Any) -> None:
+        """Leave the optimizers ordinary ones, at their last rates."""
+
+    def paired(self, model: Any) -> Iterator[tuple[Channel, Any]]:
+        """Return each channel with its optimizer."""
+        return zip(self.channels, optimizers.leaves(model).values(), strict=True)
+
+    def _write(self, model: Any, values: list[float]) -> None:
+        for (channel, optimizer), value in zip(self.paired(model), values, strict=True):
+            optimizers.write(optimizer, value)
+            channel.held = value
+
+
+class HostWriter(Writer):
+    """Writes the rate itself: `update="epoch"`, `"batch"` and `"20 steps"`.
+
+    A planned list of one rate holds for its whole epoch.
+    """
+
+    def begin_epoch(self, model: Any, epoch: int) -> None:
+        """Write the first rate, whatever the optimizer holds."""
+        self._planned = list(zip(*(channel.planned() for channel in self.channels), strict=True))
+        self._present = self._planned[0]
+        self._set(model, epoch, 0)
+
+    def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
+        """Write a batch's rate if it is another than the one before.
+
+        The model is asked for only then: on JAX that alone copies its whole state.
+        """
+        if batch < len(self._planned) and self._planned[batch] != self._present:
+            self._present = self._planned[batch]
+            self._set(callback.model, epoch, batch)
+
+    def apply_scale(self, model: Any) -> None:
+        """Write the last rate times the new scale."""
+        self._write(model, [channel.last_planned() for channel in self.channels])
+        for channel in self.channels:
+            channel.rate = channel.held
+
+    def _set(self, model: Any, epoch: int, batch: int) -> None:
+        self._write(model, list(self._present))
+        for channel in self.channels:
+            channel.rate = channel.held
+        self.trace.record_rates(epoch, batch, self._present)
+
+
+class CompiledWriter(Writer):
+    """Lets the compiled step compute the rate: `update="compiled"`.
+
+    The optimizer's variable holds base × scale, a real rate, and is written only when the scale
+    changes. The step multiplies it by schedule / base.
+    """
+
+    def begin_epoch(self, model: Any, epoch: int) -> None:
+        """Install the schedule at the first epoch; write base × scale if it is not there yet.
+
+        Where an epoch had fewer steps than it should, the schedule is installed anew, at its place.
+        Steps that loss scaling skips are not such a case: the schedule then waits with the updates.
+        """
+        for channel, optimizer in self.paired(model):
+            assert isinstance(channel.plan, SchedulePlan)
+            done = epoch * channel.plan.timeline.updates_per_epoch
+            present = compiled.next_step(optimizer)
+            if present is None or (present != done and not optimizers.may_skip_steps(model)):
+                compiled.install(model, optimizer, channel.plan, done)
+        self.apply_scale(model)
+        for batch, rates in enumerate(
+            zip(*(channel.planned() for channel in self.channels), strict=True)
+        ):
+            self.trace.record_rates(epoch, batch, rates)
+
+    def end_epoch(self) -> None:
+        """The rate of the last batch is known without reading it back."""
+        for channel in self.channels:
+            channel.rate = channel.last_planned()
+
+    def apply_scale(self, model: Any) -> None:
+        """Write base × scale, if it has changed."""
+        values = [compiled.reference(channel.plan) * channel.scale for channel in self.channels]
+        if values != [channel.held for channel in self.channels]:
+            self._write(model, values)
+
+    def end(self, model: Any) -> None:
+        """Take the schedule out of the optimizers again."""
+        compiled.release(model)
+        self._write(model, [channel.last_planned() for channel in self.channels])
+        for channel in self.channels:
+            channel.rate = channel.held
