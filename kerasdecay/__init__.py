@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kerasdecay.callbacks import (
+        CosineDecay,
         LearningRateDecay,
+        LinearDecay,
+        OneCycleDecay,
         PlateauDecay,
         PowerStepDecay,
+        StepDecay,
         WarmupDecay,
+        WarmupStableDecay,
         release,
     )
     from kerasdecay.schedules import simulate
@@ -23,19 +28,29 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CosineDecay": "kerasdecay.callbacks",
     "LearningRateDecay": "kerasdecay.callbacks",
+    "LinearDecay": "kerasdecay.callbacks",
+    "OneCycleDecay": "kerasdecay.callbacks",
     "PlateauDecay": "kerasdecay.callbacks",
     "PowerStepDecay": "kerasdecay.callbacks",
+    "StepDecay": "kerasdecay.callbacks",
     "WarmupDecay": "kerasdecay.callbacks",
+    "WarmupStableDecay": "kerasdecay.callbacks",
     "release": "kerasdecay.callbacks",
     "simulate": "kerasdecay.schedules",
 }
 
 __all__ = [
+    "CosineDecay",
     "LearningRateDecay",
+    "LinearDecay",
+    "OneCycleDecay",
     "PlateauDecay",
     "PowerStepDecay",
+    "StepDecay",
     "WarmupDecay",
+    "WarmupStableDecay",
     "release",
     "simulate",
 ]

@@ -6,7 +6,7 @@ import inspect
 import math
 import os
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import keras
 
@@ -24,6 +24,17 @@ from kerasdecay.schedules import Moment, Schedule, Timeline, warmup as warmed_up
 from kerasdecay.schedules.duration import Duration
 
 
+class Options(TypedDict, total=False):
+    """What every decay callback takes besides its own arguments; see `LearningRateDecay`."""
+
+    warmup: Duration | None
+    rules: Iterable[Rule[Any]]
+    epochs: int | None
+    update: str
+    state_path: str | os.PathLike[str] | None
+    verbose: int
+
+
 class DecayCallback(keras.callbacks.Callback):
     """The life of every decay callback; subclasses are final and only fill in the parts.
 
@@ -38,6 +49,16 @@ class DecayCallback(keras.callbacks.Callback):
     """
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Spell the `**options` of a subclass out in its signature, for help and completion."""
+        super().__init_subclass__(**kwargs)
+        own = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        named = [one for one in own if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        common = inspect.signature(DecayCallback.__init__).parameters
+        known = {one.name for one in named}
+        options = [common[name] for name in Options.__annotations__ if name not in known]
+        cls.__signature__ = inspect.Signature([*named, *options])
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the arguments as given, for `get_config`."""
@@ -145,15 +166,8 @@ class DecayCallback(keras.callbacks.Callback):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as plain data; a function stays the object that it is."""
         args, kwargs = self._arguments
-        signature = inspect.signature(type(self))
-        bound = signature.bind(*args, **kwargs)
-        config: dict[str, Any] = {}
-        for name, value in bound.arguments.items():
-            if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
-                config.update(to_config(value))
-            else:
-                config[name] = to_config(value)
-        return config
+        given = inspect.signature(type(self)).bind(*args, **kwargs).arguments
+        return {name: to_config(value) for name, value in given.items()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

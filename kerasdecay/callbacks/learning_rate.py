@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from typing import Unpack
 
-from kerasdecay.callbacks.base import DecayCallback
-from kerasdecay.rules import Rule
+from kerasdecay.callbacks.base import DecayCallback, Options
 from kerasdecay.schedules import Schedule
-from kerasdecay.schedules.duration import Duration
 
 
 class LearningRateDecay(DecayCallback):
@@ -55,20 +52,6 @@ class LearningRateDecay(DecayCallback):
     def __init__(
         self,
         schedule: Schedule | Callable[..., float],
-        *,
-        warmup: Duration | None = None,
-        rules: Iterable[Rule[Any]] = (),
-        epochs: int | None = None,
-        update: str = "auto",
-        state_path: str | os.PathLike[str] | None = None,
-        verbose: int = 0,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(
-            schedule,
-            warmup=warmup,
-            rules=rules,
-            epochs=epochs,
-            update=update,
-            state_path=state_path,
-            verbose=verbose,
-        )
+        super().__init__(schedule, **options)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Unpack
 
-from kerasdecay.callbacks.base import DecayCallback
+from kerasdecay.callbacks.base import DecayCallback, Options
 from kerasdecay.rules import Plateau, Rule
 from kerasdecay.schedules import Constant, Schedule
-from kerasdecay.schedules.duration import Duration
 
 
 class PlateauDecay(DecayCallback):
@@ -31,14 +29,12 @@ class PlateauDecay(DecayCallback):
         min_lr: No reduction goes below this; >= 0.
         schedule: What is reduced: a schedule or a function of the epoch; None: the optimizer's
             rate, constant.
-        warmup: A linear warmup: epochs, `"500 steps"`, `"10%"`; the rule rests meanwhile.
         min_delta_mode: `"abs"`, or `"rel"`: `min_delta` in shares of the best value's magnitude.
         restore_best_weights: Go back to the weights of the best epoch at each reduction.
         stop_at_min_lr: End the training when a reduction is due at `min_lr`.
         rules: Further rules.
-        epochs: The horizon; None takes `fit`'s.
-        update: See `LearningRateDecay`.
-        state_path: See `LearningRateDecay`.
+        **options: `warmup`, during which the rule rests, `epochs`, `update` and `state_path`, as for
+            `LearningRateDecay`.
 
     Raises:
         ValueError: For a value out of its range; after the first epoch, if neither the metric's
@@ -63,14 +59,11 @@ class PlateauDecay(DecayCallback):
         min_lr: float = 0.0,
         *,
         schedule: Schedule | Callable[..., float] | None = None,
-        warmup: Duration | None = None,
         min_delta_mode: str = "abs",
         restore_best_weights: bool = False,
         stop_at_min_lr: bool = False,
         rules: Iterable[Rule[Any]] = (),
-        epochs: int | None = None,
-        update: str = "auto",
-        state_path: str | os.PathLike[str] | None = None,
+        **options: Unpack[Options],
     ) -> None:
         rule = Plateau(
             monitor=monitor,
@@ -86,10 +79,7 @@ class PlateauDecay(DecayCallback):
         )
         super().__init__(
             Constant() if schedule is None else schedule,
-            warmup=warmup,
             rules=(rule, *rules),
-            epochs=epochs,
-            update=update,
-            state_path=state_path,
             verbose=verbose,
+            **options,
         )

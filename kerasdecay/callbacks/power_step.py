@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from typing import Any
+from typing import Unpack
 
-from kerasdecay.callbacks.base import DecayCallback
-from kerasdecay.rules import Rule
+from kerasdecay.callbacks.base import DecayCallback, Options
 from kerasdecay.schedules import PowerStep
-from kerasdecay.schedules.duration import Duration
 
 
 class PowerStepDecay(DecayCallback):
@@ -21,15 +17,11 @@ class PowerStepDecay(DecayCallback):
     Args:
         initial_learning_rate: η₀ in (0, 1); None takes the optimizer's.
         stages: S, an integer >= 1, at most the number of epochs.
-        epochs: E, the horizon, warmup included; None takes `fit`'s.
         remainder: Where S does not divide E: `"last"`, the last stage takes the rest;
             `"new_stage"`, further stages follow.
         min_learning_rate: No stage goes below this; >= 0.
-        warmup: A linear warmup before the first stage: epochs, `"500 steps"`, `"10%"`; None: none.
-        rules: Rules that scale the rate besides, such as `Plateau("val_loss")`.
-        update: See `LearningRateDecay`.
-        state_path: See `LearningRateDecay`.
-        verbose: See `LearningRateDecay`.
+        **options: `warmup`, `rules`, `epochs`, `update`, `state_path` and `verbose`, as for
+            `LearningRateDecay`.
 
     Raises:
         ValueError: For a value out of its range; for fewer epochs than stages.
@@ -50,21 +42,9 @@ class PowerStepDecay(DecayCallback):
         initial_learning_rate: float | None = None,
         *,
         stages: int = 3,
-        epochs: int | None = None,
         remainder: str = "last",
         min_learning_rate: float = 0.0,
-        warmup: Duration | None = None,
-        rules: Iterable[Rule[Any]] = (),
-        update: str = "auto",
-        state_path: str | os.PathLike[str] | None = None,
-        verbose: int = 0,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(
-            PowerStep(initial_learning_rate, stages, remainder, min_learning_rate),
-            warmup=warmup,
-            rules=rules,
-            epochs=epochs,
-            update=update,
-            state_path=state_path,
-            verbose=verbose,
-        )
+        shape = PowerStep(initial_learning_rate, stages, remainder, min_learning_rate)
+        super().__init__(shape, **options)

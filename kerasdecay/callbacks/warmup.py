@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from typing import Any
+from typing import Unpack
 
-from kerasdecay.callbacks.base import DecayCallback
-from kerasdecay.rules import Rule
+from kerasdecay.callbacks.base import DecayCallback, Options
 from kerasdecay.schedules import Constant, Schedule, warmup
 from kerasdecay.schedules.duration import Duration
 
@@ -22,11 +19,8 @@ class WarmupDecay(DecayCallback):
         then: The schedule that follows; None: constant.
         start: The first rate's share of the initial rate, in [0, 1]; None starts one update up, so
             that the first update already trains.
-        rules: Rules that scale the rate; they rest during the warmup.
-        epochs: The horizon, warmup included; None takes `fit`'s.
-        update: See `LearningRateDecay`.
-        state_path: See `LearningRateDecay`.
-        verbose: See `LearningRateDecay`.
+        **options: `rules`, which rest during the warmup, `epochs`, `update`, `state_path` and
+            `verbose`, as for `LearningRateDecay`.
 
     Raises:
         ValueError: For a value out of its range; for a warmup longer than the horizon.
@@ -45,18 +39,8 @@ class WarmupDecay(DecayCallback):
         duration: Duration,
         then: Schedule | None = None,
         start: float | None = None,
-        *,
-        rules: Iterable[Rule[Any]] = (),
-        epochs: int | None = None,
-        update: str = "auto",
-        state_path: str | os.PathLike[str] | None = None,
-        verbose: int = 0,
+        **options: Unpack[Options],
     ) -> None:
         super().__init__(
-            warmup(Constant() if then is None else then, duration, start),
-            rules=rules,
-            epochs=epochs,
-            update=update,
-            state_path=state_path,
-            verbose=verbose,
+            warmup(Constant() if then is None else then, duration, start), **options
         )
