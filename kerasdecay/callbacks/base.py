@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
+import warnings
 from collections.abc import Iterable
 from typing import Any, Self, TypedDict
 
@@ -15,6 +16,7 @@ from kerasdecay._config import from_config, to_config
 from kerasdecay._reporter import reporter
 from kerasdecay.callbacks import compiled, metrics, optimizers, plans, updates
 from kerasdecay.callbacks.base_rates import BaseRates
+from kerasdecay.callbacks.batch_losses import BatchLosses
 from kerasdecay.callbacks.channel import Channel
 from kerasdecay.callbacks.run import Run
 from kerasdecay.callbacks.state_file import StateFile
@@ -94,16 +96,21 @@ class DecayCallback(keras.callbacks.Callback):
         self.schedule = schedule
         self.rules = _checked_rules(owner, rules)
         self.epochs = None if epochs is None else _checks.integer(owner, "epochs", epochs, at_least=1)
-        self.update = updates.choose(update, schedule)
+        self.update = updates.choose(update, schedule, self.rules)
         self.state_path = state_path
         self.verbose = _checks.integer(owner, "verbose", verbose, at_least=0)
         self.trace: Trace | None = None
         self._run: Run | None = None
         self._state_file: StateFile | None = None
-        self._best_weights: list[Any] | None = None
+        self._best_weights: dict[int, list[Any]] = {}
         self._watch = metrics.Watch(owner)
         self._directed = self.rules
         self._base_rates = BaseRates(owner)
+        self._batch_losses = BatchLosses()
+        if any(rule.needs_batch_losses for rule in self.rules):
+            # On the instance, so that Keras sees the hook only where it is needed: a class that
+            # defines it gives up the asynchronous dispatch of logs for all of its instances.
+            self.on_train_batch_end = self._note_batch
 
     @property
     def events(self) -> list[Event]:
@@ -142,8 +149,11 @@ class DecayCallback(keras.callbacks.Callback):
         self._directed = tuple(
             self._watch.directed(rule, model, built=True) for rule in self._directed
         )
-        for event in self._run.end_epoch(model, epoch, logs, self._directed):
-            self._obey(event, model)
+        events = self._run.end_epoch(
+            model, epoch, logs, self._directed, self._batch_losses.take()
+        )
+        for index, event in enumerate(events):
+            self._obey(event, index % len(self.rules), model)
         self._watch.note(self.rules, epoch, logs)
         if self._state_file is not None:
             states = {
@@ -176,7 +186,10 @@ class DecayCallback(keras.callbacks.Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles carry the configuration and the record, not the model or the run."""
-        return {**self.__dict__, **_NOT_CARRIED}
+        return {**self.__dict__, **_NOT_CARRIED, "_best_weights": {}}
+
+    def _note_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._batch_losses.note(batch, float((logs or {})["loss"]))
 
     def _timeline(self) -> Timeline:
         params = self.params or {}
@@ -229,29 +242,41 @@ class DecayCallback(keras.callbacks.Callback):
             rule.state_from_data(data) for rule, data in zip(self.rules, found, strict=True)
         )
 
-    def _obey(self, event: Event, model: Any) -> None:
-        """Do what a decision asks for besides the rate."""
+    def _obey(self, event: Event, rule: int, model: Any) -> None:
+        """Do what a decision of the rule with this index asks for besides the rate."""
         if self.verbose and event.kind == "reduce":
             reporter().announce_decision(event, self.trace)
-        if event.decision.restore_best and self._best_weights is not None:
-            model.set_weights(self._best_weights)
+        if event.decision.restore_best:
+            self._restore_best(rule, model)
         if event.decision.stop:
             model.stop_training = True
-        if event.kind == "improve" and any(rule.restores_best_weights for rule in self.rules):
-            self._best_weights = model.get_weights()
+        if event.kind == "improve" and self.rules[rule].restores_best_weights:
+            self._best_weights[rule] = model.get_weights()
+
+    def _restore_best(self, rule: int, model: Any) -> None:
+        if rule in self._best_weights:
+            model.set_weights(self._best_weights[rule])
+            return
+        warnings.warn(
+            f"{type(self).__name__}: the weights of the best epoch cannot be restored, for this "
+            "training has not seen one: weights are not kept across a restart. The present ones "
+            "stay.",
+            stacklevel=2,
+        )
 
     def _forget(self) -> None:
         """Drop what belongs to one training; remember with which rates it left the optimizer."""
         if self._run is not None:
             self._base_rates.remember(self._run.channels)
-        self._run = self._state_file = self._best_weights = None
+        self._run = self._state_file = None
+        self._best_weights = {}
 
     def _fingerprint(self) -> Any:
         schedule = to_config(self.schedule)
         return {"schedule": schedule, "rules": to_config(self.rules), "update": str(self.update)}
 
 
-_NOT_CARRIED = {"_model": None, "_run": None, "_state_file": None, "_best_weights": None}
+_NOT_CARRIED = {"_model": None, "_run": None, "_state_file": None}
 
 
 def _checked_rules(owner: str, rules: Any) -> tuple[Rule[Any], ...]:

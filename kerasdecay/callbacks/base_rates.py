@@ -41,11 +41,13 @@ class BaseRates:
         source = "the optimizer's"
         for key, optimizer in leaves.items():
             rates[key] = found = optimizers.read(optimizer)
+            has_trained = optimizers.has_trained(optimizer)
             before, left = self._left.get(key, (None, None))
-            if left is not None and optimizers.same(found, left):
+            # An optimizer that has not trained is another one, whatever its rate.
+            if has_trained and left is not None and optimizers.same(found, left):
                 rates[key] = before
                 source = "remembered from the training before"
-            elif warn and optimizers.has_trained(optimizer):
+            elif warn and has_trained:
                 source = "the optimizer's, which has trained before"
                 warnings.warn(
                     f"{self._owner}: the optimizer has trained before; its present {key}, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
 from typing import Any
 
 from kerasdecay.callbacks.plans import Plan
@@ -15,7 +15,7 @@ class Channel:
 
     Args:
         key: Log name.
-        plan: The open loop.
+        plan: The open loop, as it is before a rule brings it down.
         rules: The rules.
         states: Their states, None to start afresh.
 
@@ -32,7 +32,8 @@ class Channel:
         states: tuple[RuleState, ...] | None = None,
     ) -> None:
         self.key = key
-        self.plan = plan
+        self.plan = self.plan_in_force = plan
+        self._rules = rules
         self.states = list(states or (rule.initial_state() for rule in rules))
         self.rate = self.held = float("nan")
         self._open_loop: list[float] = []
@@ -47,7 +48,8 @@ class Channel:
 
     def begin_epoch(self, epoch: int) -> None:
         """Compute the epoch's open-loop rates."""
-        self._open_loop = self.plan.rates(epoch).tolist()
+        self._cool_down()
+        self._open_loop = self.plan_in_force.rates(epoch).tolist()
 
     def planned(self) -> list[float]:
         """Return schedule × scale for the epoch: one rate, or one for each batch."""
@@ -58,16 +60,30 @@ class Channel:
         """Return schedule × scale at the epoch's last update."""
         return self._open_loop[-1] * self.scale
 
-    def advance(
-        self, rules: tuple[Rule[Any], ...], epoch: int, metrics: Mapping[str, float]
-    ) -> list[Event]:
-        """Feed the rules an epoch's logs; return what they decided."""
+    def observe(self, rules: tuple[Rule[Any], ...], seen: Observation) -> list[Event]:
+        """Feed the rules what an epoch showed; return what they decided.
+
+        Args:
+            rules: The rules, their directions settled.
+            seen: All but the rates, which are this optimizer's.
+        """
         events = []
         for index, rule in enumerate(rules):
             before = self.last_planned()
-            observation = Observation(epoch, metrics, before)
+            observation = dataclasses.replace(
+                seen, learning_rate=before, planned=self._open_loop[-1]
+            )
             self.states[index] = rule.advance(self.states[index], observation)
             decision = self.states[index].decision
-            name = type(rule).__name__
-            events.append(Event(epoch, name, decision, before, self.last_planned(), self.key))
+            after = self.last_planned()
+            events.append(Event(seen.epoch, type(rule).__name__, decision, before, after, self.key))
         return events
+
+    def _cool_down(self) -> None:
+        """Let the plan come down from where a rule has decided."""
+        if self.plan_in_force is not self.plan:
+            return
+        for rule, state in zip(self._rules, self.states, strict=True):
+            if state.cooldown_from is not None and rule.way_down is not None:
+                self.plan_in_force = self.plan.cooled(rule.way_down, state.cooldown_from)
+                return

@@ -36,15 +36,24 @@ def reference(plan: Plan) -> float:
     return float(np.max(schedule.rates(np.arange(timeline.updates), timeline)))
 
 
-def install(model: Any, optimizer: Any, plan: SchedulePlan, done: int) -> None:
-    """Let the step compute the optimizer's rate, the next step being number `done` of the run.
+def install(
+    model: Any, optimizer: Any, plan: SchedulePlan, base: float, done: int
+) -> None:
+    """Let the step compute the optimizer's rate.
+
+    Args:
+        model: The model, whose training function is built anew.
+        optimizer: Its optimizer, or one of them.
+        plan: What the step follows.
+        base: The rate that the optimizer's variable holds at scale 1.
+        done: The number, in the run, of the next step.
 
     Raises:
         ValueError: If this optimizer, in this Keras, does not take its rate from the hook.
     """
     check_supported(optimizer)
     offset = done - _steps_of(optimizer)
-    schedule, timeline, base = plan.schedule, plan.timeline, reference(plan)
+    schedule, timeline = plan.schedule, plan.timeline
 
     # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
     def learning_rate(self: Any) -> Any:

@@ -30,17 +30,17 @@ class Watch:
         self._known: list[str] = []
 
     def directed(self, rule: Rule[Any], model: Any, *, built: bool = False) -> Rule[Any]:
-        """Return the rule with its direction settled: by the name, else by the compiled metric.
+        """Return the rule with its direction settled: by the compiled metric, else by the name.
 
         Raises:
             ValueError: If neither tells and the model's metrics are built, so that none ever will.
         """
-        if getattr(rule, "mode", None) != "auto" or monitors.direction_of(rule.watched):
+        if getattr(rule, "mode", None) != "auto":
             return rule
         direction = _compiled_direction(rule.watched, model)
         if direction is not None:
             return dataclasses.replace(rule, mode=direction)  # type: ignore[type-var]
-        if built:
+        if built and monitors.direction_of(rule.watched) is None:
             raise monitors.undecided(self._owner, rule.watched)
         return rule
 

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from kerasdecay.schedules import ByEpoch, Schedule, Timeline
+from kerasdecay.rules import WayDown
+from kerasdecay.schedules import ByEpoch, Schedule, Timeline, cooldown
 from kerasdecay.schedules.by_epoch import checked_rate
 
 
@@ -23,6 +24,9 @@ class Plan(Protocol):
 
     def rates(self, epoch: int) -> np.ndarray:
         """Return the epoch's rates: one, or one for each batch."""
+
+    def cooled(self, way_down: WayDown, begin: int) -> Plan:
+        """Return the plan that comes down from the beginning of epoch `begin` on."""
 
 
 class SchedulePlan:
@@ -52,6 +56,14 @@ class SchedulePlan:
         )
 
 
+    def cooled(self, way_down: WayDown, begin: int) -> SchedulePlan:
+        """Return the plan that comes down from the beginning of epoch `begin` on."""
+        schedule = cooldown(
+            self.schedule, begin, way_down.curve, way_down.final_learning_rate
+        )
+        return SchedulePlan(schedule, self.timeline, self.base_rate, self._every)
+
+
 class FunctionPlan:
     """A user's `f(epoch, learning_rate)`: each epoch's rate follows from the one before.
 
@@ -67,6 +79,13 @@ class FunctionPlan:
         assert self.base_rate is not None
         self.base_rate = checked_rate(self._function(epoch, self.base_rate), epoch)
         return np.asarray([self.base_rate])
+
+    def cooled(self, way_down: WayDown, begin: int) -> Plan:
+        """Refuse: where a function would be at the horizon is unknown."""
+        raise ValueError(
+            "kerasdecay: a rule that comes down to the horizon needs a schedule, or a function of "
+            "the epoch alone. Received: a function of (epoch, learning_rate)."
+        )
 
 
 def plan(schedule: Any, base_rate: float | None, timeline: Timeline, every: int) -> Plan:

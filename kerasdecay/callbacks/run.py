@@ -8,10 +8,11 @@ from typing import Any
 
 from kerasdecay.callbacks import optimizers
 from kerasdecay.callbacks.channel import Channel
+from kerasdecay.callbacks.measurements import MEASUREMENTS
 from kerasdecay.callbacks.trace import Event, Setup, Trace
 from kerasdecay.callbacks.updates import Update
 from kerasdecay.callbacks.writers import CompiledWriter, HostWriter
-from kerasdecay.rules import Rule
+from kerasdecay.rules import Observation, Rule
 
 
 class Run:
@@ -47,24 +48,32 @@ class Run:
         self._writer.begin_batch(callback, self._epoch, batch)
 
     def end_epoch(
-        self, model: Any, epoch: int, logs: dict[str, Any], rules: tuple[Rule[Any], ...]
+        self, model: Any, epoch: int, logs: dict[str, Any], rules: tuple[Rule[Any], ...],
+        losses: tuple[float, ...] = (),
     ) -> list[Event]:
-        """Put the rates used into the logs, feed the rules, write what they decided."""
+        """Put the rates used into the logs, feed the rules, write what they decided.
+
+        Args:
+            model: The model.
+            epoch: The epoch that has ended.
+            logs: Its logs; the rates and what the rules have measured are added.
+            rules: The rules, their directions settled.
+            losses: The loss of each batch, if a rule asks for them.
+        """
         self._writer.end_epoch()
         for channel in self.channels:
             logs[channel.key] = channel.rate
+        for name in {rule.measurement for rule in rules} - {None}:
+            logs[name] = MEASUREMENTS[name](model)
         metrics = {key: float(value) for key, value in logs.items() if _is_number(value)}
         self.trace.record_logs(epoch, metrics)
         if epoch < self._resting_epochs:
             return []
-        decided = [
-            event
-            for channel in self.channels
-            for event in channel.advance(rules, epoch, metrics)
-        ]
+        seen = Observation(epoch, metrics, epochs=self.trace.setup.epochs, losses=losses)
+        decided = [event for channel in self.channels for event in channel.observe(rules, seen)]
         for event in decided:
             self.trace.record_decision(event)
-        if any(event.kind == "reduce" for event in decided):
+        if any(event.decision.changes_rate for event in decided):
             self._writer.apply_scale(model)
         return decided
 

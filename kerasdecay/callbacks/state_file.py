@@ -81,7 +81,8 @@ class StateFile:
             **held,
             "entries": {key: value for key, value in held["entries"].items() if int(key) <= epoch},
         }
-        return held["base_rates"], held["entries"][str(known[-1])]
+        entry = held["entries"][str(known[-1])]
+        return entry["base_rates"], entry["states"]
 
     def save(self, epoch: int, base_rates: Mapping[str, float], states: Mapping[str, Any]) -> None:
         """Write, in one atomic step, the states with which `epoch` begins."""
@@ -92,8 +93,8 @@ class StateFile:
                 "configuration": self._hash,
                 "entries": {},
             }
-        self._content["base_rates"] = dict(base_rates)
-        self._content["entries"][str(epoch)] = dict(states)
+        entry = {"base_rates": dict(base_rates), "states": dict(states)}
+        self._content["entries"][str(epoch)] = entry
         text = json.dumps(self._content, indent=1, allow_nan=False)
         handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasdecay._reporter import html
 from kerasdecay.rules import Decision
 
 
@@ -152,3 +153,7 @@ class Trace:
             f"Trace({self.setup.decay}: {len(self.logs)} epochs, {len(self)} rates, "
             f"{len(self.events)} events)"
         )
+
+    def _repr_html_(self) -> str:
+        """Show itself as a picture in a notebook."""
+        return html(self)

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Literal
 
 from kerasdecay import _checks
+from kerasdecay.rules import Rule
 from kerasdecay.schedules import Schedule
 from kerasdecay.schedules import duration as durations
 
@@ -35,11 +36,11 @@ class Update:
 _ALLOWED = '"auto", "epoch", "batch", "compiled" or a number of steps such as "20 steps"'
 
 
-def choose(update: Any, schedule: Any) -> Update:
+def choose(update: Any, schedule: Any, rules: tuple[Rule[Any], ...] = ()) -> Update:
     """Return the update that an argument asks for.
 
-    `"auto"` samples once an epoch what changes only between epochs, and everything else at every
-    batch.
+    `"auto"` samples once an epoch what changes only between epochs, and everything else, also what
+    a rule may bring down, at every batch.
 
     Raises:
         ValueError: If `update` is none of the allowed; if a function of (epoch, learning_rate) is
@@ -47,7 +48,10 @@ def choose(update: Any, schedule: Any) -> Update:
     """
     is_function = not isinstance(schedule, Schedule)
     if update == "auto":
-        return Update("epoch" if is_function or not schedule.changes_within_epochs else "step")
+        if is_function:
+            return Update("epoch")
+        comes_down = any(rule.way_down is not None for rule in rules)
+        return Update("step" if schedule.changes_within_epochs or comes_down else "epoch")
     if update == "epoch":
         return Update("epoch")
     chosen = _within_epochs(update)

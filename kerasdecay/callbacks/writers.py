@@ -92,18 +92,27 @@ class CompiledWriter(Writer):
     changes. The step multiplies it by schedule / base.
     """
 
+    def __init__(self, channels: list[Channel], trace: Trace) -> None:
+        super().__init__(channels, trace)
+        self._installed: dict[str, SchedulePlan] = {}
+
     def begin_epoch(self, model: Any, epoch: int) -> None:
         """Install the schedule at the first epoch; write base × scale if it is not there yet.
 
-        Where an epoch had fewer steps than it should, the schedule is installed anew, at its place.
+        Where an epoch had fewer steps than it should, the schedule is installed anew, at its place;
+        likewise when a rule has brought it down.
         Steps that loss scaling skips are not such a case: the schedule then waits with the updates.
         """
         for channel, optimizer in self.paired(model):
-            assert isinstance(channel.plan, SchedulePlan)
-            done = epoch * channel.plan.timeline.updates_per_epoch
+            plan = channel.plan_in_force
+            assert isinstance(plan, SchedulePlan)
+            done = epoch * plan.timeline.updates_per_epoch
             present = compiled.next_step(optimizer)
-            if present is None or (present != done and not optimizers.may_skip_steps(model)):
-                compiled.install(model, optimizer, channel.plan, done)
+            strayed = present != done and not optimizers.may_skip_steps(model)
+            if present is None or strayed or self._installed.get(channel.key) is not plan:
+                base = compiled.reference(channel.plan)
+                compiled.install(model, optimizer, plan, base, done)
+                self._installed[channel.key] = plan
         self.apply_scale(model)
         for batch, rates in enumerate(
             zip(*(channel.planned() for channel in self.channels), strict=True)

@@ -17,12 +17,31 @@ class Observation:
     Args:
         epoch: The epoch, from 0.
         metrics: Its logs: name → number.
-        learning_rate: The rate in force: schedule × scales so far, > 0.
+        learning_rate: The rate in force at its end: schedule × scales so far, > 0.
+        planned: What the schedule alone says of it.
+        epochs: The horizon; None where nobody knows it.
+        losses: The loss of each of its batches, for a rule that asks for them.
     """
 
     epoch: int
     metrics: Mapping[str, float]
     learning_rate: float = 1.0
+    planned: float = 1.0
+    epochs: int | None = None
+    losses: tuple[float, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class WayDown:
+    """How a rule that has chosen the moment wants the rate to come down: see `Cooldown`.
+
+    Args:
+        curve: `"linear"`, `"1-sqrt"` or `"cosine"`.
+        final_learning_rate: The rate at the horizon, >= 0.
+    """
+
+    curve: str
+    final_learning_rate: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +49,7 @@ class Decision:
     """What a rule decided, and why.
 
     Args:
-        kind: `"reduce"` (the rate changes), `"improve"`, `"wait"`, `"cooldown"`, `"floor"`,
+        kind: `"reduce"` or `"raise"` (the scale changes), `"cooldown_start"` (the way down begins), `"improve"`, `"wait"`, `"cooldown"`, `"floor"`,
             `"absent"` (nothing to observe) or `"nonfinite"` (a NaN or an infinity was observed).
         reason: One line in words.
         restore_best: The weights of the best epoch are to be put back.
@@ -45,7 +64,12 @@ class Decision:
     @property
     def is_event(self) -> bool:
         """Whether it is more than "not yet": something changed, or something was wrong."""
-        return self.kind in ("reduce", "nonfinite") or self.restore_best or self.stop
+        return self.changes_rate or self.kind == "nonfinite" or self.restore_best or self.stop
+
+    @property
+    def changes_rate(self) -> bool:
+        """Whether the rate is another from now on."""
+        return self.kind in ("reduce", "raise", "cooldown_start")
 
 
 NOT_YET = Decision("wait", "nothing observed yet")
@@ -58,10 +82,13 @@ class RuleState:
     Args:
         scale: What the schedule's rate is multiplied by.
         decision: The last decision; not part of what is remembered across a restart.
+        cooldown_from: The epoch with whose beginning the way down begins; None before that is
+            decided.
     """
 
     scale: float = 1.0
     decision: Decision = NOT_YET
+    cooldown_from: int | None = None
 
     def to_data(self) -> dict[str, Any]:
         """Return what must survive a restart as plain data."""
@@ -98,6 +125,21 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         """The name, in the epoch's logs, of what the rule looks at."""
 
     @property
+    def way_down(self) -> WayDown | None:
+        """How the rate comes down once the rule has set `cooldown_from`; None: it never does."""
+        return None
+
+    @property
+    def measurement(self) -> str | None:
+        """What must be measured of the model and put into the logs: `"weight_norm"`, or None."""
+        return None
+
+    @property
+    def needs_batch_losses(self) -> bool:
+        """Whether `Observation.losses` must be filled, which costs a call at each batch."""
+        return False
+
+    @property
     def restores_best_weights(self) -> bool:
         """Whether its decisions may ask for the weights of the best epoch."""
         return False
@@ -132,6 +174,6 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         state = self.initial_state()
         for epoch, value in enumerate(values):
             metrics = value if isinstance(value, Mapping) else {self.watched: value}
-            observation = Observation(epoch, metrics, learning_rate * state.scale)
+            observation = Observation(epoch, metrics, learning_rate * state.scale, learning_rate)
             state = self.advance(state, observation)
             yield state

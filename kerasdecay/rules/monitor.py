@@ -11,7 +11,7 @@ MODES = ("auto", "min", "max")
 _FALLS = re.compile(
     r"(^|_)(loss|error|mse|mae|rmse|mape|msle|perplexity|crossentropy|divergence|poisson|hinge)$"
 )
-_RISES = re.compile(r"(^|_)(acc|accuracy|auc|precision|recall|f1|score|iou|r2)$")
+_RISES = re.compile(r"(^|_)(acc|accuracy|auc|precision|recall|iou|(f1|fbeta|r2)(_score)?)$")
 
 
 def direction_of(monitor: str) -> str | None:

@@ -34,7 +34,8 @@ class Plateau(Rule[PlateauState]):
         factor: In (0, 1): new rate = rate × factor.
         patience: Epochs without improvement before a reduction, an integer >= 0.
         mode: `"min"`, `"max"`, or `"auto"`: by the metric's name.
-        min_delta: Smallest change that counts as an improvement, >= 0.
+        min_delta: A change that exceeds this counts as an improvement (compared in single precision,
+            as Keras does); >= 0.
         cooldown: Epochs after a reduction in which nothing is counted, an integer >= 0.
         min_lr: The scale is lowered only while the rate is above this (compared in single
             precision, as the optimizer holds it), and no further than to it; >= 0.
@@ -131,12 +132,15 @@ class Plateau(Rule[PlateauState]):
         return _decide(state, "reduce", reason, restore_best=self.restore_best_weights)
 
     def _is_improvement(self, value: float, best: float | None) -> bool:
+        direction = self._direction
         if not math.isfinite(value):
             return False
         if best is None:
             return True
         delta = self.min_delta * (abs(best) if self.min_delta_mode == "rel" else 1.0)
-        return value + delta < best if self._direction == "min" else value - delta > best
+        if direction == "min":
+            return _single(value + delta) < _single(best)
+        return _single(value - delta) > _single(best)
 
     @property
     def _direction(self) -> str:
@@ -172,5 +176,8 @@ def _epochs(count: int) -> str:
 
 
 def _single(value: float) -> float:
-    """Round to single precision, the optimizer's."""
-    return struct.unpack("f", struct.pack("f", value))[0]
+    """Round to single precision, in which Keras holds rates and compares metrics."""
+    try:
+        return struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)

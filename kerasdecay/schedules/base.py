@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from typing import Any, Self
 
 from kerasdecay import _checks
 from kerasdecay._config import Configurable
+from kerasdecay._reporter import html
 from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.namespace import NUMPY, ArrayNamespace
-from kerasdecay.schedules.timeline import Moment, Timeline
+from kerasdecay.schedules.timeline import HALF_UP, Moment, Timeline
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +63,10 @@ class Schedule(Configurable, abc.ABC):
         """
         return self.learning_rate(Moment.of(updates, timeline, xp))
 
+    def _repr_html_(self) -> str:
+        """Show itself as a picture in a notebook."""
+        return html(self)
+
 
 @dataclasses.dataclass(frozen=True)
 class Shape(Schedule):
@@ -110,24 +116,38 @@ class Shape(Schedule):
         """Check a field that is a duration longer than 0."""
         durations.check(type(self).__name__, argument, getattr(self, argument), positive=True)
 
-    def _updates(self, argument: str, now: Moment) -> float:
+    def _updates(
+        self,
+        argument: str,
+        now: Moment,
+        *,
+        value: durations.Duration | None = None,
+        shortest: int = 1,
+        fits: bool = True,
+    ) -> float:
         """Return a field that is a duration in updates of this run, with fraction.
 
+        Args:
+            argument: The field's name.
+            now: A moment, for its horizon and timeline.
+            value: The duration, where the field holds several.
+            shortest: 1 if it must last for an update, rounded; 0 if any length above 0 will do.
+            fits: Whether it must fit into the shape's horizon.
+
         Raises:
-            ValueError: If it is shorter than one update, or longer than the shape's horizon.
+            ValueError: If the duration is too short or too long for this run.
         """
-        value = getattr(self, argument)
+        value = getattr(self, argument) if value is None else value
         exact = durations.exact_updates_in(value, now.timeline, now.horizon)
-        if not 1 <= round(exact, 9) <= now.horizon:
-            raise _checks.invalid(
-                type(self).__name__,
-                argument,
-                f"between one {now.timeline.unit} and the {now.horizon} {now.timeline.unit}s that "
-                "there are to decay in",
-                value,
-                "Change it, train longer, or write the rate at every batch.",
-            )
-        return exact
+        rounded, unit = math.floor(exact + HALF_UP), now.timeline.unit
+        if exact == 0 or rounded < shortest:
+            allowed = f"at least one {unit} long in a decay over {now.horizon} {unit}s"
+        elif fits and rounded > now.horizon:
+            allowed = f"at most the {now.horizon} {unit}s that there are to decay in"
+        else:
+            return exact
+        remedy = "Change it, train longer, or let the rate change at every batch."
+        raise _checks.invalid(type(self).__name__, argument, allowed, value, remedy)
 
     def _integer(self, argument: str, *, at_least: int) -> None:
         """Check a field and store it as an int."""

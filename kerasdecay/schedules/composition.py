@@ -68,7 +68,7 @@ class Warmup(Composition):
     start: float | None = None
 
     def __post_init__(self) -> None:
-        _checked_schedule("warmup", self.schedule)
+        checked_schedule("warmup", self.schedule)
         durations.check("warmup", "duration", self.duration)
         if self.start is not None:
             start = _checks.number("warmup", "start", self.start, at_least=0, at_most=1)
@@ -154,7 +154,7 @@ class Sequence(Composition):
         object.__setattr__(self, "schedules", tuple(self.schedules))
         object.__setattr__(self, "durations", tuple(self.durations))
         for part in self.schedules:
-            _checked_schedule("sequence", part)
+            checked_schedule("sequence", part)
         if len(self.schedules) < 2 or len(self.durations) != len(self.schedules) - 1:
             raise _checks.invalid(
                 "sequence",
@@ -239,7 +239,7 @@ class Scaled(Composition):
     factor: float
 
     def __post_init__(self) -> None:
-        _checked_schedule("scaled", self.schedule)
+        checked_schedule("scaled", self.schedule)
         factor = _checks.number("scaled", "factor", self.factor, above=0)
         object.__setattr__(self, "factor", factor)
 
@@ -284,6 +284,7 @@ def scaled(schedule: Schedule, factor: float) -> Scaled:
     return Scaled(schedule, factor)
 
 
-def _checked_schedule(owner: str, value: Any) -> None:
+def checked_schedule(owner: str, value: Any) -> None:
+    """Raise a ValueError unless `value` is a schedule."""
     if not isinstance(value, Schedule):
         raise _checks.invalid(owner, "schedule", "a kerasdecay schedule, such as Constant(0.1)", value)

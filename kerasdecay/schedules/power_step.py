@@ -25,7 +25,7 @@ class PowerStep(Shape):
         stages: S, an integer >= 1, at most the number of epochs.
         remainder: What becomes of the epochs left over where S does not divide E: `"last"`, the last
             stage takes them; `"new_stage"`, they open further stages, as the tutorial's code does.
-        min_learning_rate: η_min >= 0, below which no stage goes.
+        min_learning_rate: η_min in [0, η₀], below which no stage goes.
 
     Raises:
         ValueError: For a value out of its range; when laid over fewer epochs than stages.
@@ -64,6 +64,13 @@ class PowerStep(Shape):
         self._integer("stages", at_least=1)
         _checks.choice("PowerStep", "remainder", self.remainder, ("last", "new_stage"))
         self._number("min_learning_rate", at_least=0)
+        if self.is_resolved and self.min_learning_rate > self.initial:
+            raise _checks.invalid(
+                "PowerStep",
+                "min_learning_rate",
+                f"at most initial_learning_rate, {self.initial:g}",
+                self.min_learning_rate,
+            )
 
     @property
     def changes_within_epochs(self) -> bool:

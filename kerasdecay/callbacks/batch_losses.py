@@ -1,0 +1,30 @@
+"""The loss of each batch, out of the running mean that Keras logs."""
+
+from __future__ import annotations
+
+
+class BatchLosses:
+    """Undoes the running mean of an epoch.
+
+    After batches 0 … n the logs hold mₙ, the mean of their losses; hence the loss of batch n is
+    (n+1) mₙ − n mₙ₋₁, and under `steps_per_execution` the mean loss of a block follows likewise. A
+    last batch that is smaller than the others is taken for a full one.
+    """
+
+    def __init__(self) -> None:
+        self._losses: list[float] = []
+        self._done = 0
+        self._total = 0.0
+
+    def note(self, batch: int, mean: float) -> None:
+        """Take the running mean after batch number `batch` of the epoch, from 0."""
+        done = batch + 1
+        total = mean * done
+        self._losses.append((total - self._total) / (done - self._done))
+        self._done, self._total = done, total
+
+    def take(self) -> tuple[float, ...]:
+        """Return the epoch's losses and begin the next epoch."""
+        losses = tuple(self._losses)
+        self._losses, self._done, self._total = [], 0, 0.0
+        return losses

@@ -1,0 +1,71 @@
+"""Open loop: schedules are pure functions from position to learning rate, and compose.
+
+This floor needs NumPy alone.
+"""
+
+from kerasdecay.schedules.base import Schedule, Shape
+from kerasdecay.schedules.by_epoch import ByEpoch
+from kerasdecay.schedules.composition import (
+    Scaled,
+    Sequence,
+    Warmup,
+    scaled,
+    sequence,
+    warmup,
+)
+from kerasdecay.schedules.constant import Constant
+from kerasdecay.schedules.cooldown import Cooldown, cooldown
+from kerasdecay.schedules.cosine import Cosine
+from kerasdecay.schedules.cosine_restarts import CosineRestarts
+from kerasdecay.schedules.cyclic import Cyclic
+from kerasdecay.schedules.exponential import Exponential
+from kerasdecay.schedules.family import FAMILY
+from kerasdecay.schedules.inverse_sqrt import InverseSqrt
+from kerasdecay.schedules.inverse_time import InverseTime
+from kerasdecay.schedules.knee import Knee
+from kerasdecay.schedules.linear import Linear
+from kerasdecay.schedules.multi_step import MultiStep
+from kerasdecay.schedules.one_cycle import OneCycle
+from kerasdecay.schedules.polynomial import Polynomial
+from kerasdecay.schedules.power_step import PowerStep
+from kerasdecay.schedules.refined import Refined
+from kerasdecay.schedules.rex import Rex
+from kerasdecay.schedules.simulation import simulate
+from kerasdecay.schedules.step import Step
+from kerasdecay.schedules.timeline import Moment, Timeline
+from kerasdecay.schedules.warmup_stable_decay import WarmupStableDecay
+
+__all__ = [
+    "FAMILY",
+    "ByEpoch",
+    "Constant",
+    "Cooldown",
+    "Cosine",
+    "CosineRestarts",
+    "Cyclic",
+    "Exponential",
+    "InverseSqrt",
+    "InverseTime",
+    "Knee",
+    "Linear",
+    "Moment",
+    "MultiStep",
+    "OneCycle",
+    "Polynomial",
+    "PowerStep",
+    "Refined",
+    "Rex",
+    "Scaled",
+    "Schedule",
+    "Sequence",
+    "Shape",
+    "Step",
+    "Timeline",
+    "Warmup",
+    "WarmupStableDecay",
+    "cooldown",
+    "scaled",
+    "sequence",
+    "simulate",
+    "warmup",
+]

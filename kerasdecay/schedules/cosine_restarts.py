@@ -1,0 +1,61 @@
+"""The cosine decay with warm restarts."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from kerasdecay.schedules import periods
+from kerasdecay.schedules.annealing import Annealing, descent
+from kerasdecay.schedules.duration import Duration
+from kerasdecay.schedules.timeline import Moment
+
+
+@dataclasses.dataclass(frozen=True)
+class CosineRestarts(Annealing):
+    """Cosine waves one after the other, of lengths T, T m, T m², …: SGDR.
+
+    In cycle i = 0, 1, …, of which the share z is done,
+    η(t) = η₁ + (η₀ − η₁) γⁱ (1 + cos πz)/2. After the last full cycle that fits into the horizon
+    η₁ holds, so that no training ends on a high rate.
+
+    Args:
+        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        final_learning_rate: η₁ in [0, η₀].
+        cycle: T: epochs, `"500 steps"` or `"25%"` of the horizon, at least one update and at most
+            the horizon.
+        growth: m >= 1. With 2 and n cycles, T = horizon / (2ⁿ − 1) fills the horizon.
+        factor: γ in (0, 1], the height of each cycle as a share of that before it.
+
+    Raises:
+        ValueError: For a value out of its range; when not one cycle fits into the horizon.
+
+    Example:
+        >>> from kerasdecay.schedules import simulate
+        >>> simulate(CosineRestarts(0.1, cycle=2, factor=0.5), epochs=5).round(6).tolist()
+        [0.1, 0.05, 0.05, 0.025, 0.0]
+
+    Source: Loshchilov and Hutter, SGDR, 2016 (arXiv:1608.03983).
+    """
+
+    cycle: Duration = "25%"
+    growth: float = 1.0
+    factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._duration("cycle")
+        self._number("growth", at_least=1)
+        self._number("factor", above=0, at_most=1)
+
+    def check(self, start: Moment) -> None:
+        """Raise a ValueError if not one cycle fits into the horizon."""
+        self._updates("cycle", start)
+
+    def share(self, now: Moment) -> Any:
+        """γⁱ (1 + cos πz)/2, and 0 after the last full cycle."""
+        length = self._updates("cycle", now)
+        ends = periods.edges(length, now.horizon, self.growth)
+        full = now.within(int(ends[ends <= now.horizon][-1]))
+        number, done, left = periods.phase(full, length, self.growth)
+        return now.xp.power(self.factor, number) * descent(now.xp, "cosine", done, left)

@@ -1,0 +1,62 @@
+"""The cyclic rate: triangles between a low and a high rate."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from kerasdecay.schedules import periods
+from kerasdecay.schedules.base import Shape
+from kerasdecay.schedules.duration import Duration
+from kerasdecay.schedules.timeline import Moment
+
+
+@dataclasses.dataclass(frozen=True)
+class Cyclic(Shape):
+    """Triangles from η₀/d up to η₀ and down again, one in each cycle c.
+
+    In cycle i = 0, 1, …, of which the share z is done,
+    η(t) = η₀/d + (η₀ − η₀/d) γⁱ (1 − |2z − 1|). γ = 1 is the source's "triangular", γ = ½ its
+    "triangular2".
+
+    Args:
+        initial_learning_rate: η₀ > 0, the peak of the first triangle; None takes the optimizer's.
+        cycle: c, up and down: epochs, `"500 steps"` or `"25%"` of the horizon, at least one update.
+        factor: γ in (0, 1], the height of each triangle as a share of that before it.
+        div_factor: d >= 1.
+
+    Raises:
+        ValueError: For a value out of its range; when c is shorter than an update of the run.
+
+    Example:
+        >>> from kerasdecay.schedules import simulate
+        >>> simulate(Cyclic(0.4, cycle=4, factor=0.5), epochs=8).round(6).tolist()
+        [0.1, 0.25, 0.4, 0.25, 0.1, 0.175, 0.25, 0.175]
+
+    Source: Smith, Cyclical learning rates for training neural networks, 2015 (arXiv:1506.01186):
+    cycles of 4 to 20 epochs, d of 3 or 4.
+    """
+
+    cycle: Duration = "25%"
+    factor: float = 1.0
+    div_factor: float = 4.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._duration("cycle")
+        self._number("factor", above=0, at_most=1)
+        self._number("div_factor", at_least=1)
+
+    def check(self, start: Moment) -> None:
+        """Raise a ValueError if a cycle is shorter than one update."""
+        self._cycle(start)
+
+    def learning_rate(self, now: Moment) -> Any:
+        """η₀/d + (η₀ − η₀/d) γⁱ (1 − |2z − 1|)."""
+        number, done, left = periods.phase(now, self._cycle(now))
+        triangle = 2.0 * now.xp.minimum(done, left) / (done + left)
+        low = self.initial / self.div_factor
+        return low + (self.initial - low) * now.xp.power(self.factor, number) * triangle
+
+    def _cycle(self, now: Moment) -> float:
+        return self._updates("cycle", now, fits=False)

@@ -1,0 +1,43 @@
+"""The inverse-time decay: as one over the time."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from kerasdecay.schedules.duration import Duration
+from kerasdecay.schedules.gradual import Gradual
+from kerasdecay.schedules.timeline import Moment
+
+
+@dataclasses.dataclass(frozen=True)
+class InverseTime(Gradual):
+    """One over the time: η(t) = η₀ / (1 + γ t/s).
+
+    Args:
+        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        every: s: epochs, `"500 steps"` or `"10%"` of the horizon, longer than 0.
+        staircase: Whether to take ⌊t/s⌋, so that the rate stays for s and then drops.
+        decay_rate: γ > 0. With 1, the rate is halved after s.
+
+    Raises:
+        ValueError: For a value out of its range; for a staircase whose s is shorter than an update.
+
+    Example:
+        >>> from kerasdecay.schedules import simulate
+        >>> simulate(InverseTime(0.6, every=1), epochs=3).round(6).tolist()
+        [0.6, 0.3, 0.2]
+
+    Source: Robbins and Monro, A stochastic approximation method, 1951.
+    """
+
+    every: Duration = "10%"
+    decay_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._number("decay_rate", above=0)
+
+    def learning_rate(self, now: Moment) -> Any:
+        """η₀ / (1 + γ t/s)."""
+        return self.initial / (1.0 + self.decay_rate * self._times(now))

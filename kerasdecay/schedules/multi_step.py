@@ -1,0 +1,76 @@
+"""The multi-step decay: a drop by the same factor at each of some milestones."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from kerasdecay import _checks
+from kerasdecay.schedules import duration as durations
+from kerasdecay.schedules.base import Shape
+from kerasdecay.schedules.duration import Duration
+from kerasdecay.schedules.timeline import Moment
+
+
+@dataclasses.dataclass(frozen=True)
+class MultiStep(Shape):
+    """A drop by γ at each milestone: η(t) = η₀ γ^#{milestones <= t}.
+
+    Other rates for each stretch, which Keras calls `PiecewiseConstantDecay`, are a `sequence` of
+    `Constant`s.
+
+    Args:
+        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        milestones: One or more durations since the schedule's start, each longer than 0: epochs,
+            `"500 steps"` or `"50%"` of the horizon. Those beyond the horizon are never reached.
+        factor: γ in (0, 1].
+
+    Raises:
+        ValueError: For a value out of its range; when a milestone is less than an update away.
+
+    Example:
+        >>> from kerasdecay.schedules import simulate
+        >>> simulate(MultiStep(0.1, milestones=(2, 3), factor=0.5), epochs=5).tolist()
+        [0.1, 0.1, 0.05, 0.025, 0.025]
+
+    Source: He et al., Deep Residual Learning, 2015 (arXiv:1512.03385): a tenth at 50 % and at 75 %
+    of the training on CIFAR-10.
+    """
+
+    milestones: tuple[Duration, ...] = ("50%", "75%")
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.milestones, str) or not hasattr(self.milestones, "__iter__"):
+            raise _checks.invalid(
+                "MultiStep", "milestones", "a sequence such as (30, 60)", self.milestones
+            )
+        object.__setattr__(self, "milestones", tuple(self.milestones))
+        if not self.milestones:
+            raise _checks.invalid("MultiStep", "milestones", "one duration or more", ())
+        for milestone in self.milestones:
+            durations.check("MultiStep", "milestones", milestone, positive=True)
+        self._number("factor", above=0, at_most=1)
+
+    @property
+    def changes_within_epochs(self) -> bool:
+        """Unless every milestone is a whole number of epochs."""
+        return not all(map(durations.is_whole_epochs, self.milestones))
+
+    def check(self, start: Moment) -> None:
+        """Raise a ValueError if a milestone is less than an update away."""
+        self._boundaries(start)
+
+    def learning_rate(self, now: Moment) -> Any:
+        """η₀ γ^#{milestones <= t}."""
+        reached = now.xp.count(self._boundaries(now), now.update)
+        return self.initial * now.xp.power(self.factor, reached)
+
+    def _boundaries(self, now: Moment) -> list[int]:
+        for milestone in self.milestones:
+            self._updates("milestones", now, value=milestone, fits=False)
+        return sorted(
+            durations.updates_in(milestone, now.timeline, now.horizon)
+            for milestone in self.milestones
+        )

@@ -1,0 +1,57 @@
+"""The step decay: a drop by the same factor every so often."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from kerasdecay.schedules import duration as durations
+from kerasdecay.schedules import periods
+from kerasdecay.schedules.base import Shape
+from kerasdecay.schedules.duration import Duration
+from kerasdecay.schedules.timeline import Moment
+
+
+@dataclasses.dataclass(frozen=True)
+class Step(Shape):
+    """A drop by γ every s: η(t) = η₀ γ^⌊t/s⌋.
+
+    Args:
+        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        every: s: epochs, `"500 steps"` or `"30%"` of the horizon, longer than 0.
+        factor: γ in (0, 1].
+
+    Raises:
+        ValueError: For a value out of its range; when s is shorter than an update of the run.
+
+    Example:
+        >>> from kerasdecay.schedules import simulate
+        >>> simulate(Step(0.1, every=2, factor=0.5), epochs=6).tolist()
+        [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]
+
+    Source: He et al., Deep Residual Learning, 2015 (arXiv:1512.03385): a tenth every 30 epochs.
+    """
+
+    every: Duration = "30%"
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._duration("every")
+        self._number("factor", above=0, at_most=1)
+
+    @property
+    def changes_within_epochs(self) -> bool:
+        """Unless s is a whole number of epochs."""
+        return not durations.is_whole_epochs(self.every)
+
+    def check(self, start: Moment) -> None:
+        """Raise a ValueError if s is shorter than an update."""
+        self._every(start)
+
+    def learning_rate(self, now: Moment) -> Any:
+        """η₀ γ^⌊t/s⌋."""
+        return self.initial * now.xp.power(self.factor, periods.done(now, self._every(now)))
+
+    def _every(self, now: Moment) -> float:
+        return self._updates("every", now, fits=False)

@@ -1,0 +1,156 @@
+"""Reduction on a plateau, by hand-computed values."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasdecay.rules import Plateau
+
+
+def scales(rule: Plateau, values: list[Any], learning_rate: float = 1.0) -> list[float]:
+    return [state.scale for state in rule.replay(values, learning_rate)]
+
+
+def kinds(rule: Plateau, values: list[Any], learning_rate: float = 1.0) -> list[str]:
+    return [state.decision.kind for state in rule.replay(values, learning_rate)]
+
+
+# A constant metric, factor 0.5; the scale after the end of each epoch, as Keras has it.
+GOLDEN = {
+    (2, 0): [1, 1, 0.5, 0.5, 0.25],
+    (2, 1): [1, 1, 0.5, 0.5, 0.25],
+    (2, 2): [1, 1, 0.5, 0.5, 0.5, 0.25],
+}
+
+
+@pytest.mark.parametrize(("patience", "cooldown"), GOLDEN)
+def test_golden_table_of_patience_and_cooldown(patience: int, cooldown: int) -> None:
+    expected = GOLDEN[patience, cooldown]
+    rule = Plateau("loss", factor=0.5, patience=patience, cooldown=cooldown)
+    assert scales(rule, [0.7] * len(expected)) == expected
+
+
+def test_patience_0_reduces_at_every_epoch_without_improvement() -> None:
+    rule = Plateau("loss", factor=0.5, patience=0)
+    assert scales(rule, [1.0, 1.0, 0.5, 0.6]) == [1, 0.5, 0.5, 0.25]
+
+
+def test_an_improvement_must_exceed_min_delta() -> None:
+    rule = Plateau("loss", patience=10, min_delta=0.25)
+    assert kinds(rule, [1.0, 0.75, 0.5, 0.25]) == ["improve", "wait", "improve", "wait"]
+
+
+def test_what_improves_by_exactly_min_delta_is_judged_in_single_precision_as_in_keras() -> None:
+    one_in_ten_thousand = [0.8999999761581421, 0.9000999927520752]  # 9000 and 9001 right, float32
+    assert kinds(Plateau("accuracy"), one_in_ten_thousand) == ["improve", "wait"]
+
+
+def test_min_delta_mode_rel_counts_in_shares_of_the_best() -> None:
+    values = [200.0, 199.0, 197.9, 196.0]
+    rule = Plateau("loss", min_delta=0.01, min_delta_mode="rel")
+    assert kinds(rule, values) == ["improve", "wait", "improve", "wait"]
+    assert kinds(Plateau("loss", min_delta=0.01), values) == ["improve"] * 4
+    negative = Plateau("score", mode="max", min_delta=0.01, min_delta_mode="rel")
+    assert kinds(negative, [-100.0, -99.5, -98.9]) == ["improve", "wait", "improve"]
+
+
+def test_mode_max_improves_upwards() -> None:
+    rule = Plateau("anything", mode="max", factor=0.5, patience=1)
+    assert scales(rule, [0.1, 0.2, 0.15, 0.3]) == [1, 1, 0.5, 0.5]
+
+
+def test_a_nan_in_the_first_epoch_does_not_become_the_best_value() -> None:
+    rule = Plateau("loss", factor=0.5, patience=2)
+    assert scales(rule, [math.nan, 1.0, 0.9, 0.8, 0.7]) == [1] * 5
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_nan_and_infinity_count_as_epochs_without_improvement(bad: float, mode: str) -> None:
+    rule = Plateau("m", factor=0.5, patience=2, mode=mode)
+    assert scales(rule, [1.0, bad, bad, 1.0]) == [1, 1, 0.5, 0.5]
+    assert kinds(rule, [1.0, bad]) == ["improve", "nonfinite"]
+    assert [state.best for state in rule.replay([bad, 1.0, bad])] == [None, 1.0, 1.0]
+
+
+@given(st.lists(st.floats(width=32), max_size=20), st.sampled_from(["min", "max"]))
+def test_best_is_never_nan_or_infinite(values: list[float], mode: str) -> None:
+    rule = Plateau("m", patience=2, cooldown=1, mode=mode)
+    finite = [value for value in values if math.isfinite(value)]
+    for state in rule.replay(values):
+        assert state.best is None or state.best in finite
+
+
+def test_min_lr_bounds_the_product_and_not_the_scale() -> None:
+    rule = Plateau("loss", factor=0.1, patience=1, min_lr=0.02)
+    assert scales(rule, [1.0] * 4, learning_rate=0.5) == pytest.approx([1, 0.1, 0.04, 0.04])
+    assert kinds(rule, [1.0] * 4, 0.5) == ["improve", "reduce", "reduce", "floor"]
+
+
+def test_min_lr_never_raises_an_open_loop_rate_below_it() -> None:
+    rule = Plateau("loss", factor=0.1, patience=1, min_lr=0.5)
+    assert scales(rule, [1.0] * 4, learning_rate=0.01) == [1, 1, 1, 1]
+
+
+def test_min_lr_is_reached_once_although_single_precision_holds_it_inexactly() -> None:
+    rule = Plateau("loss", factor=0.1, patience=1, min_lr=1e-3)
+    assert kinds(rule, [1.0] * 5, 0.1)[1:] == ["reduce", "reduce", "floor", "floor"]
+
+
+def test_there_is_no_event_at_the_floor() -> None:
+    rule = Plateau("loss", patience=1, min_lr=1.0)
+    *_, state = rule.replay([1.0, 1.0])
+    assert not state.decision.is_event
+    assert "at min_lr 1" in state.decision.reason
+
+
+def test_stop_at_min_lr_stops_when_a_reduction_is_due_there() -> None:
+    rule = Plateau("loss", factor=0.5, patience=2, min_lr=0.5, stop_at_min_lr=True)
+    stops = [state.decision.stop for state in rule.replay([1.0] * 5)]
+    assert stops == [False, False, False, False, True]
+
+
+def test_restore_best_weights_is_asked_for_at_each_reduction_only() -> None:
+    rule = Plateau("loss", patience=1, restore_best_weights=True)
+    asked = [state.decision.restore_best for state in rule.replay([1.0, 2.0, 0.5, 0.6])]
+    assert asked == [False, True, False, True]
+
+
+def test_reasons_are_sentences_with_the_numbers() -> None:
+    rule = Plateau("val_loss", factor=0.1, patience=2, cooldown=2)
+    values: list[Any] = [0.6588, 0.7, 0.7, 0.7, math.nan, {}]
+    assert [state.decision.reason for state in rule.replay(values)] == [
+        "val_loss 0.6588 is the best so far",
+        "val_loss 0.7 has not improved on 0.6588 by 0.0001 for 1 epoch of 2",
+        "val_loss 0.7 has not improved on 0.6588 by 0.0001 for 2 epochs: rate × 0.1",
+        "val_loss 0.7 has not improved on 0.6588 by 0.0001; cooling down",
+        "val_loss is nan, which counts as no improvement, for 1 epoch of 2",
+        "val_loss was not measured: does not count",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("monitor", ""),
+        ("factor", 0.0),
+        ("factor", 1.0),
+        ("factor", math.nan),
+        ("patience", -1),
+        ("patience", 1.5),
+        ("mode", "sideways"),
+        ("min_delta", -1e-4),
+        ("cooldown", -1),
+        ("min_lr", -1.0),
+        ("min_lr", math.inf),
+        ("min_delta_mode", "percent"),
+    ],
+)
+def test_a_value_out_of_range_is_named(argument: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"Plateau: {argument} must be .* Received: {argument}="):
+        Plateau(**{argument: value})
