@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kerasdecay.callbacks import (
+        AdaptiveKneeDecay,
         CosineDecay,
+        GreedyDecay,
         LearningRateDecay,
         LinearDecay,
+        LossSlopeDecay,
         OneCycleDecay,
         PlateauDecay,
         PowerStepDecay,
         StepDecay,
         WarmupDecay,
         WarmupStableDecay,
+        WeightNormDecay,
         release,
     )
     from kerasdecay.schedules import simulate
@@ -28,6 +32,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "WeightNormDecay": "kerasdecay.callbacks",
+    "LossSlopeDecay": "kerasdecay.callbacks",
+    "GreedyDecay": "kerasdecay.callbacks",
+    "AdaptiveKneeDecay": "kerasdecay.callbacks",
     "CosineDecay": "kerasdecay.callbacks",
     "LearningRateDecay": "kerasdecay.callbacks",
     "LinearDecay": "kerasdecay.callbacks",
@@ -42,15 +50,19 @@ _HOMES = {
 }
 
 __all__ = [
+    "AdaptiveKneeDecay",
     "CosineDecay",
+    "GreedyDecay",
     "LearningRateDecay",
     "LinearDecay",
+    "LossSlopeDecay",
     "OneCycleDecay",
     "PlateauDecay",
     "PowerStepDecay",
     "StepDecay",
     "WarmupDecay",
     "WarmupStableDecay",
+    "WeightNormDecay",
     "release",
     "simulate",
 ]

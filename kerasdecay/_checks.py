@@ -1,4 +1,4 @@
-"""Argument checks that speak: every error names argument, allowed values, value received, remedy."""
+"""Argument checks that speak: each error names argument, allowed values, value, remedy."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def integer(owner: str, argument: str, value: Any, *, at_least: int, remedy: str
         isinstance(value, numbers.Real)
         and not isinstance(value, bool)
         and math.isfinite(value)
-        and value == int(value)
+        and float(value).is_integer()
     )
     if not is_whole or value < at_least:
         raise invalid(owner, argument, f"an integer >= {at_least}", value, remedy)

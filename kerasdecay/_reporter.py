@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import Any
 
 
 def reporter() -> ModuleType:
@@ -12,3 +13,8 @@ def reporter() -> ModuleType:
     It has `announce(trace)`, `announce_decision(event, trace)` and `summarise(trace)`.
     """
     return importlib.import_module("kerasdecay.report.training")
+
+
+def html(shown: Any) -> str:
+    """Return what a notebook shows of a schedule or a trace."""
+    return importlib.import_module("kerasdecay.report.notebook").picture_of(shown)

@@ -1,10 +1,13 @@
 """Decay callbacks for Keras: one writer sets the rate, feeds the rules and keeps the trace."""
 
+from kerasdecay.callbacks.adaptive_knee import AdaptiveKneeDecay
 from kerasdecay.callbacks.as_keras import as_keras
 from kerasdecay.callbacks.compiled import release
 from kerasdecay.callbacks.cosine import CosineDecay
+from kerasdecay.callbacks.greedy import GreedyDecay
 from kerasdecay.callbacks.learning_rate import LearningRateDecay
 from kerasdecay.callbacks.linear import LinearDecay
+from kerasdecay.callbacks.loss_slope import LossSlopeDecay
 from kerasdecay.callbacks.one_cycle import OneCycleDecay
 from kerasdecay.callbacks.plateau import PlateauDecay
 from kerasdecay.callbacks.power_step import PowerStepDecay
@@ -12,12 +15,16 @@ from kerasdecay.callbacks.step import StepDecay
 from kerasdecay.callbacks.trace import Event, Setup, Trace
 from kerasdecay.callbacks.warmup import WarmupDecay
 from kerasdecay.callbacks.warmup_stable_decay import WarmupStableDecay
+from kerasdecay.callbacks.weight_norm import WeightNormDecay
 
 __all__ = [
+    "AdaptiveKneeDecay",
     "CosineDecay",
     "Event",
+    "GreedyDecay",
     "LearningRateDecay",
     "LinearDecay",
+    "LossSlopeDecay",
     "OneCycleDecay",
     "PlateauDecay",
     "PowerStepDecay",
@@ -26,6 +33,7 @@ __all__ = [
     "Trace",
     "WarmupDecay",
     "WarmupStableDecay",
-    "release",
+    "WeightNormDecay",
     "as_keras",
+    "release",
 ]

@@ -31,7 +31,8 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.schedule = from_config(schedule) if isinstance(schedule, dict) else schedule
         if not isinstance(self.schedule, Schedule):
             raise ValueError(
-                f"as_keras: schedule must be a kerasdecay schedule. Received: schedule={schedule!r}."
+                "as_keras: schedule must be a kerasdecay schedule. "
+                f"Received: schedule={schedule!r}."
             )
         self.timeline = Timeline(epochs, steps_per_epoch)
         if self.timeline.updates > _MOST_UPDATES:
@@ -101,7 +102,7 @@ def as_keras(
 def _as_updates(step: Any, last: int) -> Any:
     """Return a step as an integer tensor; a number is cut to the horizon before it can overflow."""
     if isinstance(step, numbers.Real):
-        return keras.ops.convert_to_tensor(int(min(max(step, 0), last)), dtype="int32")
+        return keras.ops.convert_to_tensor(int(min(max(float(step), 0.0), last)), dtype="int32")
     tensor = keras.ops.convert_to_tensor(step)
     if keras.backend.standardize_dtype(tensor.dtype) in ("int32", "int64"):
         return tensor

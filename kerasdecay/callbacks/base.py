@@ -7,7 +7,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterable
-from typing import Any, Self, TypedDict
+from typing import Any, Self, TypedDict, get_args, get_type_hints
 
 import keras
 
@@ -22,19 +22,30 @@ from kerasdecay.callbacks.run import Run
 from kerasdecay.callbacks.state_file import StateFile
 from kerasdecay.callbacks.trace import Event, Setup, Trace
 from kerasdecay.rules import Rule
-from kerasdecay.schedules import Moment, Schedule, Timeline, warmup as warmed_up
+from kerasdecay.schedules import Moment, Schedule, Timeline
+from kerasdecay.schedules import warmup as warmed_up
 from kerasdecay.schedules.duration import Duration
 
 
-class Options(TypedDict, total=False):
-    """What every decay callback takes besides its own arguments; see `LearningRateDecay`."""
+class RunOptions(TypedDict, total=False):
+    """What every decay callback takes of a training; see `LearningRateDecay`."""
 
-    warmup: Duration | None
-    rules: Iterable[Rule[Any]]
     epochs: int | None
     update: str
     state_path: str | os.PathLike[str] | None
+
+
+class Options(RunOptions, total=False):
+    """What a decay callback takes besides its own arguments; see `LearningRateDecay`."""
+
+    warmup: Duration | None
+    rules: Iterable[Rule[Any]]
     verbose: int
+
+
+def with_rule(rule: Rule[Any], options: Options) -> Options:
+    """Return the options with a callback's own rule before the user's."""
+    return {**options, "rules": (rule, *_checked_rules("rules", options.get("rules", ())))}
 
 
 class DecayCallback(keras.callbacks.Callback):
@@ -45,7 +56,8 @@ class DecayCallback(keras.callbacks.Callback):
         warmup: A linear warmup before it: a duration, or None.
         rules: The rules that scale it.
         epochs: The horizon in epochs, warmup included; None takes `fit`'s.
-        update: When the rate is written: `"auto"`, `"epoch"`, `"batch"`, `"20 steps"` or `"compiled"`.
+        update: When the rate is written: `"auto"`, `"epoch"`, `"batch"`, `"20 steps"` or
+            `"compiled"`.
         state_path: A file for the rules' states; needed only to go on after a crash.
         verbose: 0 shows nothing, 1 a panel before and a summary after the training.
     """
@@ -58,9 +70,9 @@ class DecayCallback(keras.callbacks.Callback):
         own = list(inspect.signature(cls.__init__).parameters.values())[1:]
         named = [one for one in own if one.kind is not inspect.Parameter.VAR_KEYWORD]
         common = inspect.signature(DecayCallback.__init__).parameters
-        known = {one.name for one in named}
-        options = [common[name] for name in Options.__annotations__ if name not in known]
-        cls.__signature__ = inspect.Signature([*named, *options])
+        (options,) = get_args(get_type_hints(cls.__init__)["options"])
+        spelt_out = [one for name, one in common.items() if name in options.__annotations__]
+        cls.__signature__ = inspect.Signature([*named, *spelt_out])
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the arguments as given, for `get_config`."""
@@ -95,7 +107,9 @@ class DecayCallback(keras.callbacks.Callback):
             schedule = warmed_up(schedule, warmup)
         self.schedule = schedule
         self.rules = _checked_rules(owner, rules)
-        self.epochs = None if epochs is None else _checks.integer(owner, "epochs", epochs, at_least=1)
+        self.epochs = (
+            None if epochs is None else _checks.integer(owner, "epochs", epochs, at_least=1)
+        )
         self.update = updates.choose(update, schedule, self.rules)
         self.state_path = state_path
         self.verbose = _checks.integer(owner, "verbose", verbose, at_least=0)
@@ -120,6 +134,7 @@ class DecayCallback(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Find out, before the first step, whether this training can be done."""
         self._forget()
+        self.trace = None
         compiled.release(self.model)
         optimizers.check_settable(self.model)
         if isinstance(self.schedule, Schedule):
@@ -149,9 +164,7 @@ class DecayCallback(keras.callbacks.Callback):
         self._directed = tuple(
             self._watch.directed(rule, model, built=True) for rule in self._directed
         )
-        events = self._run.end_epoch(
-            model, epoch, logs, self._directed, self._batch_losses.take()
-        )
+        events = self._run.end_epoch(model, epoch, logs, self._directed, self._batch_losses.take())
         for index, event in enumerate(events):
             self._obey(event, index % len(self.rules), model)
         self._watch.note(self.rules, epoch, logs)

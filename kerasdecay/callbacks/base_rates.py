@@ -51,8 +51,8 @@ class BaseRates:
                 source = "the optimizer's, which has trained before"
                 warnings.warn(
                     f"{self._owner}: the optimizer has trained before; its present {key}, "
-                    f"{found:g}, is taken for the initial one. If it has been decayed already, pass "
-                    "initial_learning_rate=…",
+                    f"{found:g}, is taken for the initial one. If it has been decayed already, "
+                    "pass initial_learning_rate=…",
                     stacklevel=2,
                 )
         return rates, source

@@ -36,9 +36,7 @@ def reference(plan: Plan) -> float:
     return float(np.max(schedule.rates(np.arange(timeline.updates), timeline)))
 
 
-def install(
-    model: Any, optimizer: Any, plan: SchedulePlan, base: float, done: int
-) -> None:
+def install(model: Any, optimizer: Any, plan: SchedulePlan, base: float, done: int) -> None:
     """Let the step compute the optimizer's rate.
 
     Args:

@@ -26,7 +26,8 @@ class LearningRateDecay(DecayCallback):
         update: When the rate is written. `"epoch"`: the schedule sampled at each epoch's start;
             `"batch"`: at each batch; `"20 steps"`: every so often, where a write is dear;
             `"compiled"`: computed inside the compiled step, at no cost (see `kerasdecay.release`
-            for what an interrupted training leaves behind); `"auto"`: once an epoch for schedules that change only between epochs, else at each batch.
+            for what an interrupted training leaves behind); `"auto"`: once an epoch for schedules
+            that change only between epochs, else at each batch.
         state_path: A JSON file that keeps the rules' states after each epoch, so that a training
             that was killed resumes with its decisions. List this callback before the one that
             saves the model.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -35,13 +34,9 @@ class Watch:
         Raises:
             ValueError: If neither tells and the model's metrics are built, so that none ever will.
         """
-        if getattr(rule, "mode", None) != "auto":
-            return rule
-        direction = _compiled_direction(rule.watched, model)
-        if direction is not None:
-            return dataclasses.replace(rule, mode=direction)  # type: ignore[type-var]
-        if built and monitors.direction_of(rule.watched) is None:
-            raise monitors.undecided(self._owner, rule.watched)
+        rule = rule.directed(lambda name: _compiled_direction(name, model))
+        if built and rule.undirected is not None:
+            raise monitors.undecided(self._owner, rule.undirected)
         return rule
 
     def note(self, rules: Iterable[Rule[Any]], epoch: int, logs: Mapping[str, Any]) -> None:
@@ -67,8 +62,8 @@ class Watch:
             return
         self._named.add(name)
         warnings.warn(
-            f"{self._owner}: the rules watch {name!r}, which is not in the logs, so they never "
-            f"decide. There are: {', '.join(self._known)}. Pass another monitor=…, or "
+            f"{self._owner}: the rules watch {name!r}, which is not in the logs so far; they "
+            f"decide nothing without it. There are: {', '.join(self._known)}. Pass another monitor=…, or "
             "validation_data to fit.",
             stacklevel=2,
         )

@@ -23,7 +23,7 @@ def _take(values: Any, index: Any) -> Any:
     return keras.ops.take(keras.ops.convert_to_tensor(host, dtype=dtype), index)
 
 
-def _count(boundaries: Any, update: Any) -> Any:
+def _passed(boundaries: Any, update: Any) -> Any:
     dtype = keras.backend.standardize_dtype(update.dtype)
     places = keras.ops.searchsorted(
         keras.ops.convert_to_tensor(np.asarray(boundaries), dtype=dtype),
@@ -51,7 +51,7 @@ def _power(base: Any, exponent: Any) -> Any:
 KERAS = ArrayNamespace(
     real=_real,
     take=_take,
-    count=_count,
+    passed=_passed,
     interpolate=_interpolate,
     where=keras.ops.where,
     minimum=keras.ops.minimum,

@@ -8,6 +8,7 @@ from kerasdecay.callbacks.base import DecayCallback, Options
 from kerasdecay.schedules import OneCycle
 from kerasdecay.schedules.duration import Duration
 
+
 class OneCycleDecay(DecayCallback):
     """Up to the peak η₀, then down to almost nothing.
 
@@ -43,5 +44,11 @@ class OneCycleDecay(DecayCallback):
         curve: str = "cosine",
         **options: Unpack[Options],
     ) -> None:
-        shape = OneCycle(initial_learning_rate, rise=rise, div_factor=div_factor, final_div_factor=final_div_factor, curve=curve)
+        shape = OneCycle(
+            initial_learning_rate,
+            rise=rise,
+            div_factor=div_factor,
+            final_div_factor=final_div_factor,
+            curve=curve,
+        )
         super().__init__(shape, **options)

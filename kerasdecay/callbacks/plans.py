@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import keras
 import numpy as np
 
 from kerasdecay.rules import WayDown
@@ -51,16 +52,11 @@ class SchedulePlan:
         """Return the epoch's rates, in one evaluation of the formula."""
         count = self.timeline.updates_per_epoch
         updates = np.arange(epoch * count, (epoch + 1) * count)
-        return np.asarray(
-            self.schedule.rates(updates // self._every * self._every, self.timeline)
-        )
-
+        return np.asarray(self.schedule.rates(updates // self._every * self._every, self.timeline))
 
     def cooled(self, way_down: WayDown, begin: int) -> SchedulePlan:
         """Return the plan that comes down from the beginning of epoch `begin` on."""
-        schedule = cooldown(
-            self.schedule, begin, way_down.curve, way_down.final_learning_rate
-        )
+        schedule = cooldown(self.schedule, begin, way_down.curve, way_down.final_learning_rate)
         return SchedulePlan(schedule, self.timeline, self.base_rate, self._every)
 
 
@@ -105,6 +101,13 @@ def as_schedule(schedule: Any) -> Schedule | Callable[[int, float], float]:
     """
     if isinstance(schedule, Schedule):
         return schedule
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        raise ValueError(
+            "LearningRateDecay: schedule must be a kerasdecay schedule or a function of the epoch. "
+            f"Received: schedule={type(schedule).__name__}(…), Keras' own, a function of the step. "
+            "Take the shape of that name from kerasdecay.schedules, or give it to the optimizer "
+            "and leave the callback out."
+        )
     if callable(schedule):
         if _accepts(schedule, 2):
             return schedule

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Unpack
 
-from kerasdecay.callbacks.base import DecayCallback, Options
+from kerasdecay.callbacks.base import DecayCallback, RunOptions
 from kerasdecay.rules import Plateau, Rule
 from kerasdecay.schedules import Constant, Schedule
+from kerasdecay.schedules.duration import Duration
 
 
 class PlateauDecay(DecayCallback):
@@ -29,12 +30,13 @@ class PlateauDecay(DecayCallback):
         min_lr: No reduction goes below this; >= 0.
         schedule: What is reduced: a schedule or a function of the epoch; None: the optimizer's
             rate, constant.
+        smoothing: The metric is averaged over the last so many epochs; 1: it is not.
         min_delta_mode: `"abs"`, or `"rel"`: `min_delta` in shares of the best value's magnitude.
         restore_best_weights: Go back to the weights of the best epoch at each reduction.
         stop_at_min_lr: End the training when a reduction is due at `min_lr`.
+        warmup: A linear warmup: epochs, `"500 steps"`, `"10%"`; the rules rest meanwhile.
         rules: Further rules.
-        **options: `warmup`, during which the rule rests, `epochs`, `update` and `state_path`, as for
-            `LearningRateDecay`.
+        **options: `epochs`, `update` and `state_path`, as for `LearningRateDecay`.
 
     Raises:
         ValueError: For a value out of its range; after the first epoch, if neither the metric's
@@ -60,10 +62,12 @@ class PlateauDecay(DecayCallback):
         *,
         schedule: Schedule | Callable[..., float] | None = None,
         min_delta_mode: str = "abs",
+        smoothing: int = 1,
         restore_best_weights: bool = False,
         stop_at_min_lr: bool = False,
+        warmup: Duration | None = None,
         rules: Iterable[Rule[Any]] = (),
-        **options: Unpack[Options],
+        **options: Unpack[RunOptions],
     ) -> None:
         rule = Plateau(
             monitor=monitor,
@@ -74,11 +78,13 @@ class PlateauDecay(DecayCallback):
             cooldown=cooldown,
             min_lr=min_lr,
             min_delta_mode=min_delta_mode,
+            smoothing=smoothing,
             restore_best_weights=restore_best_weights,
             stop_at_min_lr=stop_at_min_lr,
         )
         super().__init__(
             Constant() if schedule is None else schedule,
+            warmup=warmup,
             rules=(rule, *rules),
             verbose=verbose,
             **options,

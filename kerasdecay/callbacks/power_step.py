@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+import dataclasses
+from typing import Any, Unpack
 
-from kerasdecay.callbacks.base import DecayCallback, Options
+from kerasdecay.callbacks.base import DecayCallback, Options, with_rule
+from kerasdecay.rules import Rule, Staged
 from kerasdecay.schedules import PowerStep
 
 
@@ -20,6 +22,8 @@ class PowerStepDecay(DecayCallback):
         remainder: Where S does not divide E: `"last"`, the last stage takes the rest;
             `"new_stage"`, further stages follow.
         min_learning_rate: No stage goes below this; >= 0.
+        advance_on: A rule, whose reductions enter the next stage in place of the calendar; None:
+            the calendar. `remainder` means nothing then.
         **options: `warmup`, `rules`, `epochs`, `update`, `state_path` and `verbose`, as for
             `LearningRateDecay`.
 
@@ -34,6 +38,9 @@ class PowerStepDecay(DecayCallback):
         >>> simulate(PowerStepDecay(0.1), epochs=6).round(6).tolist()
         [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
 
+        >>> from kerasdecay.rules import Plateau
+        >>> decay = PowerStepDecay(0.1, advance_on=Plateau("val_loss", patience=3))
+
     Source: tutorial on learning-rate size and decay, iThome, 2021-09-16.
     """
 
@@ -44,7 +51,12 @@ class PowerStepDecay(DecayCallback):
         stages: int = 3,
         remainder: str = "last",
         min_learning_rate: float = 0.0,
+        advance_on: Rule[Any] | None = None,
         **options: Unpack[Options],
     ) -> None:
         shape = PowerStep(initial_learning_rate, stages, remainder, min_learning_rate)
+        if advance_on is not None:
+            # One stage that lasts; the rule scales it to the further ones.
+            shape = dataclasses.replace(shape, stages=1, min_learning_rate=0.0)
+            options = with_rule(Staged(advance_on, stages, min_learning_rate), options)
         super().__init__(shape, **options)

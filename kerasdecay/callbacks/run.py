@@ -48,7 +48,11 @@ class Run:
         self._writer.begin_batch(callback, self._epoch, batch)
 
     def end_epoch(
-        self, model: Any, epoch: int, logs: dict[str, Any], rules: tuple[Rule[Any], ...],
+        self,
+        model: Any,
+        epoch: int,
+        logs: dict[str, Any],
+        rules: tuple[Rule[Any], ...],
         losses: tuple[float, ...] = (),
     ) -> list[Event]:
         """Put the rates used into the logs, feed the rules, write what they decided.
@@ -63,7 +67,7 @@ class Run:
         self._writer.end_epoch()
         for channel in self.channels:
             logs[channel.key] = channel.rate
-        for name in {rule.measurement for rule in rules} - {None}:
+        for name in {rule.measurement for rule in rules if rule.measurement is not None}:
             logs[name] = MEASUREMENTS[name](model)
         metrics = {key: float(value) for key, value in logs.items() if _is_number(value)}
         self.trace.record_logs(epoch, metrics)

@@ -40,7 +40,7 @@ class StateFile:
             )
         self._content = self._read() if self._path.exists() else None
 
-    def begin(self, epoch: int) -> tuple[Mapping[str, float], Mapping[str, Any]] | None:
+    def begin(self, epoch: int) -> tuple[Mapping[str, float | None], Mapping[str, Any]] | None:
         """Return (base rates, states of each optimizer) as they were when `epoch` began.
 
         Epoch 0 starts afresh and forgets what the file held; None is returned then, and where there
@@ -84,7 +84,9 @@ class StateFile:
         entry = held["entries"][str(known[-1])]
         return entry["base_rates"], entry["states"]
 
-    def save(self, epoch: int, base_rates: Mapping[str, float], states: Mapping[str, Any]) -> None:
+    def save(
+        self, epoch: int, base_rates: Mapping[str, float | None], states: Mapping[str, Any]
+    ) -> None:
         """Write, in one atomic step, the states with which `epoch` begins."""
         if self._content is None:
             self._content = {

@@ -8,6 +8,7 @@ from kerasdecay.callbacks.base import DecayCallback, Options
 from kerasdecay.schedules import Step
 from kerasdecay.schedules.duration import Duration
 
+
 class StepDecay(DecayCallback):
     """Drop the rate by the same factor every so often: η(t) = η₀ γ^⌊t/s⌋.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Iterable
+from typing import Any, Unpack
 
-from kerasdecay.callbacks.base import DecayCallback, Options
+from kerasdecay.callbacks.base import DecayCallback, RunOptions
+from kerasdecay.rules import Rule
 from kerasdecay.schedules import Constant, Schedule, warmup
 from kerasdecay.schedules.duration import Duration
 
@@ -19,8 +21,9 @@ class WarmupDecay(DecayCallback):
         then: The schedule that follows; None: constant.
         start: The first rate's share of the initial rate, in [0, 1]; None starts one update up, so
             that the first update already trains.
-        **options: `rules`, which rest during the warmup, `epochs`, `update`, `state_path` and
-            `verbose`, as for `LearningRateDecay`.
+        rules: Rules that scale the rate; they rest during the warmup.
+        verbose: See `LearningRateDecay`.
+        **options: `epochs`, `update` and `state_path`, as for `LearningRateDecay`.
 
     Raises:
         ValueError: For a value out of its range; for a warmup longer than the horizon.
@@ -39,8 +42,10 @@ class WarmupDecay(DecayCallback):
         duration: Duration,
         then: Schedule | None = None,
         start: float | None = None,
-        **options: Unpack[Options],
+        *,
+        rules: Iterable[Rule[Any]] = (),
+        verbose: int = 0,
+        **options: Unpack[RunOptions],
     ) -> None:
-        super().__init__(
-            warmup(Constant() if then is None else then, duration, start), **options
-        )
+        schedule = warmup(Constant() if then is None else then, duration, start)
+        super().__init__(schedule, rules=rules, verbose=verbose, **options)

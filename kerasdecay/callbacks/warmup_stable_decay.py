@@ -8,6 +8,7 @@ from kerasdecay.callbacks.base import DecayCallback, Options
 from kerasdecay.schedules import WarmupStableDecay as Shape
 from kerasdecay.schedules.duration import Duration
 
+
 class WarmupStableDecay(DecayCallback):
     """Hold η₀, and come down to η₁ in the last part of the horizon.
 
@@ -42,5 +43,7 @@ class WarmupStableDecay(DecayCallback):
         curve: str = "1-sqrt",
         **options: Unpack[Options],
     ) -> None:
-        shape = Shape(initial_learning_rate, final_learning_rate=final_learning_rate, decay=decay, curve=curve)
+        shape = Shape(
+            initial_learning_rate, final_learning_rate=final_learning_rate, decay=decay, curve=curve
+        )
         super().__init__(shape, **options)

@@ -29,17 +29,20 @@ class Writer(abc.ABC):
         """Bring the rate of the epoch's first batch."""
 
     def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
-        """Bring the rate of a batch."""
+        """Bring the rate of a batch; nothing to do unless the host writes batches."""
+        return
 
     def end_epoch(self) -> None:
-        """Settle which rate the epoch's last batch had."""
+        """Settle which rate the epoch's last batch had; nothing to do if the host wrote it."""
+        return
 
     @abc.abstractmethod
     def apply_scale(self, model: Any) -> None:
         """Write what the rules have just decided, after an epoch."""
 
     def end(self, model: Any) -> None:
-        """Leave the optimizers ordinary ones, at their last rates."""
+        """Leave the optimizers ordinary ones, at their last rates: nothing to do if they are."""
+        return
 
     def paired(self, model: Any) -> Iterator[tuple[Channel, Any]]:
         """Return each channel with its optimizer."""

@@ -1,9 +1,42 @@
 """Closed loop: rules decide from what training shows. This floor needs no library at all."""
 
+from typing import Any
+
+from kerasdecay.rules.adaptive_knee import AdaptiveKnee
 from kerasdecay.rules.base import Decision, Observation, Rule, RuleState, WayDown
+from kerasdecay.rules.greedy import Greedy, GreedyState
+from kerasdecay.rules.loss_slope import LossSlope, LossSlopeState
 from kerasdecay.rules.plateau import Plateau, PlateauState
+from kerasdecay.rules.staged import Staged, StagedState
+from kerasdecay.rules.triggered import TriggeredState
+from kerasdecay.rules.weight_norm import WeightNorm, WeightNormState
 
-FAMILY: dict[str, type[Rule]] = {"plateau": Plateau}
-"""Every rule, by the name that the command line and the tables know it by."""
+FAMILY: dict[str, type[Rule[Any]]] = {
+    "plateau": Plateau,
+    "greedy": Greedy,
+    "weight-norm": WeightNorm,
+    "loss-slope": LossSlope,
+    "adaptive-knee": AdaptiveKnee,
+}
+"""Every rule that makes sense by its defaults, by the name that the command line knows it by."""
 
-__all__ = ["FAMILY", "Decision", "Observation", "Plateau", "PlateauState", "Rule", "RuleState", "WayDown"]
+__all__ = [
+    "FAMILY",
+    "AdaptiveKnee",
+    "Decision",
+    "Greedy",
+    "GreedyState",
+    "LossSlope",
+    "LossSlopeState",
+    "Observation",
+    "Plateau",
+    "PlateauState",
+    "Rule",
+    "RuleState",
+    "Staged",
+    "StagedState",
+    "TriggeredState",
+    "WayDown",
+    "WeightNorm",
+    "WeightNormState",
+]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from kerasdecay._config import Configurable
+from kerasdecay.rules.monitor import direction_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +50,9 @@ class Decision:
     """What a rule decided, and why.
 
     Args:
-        kind: `"reduce"` or `"raise"` (the scale changes), `"cooldown_start"` (the way down begins), `"improve"`, `"wait"`, `"cooldown"`, `"floor"`,
-            `"absent"` (nothing to observe) or `"nonfinite"` (a NaN or an infinity was observed).
+        kind: `"reduce"` or `"raise"` (the scale changes), `"cooldown_start"` (the way down begins),
+            `"improve"`, `"wait"`, `"cooldown"`, `"floor"`, `"absent"` (nothing to observe) or
+            `"nonfinite"` (a NaN or an infinity was observed).
         reason: One line in words.
         restore_best: The weights of the best epoch are to be put back.
         stop: The training is to end.
@@ -90,12 +92,19 @@ class RuleState:
     decision: Decision = NOT_YET
     cooldown_from: int | None = None
 
+    def deciding(
+        self, kind: str, reason: str, *, restore_best: bool = False, stop: bool = False
+    ) -> Self:
+        """Return this state with a decision; see `Decision`."""
+        return dataclasses.replace(self, decision=Decision(kind, reason, restore_best, stop))
+
     def to_data(self) -> dict[str, Any]:
         """Return what must survive a restart as plain data."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del values["decision"]
         return {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if field.name != "decision"
+            name: value.to_data() if isinstance(value, RuleState) else value
+            for name, value in values.items()
         }
 
 
@@ -144,6 +153,20 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         """Whether its decisions may ask for the weights of the best epoch."""
         return False
 
+    def directed(self, find: Callable[[str], str | None]) -> Self:
+        """Return the rule with a mode of `"auto"` settled, if `find` knows the watched metric."""
+        direction = find(self.watched) if getattr(self, "mode", None) == "auto" else None
+        if direction is None:
+            return self
+        return dataclasses.replace(self, mode=direction)  # type: ignore[call-arg]
+
+    @property
+    def undirected(self) -> str | None:
+        """The watched metric, if neither mode nor name tells which direction is better."""
+        if getattr(self, "mode", None) != "auto" or direction_of(self.watched):
+            return None
+        return self.watched
+
     def initial_state(self) -> State:
         """Return the state before any observation."""
         return self.state_class()  # type: ignore[return-value]
@@ -160,7 +183,10 @@ class Rule(Configurable, abc.ABC, Generic[State]):
                 f"{type(self).__name__}: the state must hold {sorted(expected)}. "
                 f"Received: {sorted(data)}."
             )
-        return self.state_class(**data)  # type: ignore[return-value]
+        values = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
+        }
+        return self.state_class(**values)  # type: ignore[arg-type, return-value]
 
     def replay(
         self, values: Iterable[float | Mapping[str, float]], learning_rate: float = 1.0
@@ -171,9 +197,11 @@ class Rule(Configurable, abc.ABC, Generic[State]):
             values: For each epoch the watched value, or a mapping of all logs.
             learning_rate: The open-loop rate of that training, > 0.
         """
+        logs = [one if isinstance(one, Mapping) else {self.watched: one} for one in values]
         state = self.initial_state()
-        for epoch, value in enumerate(values):
-            metrics = value if isinstance(value, Mapping) else {self.watched: value}
-            observation = Observation(epoch, metrics, learning_rate * state.scale, learning_rate)
+        for epoch, metrics in enumerate(logs):
+            observation = Observation(
+                epoch, metrics, learning_rate * state.scale, learning_rate, epochs=len(logs)
+            )
             state = self.advance(state, observation)
             yield state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from kerasdecay import _checks
@@ -38,3 +39,28 @@ def undecided(owner: str, monitor: str) -> ValueError:
         "auto",
         "Pass mode='min' if lower is better, mode='max' if higher is.",
     )
+
+
+def settled(owner: str, monitor: str, mode: str) -> str:
+    """Return `"min"` or `"max"`, from the mode or, if that is `"auto"`, from the name.
+
+    Raises:
+        ValueError: If neither tells.
+    """
+    direction = direction_of(monitor) if mode == "auto" else mode
+    if direction is None:
+        raise undecided(owner, monitor)
+    return direction
+
+
+def smoothed(
+    value: float, recent: tuple[float, ...], count: int
+) -> tuple[float, tuple[float, ...]]:
+    """Return the mean of the last `count` values, and those values.
+
+    Example:
+        >>> smoothed(4.0, (1.0, 2.0), 2)
+        (3.0, (2.0, 4.0))
+    """
+    recent = (*recent, value)[-count:]
+    return math.fsum(recent) / len(recent), recent

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import struct
 from typing import ClassVar
 
 from kerasdecay import _checks
 from kerasdecay.rules import monitor as monitors
-from kerasdecay.rules.base import Decision, Observation, Rule, RuleState
+from kerasdecay.rules.base import Observation, Rule, RuleState
+from kerasdecay.rules.reduction import reduction, single
 
 
 @dataclasses.dataclass(frozen=True)
 class PlateauState(RuleState):
-    """`best` value so far (None before the first), epochs of `wait`, of `cooldown` still to go."""
+    """`best` value so far (None before the first), epochs of `wait`, of `cooldown` still to go.
+
+    `recent` are the values that smoothing averages.
+    """
 
     best: float | None = None
     wait: int = 0
     cooldown: int = 0
+    recent: tuple[float, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,13 +38,15 @@ class Plateau(Rule[PlateauState]):
         factor: In (0, 1): new rate = rate × factor.
         patience: Epochs without improvement before a reduction, an integer >= 0.
         mode: `"min"`, `"max"`, or `"auto"`: by the metric's name.
-        min_delta: A change that exceeds this counts as an improvement (compared in single precision,
-            as Keras does); >= 0.
+        min_delta: A change that exceeds this counts as an improvement (compared in single
+            precision, as Keras does); >= 0.
         cooldown: Epochs after a reduction in which nothing is counted, an integer >= 0.
         min_lr: The scale is lowered only while the rate is above this (compared in single
             precision, as the optimizer holds it), and no further than to it; >= 0.
         min_delta_mode: `"abs"`: `min_delta` is in the metric's units; `"rel"`: in shares of the
             best value's magnitude.
+        smoothing: The metric is averaged over the last so many epochs, an integer >= 1; 1: it is
+            not.
         restore_best_weights: Go back to the weights of the best epoch at each reduction.
         stop_at_min_lr: End the training when a reduction is due and the rate is at `min_lr`.
 
@@ -66,6 +72,7 @@ class Plateau(Rule[PlateauState]):
     cooldown: int = 0
     min_lr: float = 0.0
     min_delta_mode: str = "abs"
+    smoothing: int = 1
     restore_best_weights: bool = False
     stop_at_min_lr: bool = False
 
@@ -78,6 +85,7 @@ class Plateau(Rule[PlateauState]):
             "min_delta": _checks.number("Plateau", "min_delta", self.min_delta, at_least=0),
             "cooldown": _checks.integer("Plateau", "cooldown", self.cooldown, at_least=0),
             "min_lr": _checks.number("Plateau", "min_lr", self.min_lr, at_least=0),
+            "smoothing": _checks.integer("Plateau", "smoothing", self.smoothing, at_least=1),
         }
         for argument, value in numbers.items():
             object.__setattr__(self, argument, value)
@@ -98,56 +106,51 @@ class Plateau(Rule[PlateauState]):
         """Return the state after one more epoch."""
         value = observation.metrics.get(self.monitor)
         if value is None:
-            return _decide(state, "absent", f"{self.monitor} was not measured: does not count")
-        cooldown = state.cooldown
-        if cooldown > 0:
-            state = dataclasses.replace(state, cooldown=cooldown - 1, wait=0)
+            return state.deciding("absent", f"{self.monitor} was not measured: does not count")
+        if self.smoothing > 1 and math.isfinite(value):
+            value, recent = monitors.smoothed(value, state.recent, self.smoothing)
+            state = dataclasses.replace(state, recent=recent)
+        if state.cooldown > 0:
+            state = dataclasses.replace(state, cooldown=state.cooldown - 1, wait=0)
         if self._is_improvement(value, state.best):
             state = dataclasses.replace(state, best=float(value), wait=0)
-            return _decide(state, "improve", f"{self.monitor} {value:.4g} is the best so far")
+            return state.deciding("improve", f"{self.monitor} {value:.4g} is the best so far")
         if state.cooldown > 0:
             reason = f"{self._complaint(value, state.best)}; cooling down"
-            return _decide(state, self._kind(value, "cooldown"), reason)
+            return state.deciding(self._kind(value, "cooldown"), reason)
         state = dataclasses.replace(state, wait=state.wait + 1)
         waited = f"{self._complaint(value, state.best)} for {_epochs(state.wait)}"
         if state.wait < self.patience:
             reason = f"{waited} of {self.patience}"
-            return _decide(state, self._kind(value, "wait"), reason)
+            return state.deciding(self._kind(value, "wait"), reason)
         return self._reduce(state, observation, waited)
 
     def _reduce(self, state: PlateauState, observation: Observation, waited: str) -> PlateauState:
         rate = observation.learning_rate
-        if not _single(rate) > _single(self.min_lr):
+        change = reduction(rate, self.factor, self.min_lr)
+        if change == 1.0:
             reason = f"{waited}, and the rate is at min_lr {self.min_lr:g}"
             if self.stop_at_min_lr:
-                return _decide(state, "floor", f"{reason}: stop", stop=True)
-            return _decide(state, "floor", reason)
-        change = max(rate * self.factor, self.min_lr) / rate
+                return state.deciding("floor", f"{reason}: stop", stop=True)
+            return state.deciding("floor", reason)
         state = dataclasses.replace(
             state, scale=state.scale * change, wait=0, cooldown=self.cooldown
         )
         reason = f"{waited}: rate × {change:.4g}"
         if self.restore_best_weights:
             reason += ", best weights restored"
-        return _decide(state, "reduce", reason, restore_best=self.restore_best_weights)
+        return state.deciding("reduce", reason, restore_best=self.restore_best_weights)
 
     def _is_improvement(self, value: float, best: float | None) -> bool:
-        direction = self._direction
+        direction = monitors.settled("Plateau", self.monitor, self.mode)
         if not math.isfinite(value):
             return False
         if best is None:
             return True
         delta = self.min_delta * (abs(best) if self.min_delta_mode == "rel" else 1.0)
         if direction == "min":
-            return _single(value + delta) < _single(best)
-        return _single(value - delta) > _single(best)
-
-    @property
-    def _direction(self) -> str:
-        direction = monitors.direction_of(self.monitor) if self.mode == "auto" else self.mode
-        if direction is None:
-            raise monitors.undecided("Plateau", self.monitor)
-        return direction
+            return single(value + delta) < single(best)
+        return single(value - delta) > single(best)
 
     def _complaint(self, value: float, best: float | None) -> str:
         if not math.isfinite(value):
@@ -165,19 +168,5 @@ class Plateau(Rule[PlateauState]):
         return kind if math.isfinite(value) else "nonfinite"
 
 
-def _decide(
-    state: PlateauState, kind: str, reason: str, *, restore_best: bool = False, stop: bool = False
-) -> PlateauState:
-    return dataclasses.replace(state, decision=Decision(kind, reason, restore_best, stop))
-
-
 def _epochs(count: int) -> str:
     return f"{count} epoch" + ("s" if count != 1 else "")
-
-
-def _single(value: float) -> float:
-    """Round to single precision, in which Keras holds rates and compares metrics."""
-    try:
-        return struct.unpack("f", struct.pack("f", value))[0]
-    except OverflowError:
-        return math.copysign(math.inf, value)

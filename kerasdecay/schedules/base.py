@@ -52,7 +52,8 @@ class Schedule(Configurable, abc.ABC):
         """Return the rates at `updates` (batches or epochs done, by the timeline's unit).
 
         Args:
-            updates: An integer or an array of integers >= 0; beyond the horizon the last rate holds.
+            updates: An integer or an array of integers >= 0; beyond the horizon the last rate
+                holds.
             timeline: The run: horizon, steps per epoch, unit.
             xp: The array namespace of `updates`.
 

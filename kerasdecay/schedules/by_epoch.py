@@ -69,7 +69,9 @@ def checked_rate(rate: Any, epoch: int) -> float:
     """Return what a user's function gave for `epoch` as a float, if it is a learning rate."""
     value = np.asarray(rate)
     if value.size != 1 or value.dtype.kind not in "fiu":
-        raise _checks.invalid("schedule", f"the function's result for epoch {epoch}", "one number", rate)
+        raise _checks.invalid(
+            "schedule", f"the function's result for epoch {epoch}", "one number", rate
+        )
     return _checks.number(
         "schedule", f"the function's result for epoch {epoch}", value.item(), at_least=0
     )

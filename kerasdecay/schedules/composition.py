@@ -265,7 +265,7 @@ class Scaled(Composition):
         self.schedule.check(start)
 
     def learning_rate(self, now: Moment) -> Any:
-        """c · s(t)."""
+        """The rate inside, times c."""
         return self.factor * self.schedule.learning_rate(now)
 
 
@@ -275,7 +275,7 @@ def warmup(schedule: Schedule, duration: Duration, start: float | None = None) -
 
 
 def sequence(schedules: Iterable[Schedule], durations: Iterable[Duration]) -> Sequence:
-    """Return `schedules` one after the other, each but the last for its duration; see `Sequence`."""
+    """Return `schedules` one after the other, the last to the horizon; see `Sequence`."""
     return Sequence(tuple(schedules), tuple(durations))
 
 
@@ -287,4 +287,6 @@ def scaled(schedule: Schedule, factor: float) -> Scaled:
 def checked_schedule(owner: str, value: Any) -> None:
     """Raise a ValueError unless `value` is a schedule."""
     if not isinstance(value, Schedule):
-        raise _checks.invalid(owner, "schedule", "a kerasdecay schedule, such as Constant(0.1)", value)
+        raise _checks.invalid(
+            owner, "schedule", "a kerasdecay schedule, such as Constant(0.1)", value
+        )

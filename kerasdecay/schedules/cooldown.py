@@ -73,10 +73,8 @@ class Cooldown(Composition):
         """s(t) below T, then down from s(T)."""
         begin = min(durations.updates_in(self.begin, now.timeline, now.horizon), now.horizon)
         length = max(now.horizon - begin, 1)
-        held = float(
-            self.schedule.learning_rate(dataclasses.replace(now, update=begin, xp=NUMPY))
-        )
-        left = now.xp.minimum(now.horizon - now.update, length)
+        held = float(self.schedule.learning_rate(dataclasses.replace(now, update=begin, xp=NUMPY)))
+        left = now.xp.minimum(max(now.horizon, 1) - now.update, length)
         share = descent(now.xp, self.curve, now.xp.real(length - left), now.xp.real(left))
         final = self.final_learning_rate
         down = final + (held - final) * share

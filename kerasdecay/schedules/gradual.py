@@ -30,9 +30,7 @@ class Gradual(Shape):
         super().__post_init__()
         self._duration("every")
         if not isinstance(self.staircase, bool):
-            raise _checks.invalid(
-                type(self).__name__, "staircase", "True or False", self.staircase
-            )
+            raise _checks.invalid(type(self).__name__, "staircase", "True or False", self.staircase)
 
     @property
     def changes_within_epochs(self) -> bool:

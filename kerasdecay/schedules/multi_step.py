@@ -64,7 +64,7 @@ class MultiStep(Shape):
 
     def learning_rate(self, now: Moment) -> Any:
         """η₀ γ^#{milestones <= t}."""
-        reached = now.xp.count(self._boundaries(now), now.update)
+        reached = now.xp.passed(self._boundaries(now), now.update)
         return self.initial * now.xp.power(self.factor, reached)
 
     def _boundaries(self, now: Moment) -> list[int]:

@@ -17,7 +17,7 @@ class ArrayNamespace(NamedTuple):
     Attributes:
         real: Turns integers into floats.
         take: `take(values, index)`: elements of a host sequence; integers stay integers.
-        count: `count(boundaries, update)`: how many of the ascending host integers are <= update.
+        passed: `passed(boundaries, update)`: how many of the ascending host integers are <= update.
         interpolate: `interpolate(values, place)`: values at the places 0, 1, … of a host sequence,
             and straight lines between them.
         where: `where(condition, one, other)`.
@@ -30,7 +30,7 @@ class ArrayNamespace(NamedTuple):
 
     real: Callable[[Any], Any]
     take: Callable[[Any, Any], Any]
-    count: Callable[[Any, Any], Any]
+    passed: Callable[[Any, Any], Any]
     interpolate: Callable[[Any, Any], Any]
     where: Callable[[Any, Any, Any], Any]
     minimum: Callable[[Any, Any], Any]
@@ -43,7 +43,7 @@ class ArrayNamespace(NamedTuple):
 NUMPY = ArrayNamespace(
     real=np.float64,
     take=lambda values, index: np.asarray(values)[index],
-    count=lambda boundaries, update: np.searchsorted(boundaries, update, side="right"),
+    passed=lambda boundaries, update: np.searchsorted(boundaries, update, side="right"),
     interpolate=lambda values, place: np.interp(place, np.arange(len(values)), values),
     where=np.where,
     minimum=np.minimum,

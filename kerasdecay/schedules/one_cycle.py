@@ -17,8 +17,8 @@ from kerasdecay.schedules.timeline import Moment
 class OneCycle(Shape):
     """Up from η₀/d to η₀, then down to η₀/(d D).
 
-    Of N updates n = 0 … N − 1, with r of them for the rise, the way up ends at n = r − 1 and the way
-    down at n = N − 1, each half a cosine wave or a straight line. Beyond, the last rate holds.
+    Of N updates n = 0 … N − 1, with r of them for the rise, the way up ends at n = r − 1 and the
+    way down at n = N − 1, each half a cosine wave or a straight line. Beyond, the last rate holds.
 
     Args:
         initial_learning_rate: η₀ > 0, the peak; None takes the optimizer's.
@@ -63,9 +63,7 @@ class OneCycle(Shape):
         top, end = self._rise(now) - 1.0, now.horizon - 1
         update = xp.minimum(now.update, end)
         done = xp.real(update)
-        down = lowest + (peak - lowest) * descent(
-            xp, self.curve, done - top, xp.real(end - update)
-        )
+        down = lowest + (peak - lowest) * descent(xp, self.curve, done - top, xp.real(end - update))
         if top <= 0:
             return down
         up = low + (peak - low) * descent(xp, self.curve, top - done, done)
@@ -75,6 +73,9 @@ class OneCycle(Shape):
         rise = self._updates("rise", now, shortest=0)
         if rise >= now.horizon:
             raise _checks.invalid(
-                "OneCycle", "rise", "shorter than the horizon, so that there is a way down", self.rise
+                "OneCycle",
+                "rise",
+                "shorter than the horizon, so that there is a way down",
+                self.rise,
             )
         return rise

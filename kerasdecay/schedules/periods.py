@@ -58,7 +58,7 @@ class Phase(NamedTuple):
 
 def done(now: Moment, length: float) -> Any:
     """Return the number of whole periods that are done."""
-    return now.xp.count(edges(length, now.horizon), now.update)
+    return now.xp.passed(edges(length, now.horizon), now.update)
 
 
 def phase(now: Moment, length: float, growth: float = 1.0) -> Phase:
@@ -66,7 +66,7 @@ def phase(now: Moment, length: float, growth: float = 1.0) -> Phase:
     xp = now.xp
     ends = edges(length, now.horizon, growth)
     starts = np.concatenate([[0], ends[:-1]])
-    number = xp.minimum(xp.count(ends, now.update), len(ends) - 1)
+    number = xp.minimum(xp.passed(ends, now.update), len(ends) - 1)
     return Phase(
         number,
         xp.real(now.update - xp.take(starts, number)),

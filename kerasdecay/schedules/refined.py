@@ -51,7 +51,9 @@ class Refined(Annealing):
         super().__post_init__()
         given = _numbers("Refined", "relative_rates", self.relative_rates)
         if given.size < 2 or given.min() < 0 or given.max() > 1:
-            raise _checks.invalid("Refined", "relative_rates", "2 or more numbers in [0, 1]", self.relative_rates)
+            raise _checks.invalid(
+                "Refined", "relative_rates", "2 or more numbers in [0, 1]", self.relative_rates
+            )
         object.__setattr__(self, "relative_rates", tuple(given.tolist()))
 
     @classmethod
@@ -96,7 +98,7 @@ class Refined(Annealing):
 
 
 def _median_filter(values: np.ndarray) -> np.ndarray:
-    """Return medians of a tenth of the run around each value: the first repeated, the end mirrored."""
+    """Return the medians around each value: before them the first repeats, the end is mirrored."""
     half = int(_SMOOTHING * values.size) // 2
     padded = np.concatenate([np.full(half, values[0]), values, values[::-1][:half]])
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1), axis=1)

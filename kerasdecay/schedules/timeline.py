@@ -43,9 +43,7 @@ class Timeline:
         set_field(self, "epochs", _checks.integer("Timeline", "epochs", self.epochs, at_least=1))
         _checks.choice("Timeline", "unit", self.unit, ("step", "epoch"))
         if self.steps_per_epoch is not None:
-            steps = _checks.integer(
-                "Timeline", "steps_per_epoch", self.steps_per_epoch, at_least=1
-            )
+            steps = _checks.integer("Timeline", "steps_per_epoch", self.steps_per_epoch, at_least=1)
             set_field(self, "steps_per_epoch", steps)
         elif self.unit == "step":
             raise unknown_steps("a rate that changes within an epoch")

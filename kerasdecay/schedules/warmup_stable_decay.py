@@ -34,8 +34,8 @@ class WarmupStableDecay(Annealing):
         >>> simulate(WarmupStableDecay(0.4, decay=4, curve="linear"), epochs=6).round(6).tolist()
         [0.4, 0.4, 0.4, 0.3, 0.2, 0.1]
 
-    Source: Hägele et al., Scaling laws and compute-optimal training beyond fixed training durations,
-    2024 (arXiv:2405.18392), whose best cooldown is 1 − √u over 20 %.
+    Source: Hägele et al., Scaling laws and compute-optimal training beyond fixed training
+    durations, 2024 (arXiv:2405.18392), whose best cooldown is 1 − √u over 20 %.
     """
 
     decay: Duration = "20%"

@@ -34,8 +34,8 @@ def values(schedule: KerasSchedule, steps: object) -> np.ndarray:
 def test_the_same_values(case: Case) -> None:
     epochs = len(case.rates)
     there = as_keras(case.schedule, epochs=epochs, steps_per_epoch=4)
-    steps = range(0, 4 * epochs, 3)
-    expected = simulate(case.schedule, epochs=epochs, steps_per_epoch=4)[::3]
+    steps = np.linspace(0, 4 * epochs - 1, 5).astype(int)
+    expected = simulate(case.schedule, epochs=epochs, steps_per_epoch=4)[steps]
     np.testing.assert_allclose(values(there, steps), expected, rtol=3e-6, atol=1e-12)
     np.testing.assert_allclose(values(there, [4 * epochs, 10**12]), case.held, atol=1e-9)
 
@@ -102,9 +102,7 @@ def test_the_optimizer_uses_the_rate_of_each_step() -> None:
 
 def test_config_is_plain_data_and_back() -> None:
     schedule = as_keras(warmup(PowerStep(), 1), initial_learning_rate=0.1, **RUN)
-    twin = keras.optimizers.schedules.deserialize(
-        keras.optimizers.schedules.serialize(schedule)
-    )
+    twin = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
     assert twin.schedule == warmup(PowerStep(0.1), 1)
     assert twin.get_config() == schedule.get_config()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 import pytest
-from tiny import Scripted, fit, odometer
+from tiny import Scripted, fit, new_odometer
 
 from kerasdecay import PlateauDecay
 
@@ -25,7 +25,7 @@ class Declared(keras.metrics.MeanMetricWrapper):
 def rates(monitor: str, metric: Any, falling: bool) -> list[float]:
     """Train four epochs on a metric that goes one way; each epoch of no improvement halves."""
     series = [0.4, 0.3, 0.2, 0.1] if falling else [0.1, 0.2, 0.3, 0.4]
-    model = odometer(metrics=[metric])
+    model = new_odometer(metrics=[metric])
     decay = PlateauDecay(monitor, factor=0.5, patience=1)
     return fit(model, [Scripted(**{monitor: series}), decay], epochs=4)["learning_rate"]
 

@@ -60,7 +60,7 @@ def test_a_single_step_of_any_integer_kind(case: Case, dtype: str) -> None:
 def test_long_runs_count_with_integers(case: Case) -> None:
     timeline = Timeline(len(case.rates), 40_000_001)  # far above 2^24, not beyond 2^31
     edges = 40_000_001 * np.arange(len(case.rates) + 1)
-    near = (edges[:, None] + np.array([-2, -1, 0, 1])).ravel().clip(0)
+    near = (edges[:, None] + np.array([-2, -1, 0, 1])).ravel().clip(0)[-12:]
     found = case.schedule.rates(keras.ops.convert_to_tensor(near), timeline, KERAS)
     np.testing.assert_allclose(
         keras.ops.convert_to_numpy(found),
@@ -91,7 +91,8 @@ def test_tensors_agree_with_vectors_for_all_arguments(
     schedule: Schedule, timeline: Timeline
 ) -> None:
     assume_it_fits(schedule, timeline)
-    updates = np.arange(timeline.updates + 2)
+    # Always as many: on JAX every operation is compiled again for each length.
+    updates = np.linspace(0, timeline.updates + 1, 50).astype(int)
     expected = np.asarray(schedule.rates(updates, timeline))
     found = schedule.rates(keras.ops.convert_to_tensor(updates), timeline, KERAS)
     np.testing.assert_allclose(

@@ -1,0 +1,108 @@
+"""Hold the rate until a rule says that it is time, then come down to the horizon."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, ClassVar
+
+from kerasdecay import _checks
+from kerasdecay.rules.base import Observation, Rule, RuleState, WayDown
+from kerasdecay.rules.plateau import Plateau
+from kerasdecay.rules.triggered import Triggered, TriggeredState
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaptiveKnee(Triggered[TriggeredState]):
+    """Hold the planned rate; when the trigger fires, go down to the final rate at the horizon.
+
+    From the epoch T after the trigger on, η(t) = η₁ + (η(T) − η₁) · c(u) with u = (t − T)/(E − T)
+    and c(u) = 1 − u or 1 − √u. T lies between `min_hold` and `latest`; what the trigger says before
+    is not heard, since at a high rate a metric is mostly noise.
+
+    Args:
+        trigger: Any rule, whose reduction is the sign to come down. By default a plateau of the
+            validation loss, averaged over three epochs, without improvement for two.
+        min_hold: The share of the horizon that is held at least, in [0, 1].
+        latest: The share of the horizon after which the way down begins at the latest, in
+            [`min_hold`, 1).
+        curve: `"linear"` or `"1-sqrt"`.
+        final_learning_rate: η₁ >= 0.
+
+    Raises:
+        ValueError: For a value out of its range; when fed without the horizon being known.
+
+    Example:
+        >>> rule = AdaptiveKnee(Plateau("loss", patience=1), min_hold=0.5)
+        >>> states = list(rule.replay([4.0, 3.0, 2.0, 2.0, 2.0, 2.0]))
+        >>> [state.cooldown_from for state in states]
+        [None, None, None, 4, 4, 4]
+
+    Source: the knee of Iyer et al., 2020 (arXiv:2003.03977), its moment chosen by a rule; that one
+    late decay can be enough: Lewkowycz, 2021 (arXiv:2103.12682).
+    """
+
+    state_class: ClassVar[type[RuleState]] = TriggeredState
+
+    trigger: Rule[Any] = dataclasses.field(
+        default_factory=lambda: Plateau("val_loss", patience=2, min_delta=0.0, smoothing=3)
+    )
+    min_hold: float = 0.5
+    latest: float = 0.8
+    curve: str = "linear"
+    final_learning_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        owner = "AdaptiveKnee"
+        values = {
+            "min_hold": _checks.number(owner, "min_hold", self.min_hold, at_least=0, at_most=1),
+            "latest": _checks.number(owner, "latest", self.latest, at_least=self.min_hold, below=1),
+            "final_learning_rate": _checks.number(
+                owner, "final_learning_rate", self.final_learning_rate, at_least=0
+            ),
+        }
+        for argument, value in values.items():
+            object.__setattr__(self, argument, value)
+        _checks.choice(owner, "curve", self.curve, ("linear", "1-sqrt"))
+
+    @property
+    def way_down(self) -> WayDown:
+        """The curve, and where it ends."""
+        return WayDown(self.curve, self.final_learning_rate)
+
+    def fired(self, state: TriggeredState, observation: Observation) -> TriggeredState:
+        """Begin the way down, unless it is too early."""
+        if state.cooldown_from is not None:
+            return self._on_the_way(state)
+        reason = state.inner.decision.reason
+        done, epochs = observation.epoch + 1, self._horizon(observation)
+        if done < self.min_hold * epochs:
+            early = f"too early, before {self.min_hold:.0%} of {epochs} epochs"
+            return state.deciding("wait", f"{reason}; {early}")
+        return self._begin(state, done, f"{reason}; time to come down")
+
+    def held(self, state: TriggeredState, observation: Observation) -> TriggeredState:
+        """Begin the way down if it is the latest moment."""
+        if state.cooldown_from is not None:
+            return self._on_the_way(state)
+        done, epochs = observation.epoch + 1, self._horizon(observation)
+        if done >= math.floor(self.latest * epochs):
+            return self._begin(state, done, f"{self.latest:.0%} of {epochs} epochs are done")
+        return dataclasses.replace(state, decision=state.inner.decision)
+
+    def _begin(self, state: TriggeredState, epoch: int, seen: str) -> TriggeredState:
+        state = dataclasses.replace(state, cooldown_from=epoch)
+        way = f"down to {self.final_learning_rate:g} from epoch {epoch + 1} on ({self.curve})"
+        return state.deciding("cooldown_start", f"{seen}: {way}")
+
+    def _on_the_way(self, state: TriggeredState) -> TriggeredState:
+        assert state.cooldown_from is not None
+        return state.deciding("wait", f"on the way down since epoch {state.cooldown_from + 1}")
+
+    def _horizon(self, observation: Observation) -> int:
+        if observation.epochs is None:
+            raise _checks.invalid(
+                "AdaptiveKnee", "epochs", "known, to come down to a horizon", None, "Pass epochs=…"
+            )
+        return observation.epochs

@@ -1,0 +1,175 @@
+"""Decay when the training loss has stopped falling, by a statistical test."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+from kerasdecay import _checks
+from kerasdecay.rules.base import Observation, Rule, RuleState
+from kerasdecay.rules.reduction import reduction
+
+_BLOCKS = 40
+"""The most block means that are kept; twice as many as there are at least."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LossSlopeState(RuleState):
+    """The losses since the last reduction as means of equal blocks, and the block under way."""
+
+    means: tuple[float, ...] = ()
+    block: int = 1
+    partial: float = 0.0
+    in_partial: int = 0
+
+    @property
+    def count(self) -> int:
+        """Losses seen since the last reduction."""
+        return len(self.means) * self.block + self.in_partial
+
+    def taking(self, loss: float) -> LossSlopeState:
+        """Return the state with one more loss; neighbouring blocks are merged where it is full."""
+        total, count = self.partial + loss, self.in_partial + 1
+        if count < self.block:
+            return dataclasses.replace(self, partial=total, in_partial=count)
+        means, block = (*self.means, total / count), self.block
+        if len(means) == _BLOCKS:
+            pairs = zip(means[::2], means[1::2], strict=True)
+            means, block = tuple((one + other) / 2 for one, other in pairs), 2 * block
+        return dataclasses.replace(self, means=means, block=block, partial=0.0, in_partial=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class LossSlope(Rule[LossSlopeState]):
+    """Multiply the rate by `factor` once the training loss no longer falls.
+
+    The losses of the batches since the last reduction are averaged in 20 to 40 equal blocks, which
+    takes most of their autocorrelation away. A line is fitted by least squares through the later
+    half of the block means; with t = slope / standard error and ν = blocks − 2, the loss counts as
+    falling if P(T <= t) < `p_value`. If it does not, the rate is reduced and the losses are
+    collected anew.
+
+    It needs the loss of every batch, and with that a call at each batch, which also ends Keras'
+    asynchronous logging. Where only epochs are known, as in a log file, each counts as one loss.
+
+    Args:
+        factor: γ in (0, 1): new rate = rate × γ.
+        p_value: In (0, 1).
+        min_losses: Losses since the last reduction that a test needs, an integer >= 20.
+        min_lr: No reduction goes below this; >= 0.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Example:
+        >>> rule = LossSlope(factor=0.1, min_losses=20)
+        >>> *_, falling = rule.replay([1 / (step + 1) for step in range(40)])
+        >>> *_, level = rule.replay([1.0, 0.9] * 10)
+        >>> falling.scale, level.scale
+        (1.0, 0.1)
+
+    Source: the switch of SALSA: Zhang et al., Statistical adaptive stochastic gradient methods,
+    2020 (arXiv:2002.10597); the block means are ours, the paper's regression takes the losses as
+    independent.
+    """
+
+    state_class: ClassVar[type[RuleState]] = LossSlopeState
+
+    factor: float = 0.1
+    p_value: float = 0.05
+    min_losses: int = 400
+    min_lr: float = 0.0
+
+    def __post_init__(self) -> None:
+        values: dict[str, float] = {
+            "factor": _checks.number("LossSlope", "factor", self.factor, above=0, below=1),
+            "p_value": _checks.number("LossSlope", "p_value", self.p_value, above=0, below=1),
+            "min_losses": _checks.integer(
+                "LossSlope", "min_losses", self.min_losses, at_least=_BLOCKS // 2
+            ),
+            "min_lr": _checks.number("LossSlope", "min_lr", self.min_lr, at_least=0),
+        }
+        for argument, value in values.items():
+            object.__setattr__(self, argument, value)
+
+    @property
+    def watched(self) -> str:
+        """`"loss"`."""
+        return "loss"
+
+    @property
+    def needs_batch_losses(self) -> bool:
+        """Always."""
+        return True
+
+    def advance(self, state: LossSlopeState, observation: Observation) -> LossSlopeState:
+        """Return the state after one more epoch."""
+        losses: Sequence[float] = observation.losses
+        if not losses and "loss" in observation.metrics:
+            losses = (observation.metrics["loss"],)
+        if not losses:
+            return state.deciding("absent", "loss was not measured: does not count")
+        finite = [loss for loss in losses if math.isfinite(loss)]
+        for loss in finite:
+            state = state.taking(loss)
+        if len(finite) < len(losses):
+            lost = f"{len(losses) - len(finite)} of {len(losses)} losses are not finite"
+            return state.deciding("nonfinite", f"{lost}: they do not count")
+        if state.count < self.min_losses:
+            reason = f"{state.count} of {self.min_losses} losses for a test"
+            return state.deciding("wait", reason)
+        later = state.means[len(state.means) // 2 :]
+        slope, error = least_squares_slope(later)
+        p = student_cdf(slope / error, len(later) - 2) if error > 0 else float(slope >= 0)
+        if p < self.p_value:
+            reason = f"loss falls by {-slope / state.block:.2g} a batch (p = {p:.2g})"
+            return state.deciding("wait", reason)
+        reason = f"loss has not fallen over {len(later) * state.block} batches (p = {p:.2g})"
+        change = reduction(observation.learning_rate, self.factor, self.min_lr)
+        if change == 1.0:
+            return state.deciding("floor", f"{reason}, and the rate is at min_lr {self.min_lr:g}")
+        afresh = LossSlopeState(scale=state.scale * change)
+        return afresh.deciding("reduce", f"{reason}: rate × {change:.4g}")
+
+
+def least_squares_slope(values: Sequence[float]) -> tuple[float, float]:
+    """Return the slope of the least-squares line through values at 0, 1, 2 …, and its error.
+
+    Example:
+        >>> least_squares_slope([0.0, 1.0, 2.0])
+        (1.0, 0.0)
+    """
+    count = len(values)
+    middle, mean = (count - 1) / 2, math.fsum(values) / count
+    spread = math.fsum((place - middle) ** 2 for place in range(count))
+    slope = (
+        math.fsum((place - middle) * (value - mean) for place, value in enumerate(values)) / spread
+    )
+    rest = math.fsum(
+        (value - mean - slope * (place - middle)) ** 2 for place, value in enumerate(values)
+    )
+    return slope, math.sqrt(rest / (count - 2) / spread)
+
+
+def student_cdf(t: float, degrees: int) -> float:
+    """Return P(T <= t) for Student's distribution with `degrees` >= 1 degrees of freedom.
+
+    With t = √ν tan θ the density is proportional to cos^(ν−1) θ, which Simpson's rule integrates.
+
+    Example:
+        >>> round(student_cdf(-1.734064, 18), 6)
+        0.05
+    """
+    angle = math.atan(abs(t) / math.sqrt(degrees))
+    half = _cosine_power_integral(math.pi / 2, degrees - 1)
+    share = 0.5 * _cosine_power_integral(angle, degrees - 1) / half
+    return 0.5 + math.copysign(share, t)
+
+
+def _cosine_power_integral(end: float, power: int, intervals: int = 400) -> float:
+    width = end / intervals
+    heights = [math.cos(width * place) ** power for place in range(intervals + 1)]
+    odd, even = math.fsum(heights[1:-1:2]), math.fsum(heights[2:-1:2])
+    return width / 3 * (heights[0] + 4 * odd + 2 * even + heights[-1])

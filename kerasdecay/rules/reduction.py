@@ -1,0 +1,29 @@
+"""How far a reduction may go."""
+
+from __future__ import annotations
+
+import math
+import struct
+
+
+def reduction(rate: float, factor: float, min_lr: float) -> float:
+    """Return what a rate is multiplied by: `factor`, less where that would pass `min_lr`.
+
+    1.0 means that the rate is at the floor already, compared in single precision, as the optimizer
+    holds it. A rate below the floor is not raised.
+
+    Example:
+        >>> reduction(0.1, 0.1, 0.0), reduction(0.1, 0.1, 0.05), reduction(0.1, 0.1, 0.1)
+        (0.1, 0.5, 1.0)
+    """
+    if not single(rate) > single(min_lr):
+        return 1.0
+    return factor if rate * factor >= min_lr else min_lr / rate
+
+
+def single(value: float) -> float:
+    """Round to single precision, in which Keras holds rates and compares metrics."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)

@@ -1,0 +1,87 @@
+"""Rules that wait for another rule's reduction, and do something else at it."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Self, TypeVar
+
+from kerasdecay import _checks
+from kerasdecay.rules.base import Observation, Rule, RuleState
+
+
+@dataclasses.dataclass(frozen=True)
+class TriggeredState(RuleState):
+    """The trigger's own state, beside what the rule itself decided."""
+
+    inner: RuleState = dataclasses.field(default_factory=RuleState)
+
+
+State = TypeVar("State", bound=TriggeredState)
+
+
+@dataclasses.dataclass(frozen=True)
+class Triggered(Rule[State], Generic[State]):
+    """A rule that another rule sets off: whatever that asks of a rule, this asks too.
+
+    Args:
+        trigger: Any rule; its reductions set this one off, and its own scale is ignored.
+    """
+
+    trigger: Rule[Any]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.trigger, Rule):
+            raise _checks.invalid(
+                type(self).__name__, "trigger", "a rule, such as Plateau('val_loss')", self.trigger
+            )
+
+    @abc.abstractmethod
+    def fired(self, state: State, observation: Observation) -> State:
+        """Return the state after the trigger has gone off."""
+
+    @abc.abstractmethod
+    def held(self, state: State, observation: Observation) -> State:
+        """Return the state after an epoch in which it has not."""
+
+    def initial_state(self) -> State:
+        """Return the state before any observation."""
+        return self.state_class(inner=self.trigger.initial_state())  # type: ignore[call-arg, return-value]
+
+    def state_from_data(self, data: Mapping[str, Any]) -> State:
+        """Reverse `RuleState.to_data`."""
+        state = super().state_from_data(data)
+        return dataclasses.replace(state, inner=self.trigger.state_from_data(data["inner"]))
+
+    def advance(self, state: State, observation: Observation) -> State:
+        """Return the state after one more epoch."""
+        inner = self.trigger.advance(state.inner, observation)
+        state = dataclasses.replace(state, inner=inner)
+        if inner.decision.kind == "reduce":
+            return self.fired(state, observation)
+        return self.held(state, observation)
+
+    def directed(self, find: Callable[[str], str | None]) -> Self:
+        """Return the rule with its trigger's direction settled."""
+        return dataclasses.replace(self, trigger=self.trigger.directed(find))
+
+    @property
+    def undirected(self) -> str | None:
+        """The trigger's."""
+        return self.trigger.undirected
+
+    @property
+    def watched(self) -> str:
+        """The trigger's."""
+        return self.trigger.watched
+
+    @property
+    def measurement(self) -> str | None:
+        """The trigger's."""
+        return self.trigger.measurement
+
+    @property
+    def needs_batch_losses(self) -> bool:
+        """The trigger's."""
+        return self.trigger.needs_batch_losses

@@ -1,0 +1,113 @@
+"""Decay when the norm of the weights bounces: ABEL."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import ClassVar
+
+from kerasdecay import _checks
+from kerasdecay.rules.base import Observation, Rule, RuleState
+from kerasdecay.rules.reduction import reduction
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightNormState(RuleState):
+    """The two norms before, whether a first bounce has armed the rule, whether it decayed late."""
+
+    last: float | None = None
+    before_last: float | None = None
+    armed: bool = False
+    decayed_late: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightNorm(Rule[WeightNormState]):
+    """Multiply the rate by `factor` at every second bounce of the weight norm.
+
+    With n = Σw² over the trainable kernels after each epoch, a bounce is
+    (nₜ − nₜ₋₁)(nₜ₋₁ − nₜ₋₂) < 0: the norm has turned. The first bounce (a minimum) arms the rule,
+    the second reduces the rate and disarms it. One more reduction comes late in the run. Where
+    nothing pulls the weights back, such as weight decay, the norm need not bounce, and only the
+    late reduction is left.
+
+    Args:
+        factor: γ in (0, 1): new rate = rate × γ.
+        last_decay: The share of the horizon after which the late reduction comes, in (0, 1); None:
+            there is none.
+        min_lr: No reduction goes below this; >= 0.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Example:
+        >>> rule = WeightNorm(factor=0.1, last_decay=None)
+        >>> norms = [10.0, 8.0, 9.0, 10.0, 9.5]
+        >>> [round(state.scale, 3) for state in rule.replay(norms)]
+        [1.0, 1.0, 1.0, 1.0, 0.1]
+
+    Source: Lewkowycz, How to decay your learning rate, 2021 (arXiv:2103.12682), Algorithm 1.
+    """
+
+    state_class: ClassVar[type[RuleState]] = WeightNormState
+
+    factor: float = 0.1
+    last_decay: float | None = 0.85
+    min_lr: float = 0.0
+
+    def __post_init__(self) -> None:
+        factor = _checks.number("WeightNorm", "factor", self.factor, above=0, below=1)
+        object.__setattr__(self, "factor", factor)
+        if self.last_decay is not None:
+            late = _checks.number("WeightNorm", "last_decay", self.last_decay, above=0, below=1)
+            object.__setattr__(self, "last_decay", late)
+        lowest = _checks.number("WeightNorm", "min_lr", self.min_lr, at_least=0)
+        object.__setattr__(self, "min_lr", lowest)
+
+    @property
+    def watched(self) -> str:
+        """`"weight_norm"`."""
+        return "weight_norm"
+
+    @property
+    def measurement(self) -> str:
+        """Σw² is measured at each epoch's end."""
+        return "weight_norm"
+
+    def advance(self, state: WeightNormState, observation: Observation) -> WeightNormState:
+        """Return the state after one more epoch."""
+        norm = observation.metrics.get("weight_norm")
+        if norm is None:
+            return state.deciding("absent", "weight_norm was not measured: does not count")
+        if not math.isfinite(norm):
+            return state.deciding("nonfinite", f"weight_norm is {norm:g}: does not count")
+        last, before_last = state.last, state.before_last
+        state = dataclasses.replace(state, last=norm, before_last=last)
+        if self._is_late(state, observation):
+            state = dataclasses.replace(state, decayed_late=True)
+            return self._reduce(state, observation, f"{self.last_decay:.0%} of the horizon is done")
+        if last is None or before_last is None:
+            return state.deciding("wait", f"weight_norm {norm:.6g}: too few to see a bounce")
+        if (norm - last) * (last - before_last) >= 0:
+            armed = ", armed" if state.armed else ""
+            return state.deciding("wait", f"weight_norm {norm:.6g} has not bounced{armed}")
+        seen = f"weight_norm turned at {last:.6g}"
+        if state.armed:
+            state = dataclasses.replace(state, armed=False)
+            return self._reduce(state, observation, f"{seen}, its second bounce")
+        return dataclasses.replace(state, armed=True).deciding("wait", f"{seen}: armed")
+
+    def _is_late(self, state: WeightNormState, observation: Observation) -> bool:
+        if self.last_decay is None or observation.epochs is None or state.decayed_late:
+            return False
+        return observation.epoch + 1 >= self.last_decay * observation.epochs
+
+    def _reduce(
+        self, state: WeightNormState, observation: Observation, seen: str
+    ) -> WeightNormState:
+        rate = observation.learning_rate
+        change = reduction(rate, self.factor, self.min_lr)
+        if change == 1.0:
+            return state.deciding("floor", f"{seen}, and the rate is at min_lr {self.min_lr:g}")
+        state = dataclasses.replace(state, scale=state.scale * change)
+        return state.deciding("reduce", f"{seen}: rate × {change:.4g}")

@@ -1,0 +1,217 @@
+"""What every decay callback owes: one table, one contract."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+from tiny import (
+    Kill,
+    Odometer,
+    Scripted,
+    fit,
+    fit_until_killed,
+    near,
+    new_odometer,
+    odometer,
+    travelled,
+)
+
+from kerasdecay import (
+    CosineDecay,
+    LearningRateDecay,
+    LinearDecay,
+    OneCycleDecay,
+    PlateauDecay,
+    PowerStepDecay,
+    StepDecay,
+    WarmupDecay,
+    WarmupStableDecay,
+)
+from kerasdecay.callbacks.base import DecayCallback
+from kerasdecay.rules import Plateau
+from kerasdecay.schedules import Linear, PowerStep
+
+pytestmark = pytest.mark.any_backend
+
+EPOCHS = 6
+SCRIPT = [5.0, 4.0, 4.0, 4.0, 3.0, 3.0]
+RULE = Plateau("val_loss", factor=0.5, patience=2)
+
+
+def of_epoch(epoch: int) -> float:
+    return 0.5 / (epoch + 1)
+
+
+def of_both(epoch: int, learning_rate: float) -> float:
+    return learning_rate if epoch < 2 else learning_rate / 2
+
+
+# A new callback is one row: how to make it, and the rates of the last batches of six epochs of four
+# batches, from an optimizer at 0.5, computed by hand. The rule halves after epoch 3.
+FAMILY: dict[str, tuple[Callable[..., DecayCallback], list[float]]] = {
+    "LearningRateDecay": (
+        lambda **given: LearningRateDecay(PowerStep(stages=2), rules=[RULE], **given),
+        [0.5, 0.5, 0.5, 0.25, 0.125, 0.125],
+    ),
+    "LearningRateDecay of a function of the epoch": (
+        lambda **given: LearningRateDecay(of_epoch, rules=[RULE], **given),
+        [0.5, 0.25, 0.5 / 3, 0.125, 0.05, 0.5 / 12],
+    ),
+    "LearningRateDecay of a function of epoch and rate": (
+        lambda **given: LearningRateDecay(of_both, rules=[RULE], **given),
+        [0.5, 0.5, 0.25, 0.125, 0.03125, 0.015625],
+    ),
+    "LearningRateDecay every few steps": (
+        lambda **given: LearningRateDecay(Linear(), update="8 steps", rules=[RULE], **given),
+        [0.5, 0.5, 0.5 * 2 / 3, 0.5 * 2 / 3, 0.25 / 3, 0.25 / 3],
+    ),
+    "PowerStepDecay": (
+        lambda **given: PowerStepDecay(**given),
+        [0.5, 0.5, 0.25, 0.25, 0.125, 0.125],
+    ),
+    "PlateauDecay": (
+        lambda **given: PlateauDecay("val_loss", factor=0.5, patience=2, **given),
+        [0.5, 0.5, 0.5, 0.5, 0.25, 0.25],
+    ),
+    "PlateauDecay with everything": (
+        lambda **given: PlateauDecay(
+            "val_loss", 0.5, 1, schedule=PowerStep(stages=2), warmup="8 steps", **given
+        ),
+        [0.25, 0.5, 0.5, 0.5, 0.125, 0.125],
+    ),
+    "WarmupDecay": (
+        lambda **given: WarmupDecay(2, PowerStep(stages=2), 0.0, **given),
+        [0.5 * 3 / 8, 0.5 * 7 / 8, 0.5, 0.5, 0.25, 0.25],
+    ),
+    "StepDecay": (
+        lambda **given: StepDecay(every=2, factor=0.1, **given),
+        [0.5, 0.5, 0.05, 0.05, 0.005, 0.005],
+    ),
+    "LinearDecay": (
+        lambda **given: LinearDecay(**given),
+        [0.5 * (1 - (4 * epoch + 3) / 24) for epoch in range(6)],
+    ),
+    "CosineDecay": (
+        lambda **given: CosineDecay(update="epoch", **given),
+        [0.5, 0.25 * (1 + 0.75**0.5), 0.375, 0.25, 0.125, 0.25 * (1 - 0.75**0.5)],
+    ),
+    "OneCycleDecay": (
+        lambda **given: OneCycleDecay(rise="50%", div_factor=5, curve="linear", **given),
+        # Up from 0.1 in 11 steps, then down in 12 to 0.1 / 1e4.
+        [0.1 + 0.4 * 3 / 11, 0.1 + 0.4 * 7 / 11, 0.5]
+        + [0.5 + (1e-5 - 0.5) * share for share in (4 / 12, 8 / 12, 1)],
+    ),
+    "WarmupStableDecay": (
+        lambda **given: WarmupStableDecay(decay=2, curve="linear", **given),
+        [0.5, 0.5, 0.5, 0.5, 0.5 * 5 / 8, 0.5 / 8],
+    ),
+}
+each = pytest.mark.parametrize("name", FAMILY)
+with_rules = [name for name in FAMILY if getattr(FAMILY[name][0](), "rules", ())]
+
+
+def train(decay: DecayCallback, model: keras.Model | None = None, **fitting: Any) -> list[float]:
+    history = fit(model or odometer(), [Scripted(val_loss=SCRIPT), decay], EPOCHS, **fitting)
+    return history["learning_rate"]
+
+
+def test_every_callback_has_a_row() -> None:
+    import kerasdecay.callbacks as home
+
+    public = [getattr(home, name) for name in home.__all__]
+    decays = {one.__name__ for one in public if inspect.isclass(one) and issubclass(one, DecayCallback)}
+    assert decays == {type(make()).__name__ for make, _ in FAMILY.values()}
+
+
+@each
+def test_the_rates_are_those_computed_by_hand_and_train_the_weights(name: str) -> None:
+    make, expected = FAMILY[name]
+    decay, model, real = make(), odometer(), Odometer()
+    rates = fit(model, [Scripted(val_loss=SCRIPT), decay, real], EPOCHS)["learning_rate"]
+    assert rates == near(expected)
+    assert real.moves[3::4] == near(expected)
+    assert travelled(model) == near(sum(real.moves))
+    assert [logs["learning_rate"] for _, logs in decay.trace.logs] == rates
+    assert float(model.optimizer.learning_rate) > 0
+
+
+@each
+def test_deep_copy_pickle_and_configuration_train_alike(name: str) -> None:
+    make, _ = FAMILY[name]
+    decay = make(verbose=0)
+    expected = train(make())
+    config = decay.get_config()
+    if "function" not in name:
+        config = json.loads(json.dumps(config))
+    twins = {
+        "deep copy": copy.deepcopy(decay),
+        "pickle": pickle.loads(pickle.dumps(decay)),
+        "configuration": type(decay).from_config(config),
+    }
+    assert {kind: train(twin) for kind, twin in twins.items()} == dict.fromkeys(twins, expected)
+    assert type(decay).from_config(config).get_config() == decay.get_config()
+
+
+@each
+def test_a_copy_of_a_trained_callback_trains_a_new_model_alike(name: str) -> None:
+    # As KerasTuner does, and as a process pool does.
+    make, _ = FAMILY[name]
+    decay = make()
+    expected = train(decay)
+    trained = pickle.loads(pickle.dumps(copy.deepcopy(decay)))
+    assert trained.events == decay.events
+    assert train(trained) == expected
+
+
+@each
+def test_a_second_fit_starts_afresh(name: str) -> None:
+    make, _ = FAMILY[name]
+    decay, model = make(), odometer()
+    first = train(decay, model)
+    if "epoch and rate" in name:
+        model.optimizer.learning_rate = 0.5  # it goes on from the present rate, by its nature
+    assert train(decay, model) == first
+
+
+@each
+def test_a_training_that_was_killed_goes_on_with_the_same_rates(name: str, tmp_path: Path) -> None:
+    make, _ = FAMILY[name]
+    expected = train(make())
+    path = tmp_path / "state.json"
+    model = new_odometer()
+    before = [Scripted(val_loss=SCRIPT), make(state_path=path)]
+    fit_until_killed(model, [*before, Kill(2)], EPOCHS)
+    assert train(make(state_path=path), model, initial_epoch=3) == expected[3:]
+
+
+@pytest.mark.parametrize("name", with_rules)
+def test_a_metric_that_is_missing_changes_nothing(name: str) -> None:
+    make, _ = FAMILY[name]
+    decay = make()
+    with pytest.warns(UserWarning, match="'val_loss', which is not in the logs"):
+        fit(odometer(), [decay], EPOCHS)
+    assert decay.events == []
+
+
+@each
+@pytest.mark.parametrize(
+    ("argument", "value", "wanted"),
+    [
+        ("epochs", 0, "epochs must be an integer >= 1"),
+        ("verbose", -1, "verbose must be an integer >= 0"),
+        ("rules", ["plateau"], "rules must be kerasdecay rules"),
+    ],
+)
+def test_a_wrong_option_is_named(name: str, argument: str, value: Any, wanted: str) -> None:
+    kind = type(FAMILY[name][0]())
+    first = {"LearningRateDecay": (PowerStep(),), "WarmupDecay": (1,)}.get(kind.__name__, ())
+    with pytest.raises(ValueError, match=wanted):
+        kind(*first, **{argument: value})
