@@ -1,0 +1,69 @@
+"""The command line: list, preview and replay, without a framework."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+_COMMANDS = {
+    "list": ("listing", "every shape and every rule, with their options"),
+    "preview": ("preview", "draw the rates of one shape or more, or write them to a file"),
+    "replay": ("replay", "say what a rule would have decided on a finished training log, and why"),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: that alone takes a tenth of a preview."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib import metadata
+
+        sys.stdout.write(f"kerasdecay {metadata.version('kerasdecay')}\n")
+        parser.exit()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code: 0, or 2 for what the user can put right."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    parser = _Parser(
+        "kerasdecay", description="Learning-rate decay for Keras, looked at before training."
+    )
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="show the installed version and exit"
+    )
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=_Parser
+    )
+    for name, (module, help_text) in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=help_text,
+            description=help_text[:1].upper() + help_text[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        if name == chosen:
+            importlib.import_module(f"kerasdecay.cli.{module}").configure(command)
+    try:
+        options = parser.parse_args(arguments)
+        options.run(options)
+        sys.stdout.flush()
+    except (ValueError, ImportError) as error:
+        sys.stderr.write(f"{' '.join(filter(None, ('kerasdecay', chosen)))}: error: {error}\n")
+        return 2
+    except BrokenPipeError:  # `kerasdecay list | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0

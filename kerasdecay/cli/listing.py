@@ -1,0 +1,47 @@
+"""`kerasdecay list`: what there is."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kerasdecay.cli.parts import dashed, default_of, first_line
+from kerasdecay.cli.terminal import Terminal
+from kerasdecay.report.charts import Line, Piece
+from kerasdecay.rules import FAMILY as RULES
+from kerasdecay.schedules import FAMILY as SHAPES
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Say how the command is run."""
+    parser.set_defaults(run=run)
+
+
+def run(_: argparse.Namespace) -> None:
+    """Print every shape and every rule."""
+    terminal = Terminal()
+    terminal.print([[Piece("Shapes", "bold"), Piece(" (kerasdecay preview SHAPE)")]])
+    terminal.print(_lines(SHAPES))
+    terminal.print([[], [Piece("Rules", "bold"), Piece(" (kerasdecay replay --rule RULE)")]])
+    terminal.print(_lines(RULES))
+
+
+def _lines(family: Mapping[str, Any]) -> Iterator[Line]:
+    width = max(map(len, family)) + 4
+    for name, kind in family.items():
+        yield [Piece(f"  {name:<{width - 2}}", "cyan"), Piece(first_line(kind))]
+        options = [
+            f"{dashed(field.name)}={_text(default_of(field))}"
+            for field in dataclasses.fields(kind)
+            if field.name != "initial_learning_rate"
+        ]
+        if options:
+            yield [Piece(" " * width), Piece("  ".join(options), "dim")]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_text, value))
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()

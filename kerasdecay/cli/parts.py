@@ -1,0 +1,134 @@
+"""Shapes and rules from words: `power-step:stages=5`, and an option for each of their fields."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_ARGUMENT = re.compile(r"^    (\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
+PREFIX = "part."
+"""Keeps the options of shapes and rules apart from those of the command, in one namespace."""
+
+_METAVARS = {"int": "N", "float": "X", "Duration": "DURATION", "str": "WORD"}
+
+
+def add_options(
+    parser: argparse.ArgumentParser, title: str, family: Mapping[str, Any], *, besides: str = ""
+) -> None:
+    """Add an option for each field of a family, `besides` one that is there already."""
+    group = parser.add_argument_group(title)
+    users: dict[str, list[str]] = {}
+    for name, kind in family.items():
+        for field in dataclasses.fields(kind):
+            if field.name != besides:
+                users.setdefault(field.name, []).append(name)
+    described = {name: _descriptions(kind) for name, kind in family.items()}
+    for option, names in users.items():
+        (field,) = (f for f in dataclasses.fields(family[names[0]]) if f.name == option)
+        texts: dict[str, list[str]] = {}
+        for name in names:
+            texts.setdefault(described[name].get(option, ""), []).append(name)
+        help_text = " ".join(
+            text if len(who) == len(family) else f"{', '.join(who)}: {text}"
+            for text, who in texts.items()
+        )
+        extra: dict[str, Any] = {"metavar": _METAVARS.get(str(field.type), "VALUES")}
+        if field.type == "bool":
+            extra = {"action": argparse.BooleanOptionalAction}
+        group.add_argument(
+            f"--{dashed(option)}",
+            dest=PREFIX + option,
+            default=argparse.SUPPRESS,
+            help=help_text.replace("%", "%%"),
+            **extra,
+        )
+
+
+def given(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of shapes or rules that were given: field → text."""
+    found = vars(options).items()
+    return {key.removeprefix(PREFIX): value for key, value in found if key.startswith(PREFIX)}
+
+
+def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any:
+    """Return the member that a word stands for.
+
+    Args:
+        family: Name → frozen dataclass.
+        text: `NAME`, or `NAME:OPTION=VALUE:OPTION=VALUE`.
+        given: Options for all members alike: field → text, or what an option's action made of it. A
+            member takes those it has; its own, in `text`, come first.
+
+    Raises:
+        ValueError: For a name or an option that is not there, or a value that the member refuses.
+    """
+    name, *words = text.split(":")
+    if name not in family:
+        raise ValueError(f"there is no {name!r}. There are: {', '.join(family)}")
+    fields = {field.name: field for field in dataclasses.fields(family[name])}
+    values = {option: value for option, value in given.items() if option in fields}
+    for word in words:
+        option, equals, value = word.partition("=")
+        field = option.strip().replace("-", "_")
+        if field not in fields:
+            known = ", ".join(map(dashed, fields))
+            raise ValueError(f"{name} has no option {option!r}. It has: {known}")
+        if not equals and fields[field].type != "bool":
+            raise ValueError(f"{text!r}: {option} needs a value, as in {name}:{option}=…")
+        values[field] = value if equals else True
+    return family[name](**{key: _value(fields[key], value) for key, value in values.items()})
+
+
+def unused(family: Mapping[str, Any], texts: Iterable[str], given: Iterable[str]) -> list[str]:
+    """Return the options that none of the members named in `texts` has."""
+    has = {field.name for text in texts for field in dataclasses.fields(family[text.split(":")[0]])}
+    return [option for option in given if option not in has]
+
+
+def dashed(name: str) -> str:
+    """Return a field's name as it is typed."""
+    return name.replace("_", "-")
+
+
+def default_of(field: dataclasses.Field[Any]) -> Any:
+    """Return a field's default."""
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def first_line(kind: Any) -> str:
+    """Return what a class is, in the first line of its docstring."""
+    return (kind.__doc__ or "").partition("\n")[0]
+
+
+def _descriptions(kind: Any) -> dict[str, str]:
+    """Return the `Args:` of a class: name → text."""
+    _, _, arguments = inspect.cleandoc(kind.__doc__ or "").partition("Args:\n")
+    arguments = arguments.partition("\n\n")[0]
+    return {name: " ".join(text.split()) for name, text in _ARGUMENT.findall(arguments)}
+
+
+def _value(field: dataclasses.Field[Any], value: Any) -> Any:
+    """Return a field's value from the text for it; the class itself checks it."""
+    if not isinstance(value, str) or field.type == "str":
+        return value
+    if field.type == "bool":
+        return {"true": True, "false": False}.get(value.lower(), value)
+    if str(field.type).startswith("tuple"):
+        return tuple(number(item) for item in value.split(","))
+    return number(value)
+
+
+def number(text: str) -> int | float | str:
+    """Return a number, or the text itself: a duration such as `500 steps`."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text.strip()

@@ -1,0 +1,171 @@
+"""`kerasdecay preview`: the rates of a whole run, drawn or written down."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import pathlib
+import sys
+from collections.abc import Mapping
+
+import numpy as np
+
+from kerasdecay.cli import parts
+from kerasdecay.cli.terminal import Terminal
+from kerasdecay.report.charts import Line, Piece, chart, mark
+from kerasdecay.report.stages import stages
+from kerasdecay.schedules import FAMILY, Schedule, simulate, warmup
+
+_DESCRIPTION = """\
+Draw the rates of one shape or more, or write them to a file.
+
+  kerasdecay preview power-step --initial-learning-rate 0.1 --epochs 15
+  kerasdecay preview power-step:stages=5 cosine one-cycle:rise=20% --epochs 30 --warmup 10%
+  kerasdecay preview cosine --epochs 15 --steps-per-epoch 391 --csv - | head
+
+An option such as --stages goes to every shape that has it; written after a shape's name and a
+colon it is for that one alone, so that a shape may occur twice. Durations are epochs (3), "500
+steps" or a share of the run (10%)."""
+
+Rates = Mapping[str, np.ndarray]
+
+_MAX_WIDTH = 100
+_MAX_STAGES = 6
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Say which arguments the command takes."""
+    parser.usage = "kerasdecay preview SHAPE[:OPTION=VALUE…] … [options]"
+    parser.description = _DESCRIPTION
+    add = parser.add_argument
+    add("shapes", nargs="+", metavar="SHAPE[:OPTION=VALUE…]", help="see kerasdecay list")
+    add(
+        "--initial-learning-rate",
+        metavar="X",
+        dest=f"{parts.PREFIX}initial_learning_rate",
+        default="0.1",
+        help="default: 0.1",
+    )
+    add("--epochs", metavar="N", type=int, default=15, help="the horizon; default: 15")
+    add(
+        "--steps-per-epoch",
+        metavar="N",
+        type=int,
+        help="batches in an epoch; without it there is one rate for each epoch",
+    )
+    add("--warmup", metavar="DURATION", help="a linear warmup before every shape")
+    add("--warmup-start", metavar="X", type=float, help="the first rate's share of the initial one")
+    files = parser.add_argument_group(
+        "files, instead of the drawing if FILE is - (standard output)"
+    )
+    files.add_argument("--csv", metavar="FILE", help="a row for each rate")
+    files.add_argument("--json", metavar="FILE", help="the rates, and how to make each schedule")
+    files.add_argument("--png", metavar="FILE", help="a picture; a name in .svg or .pdf works too")
+    title = "options of shapes (kerasdecay list shows their defaults)"
+    parts.add_options(parser, title, FAMILY, besides="initial_learning_rate")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compute all rates; write the files asked for; draw."""
+    schedules = _schedules(options)
+    rates = {
+        name: simulate(schedule, epochs=options.epochs, steps_per_epoch=options.steps_per_epoch)
+        for name, schedule in schedules.items()
+    }
+    if options.csv == options.json == "-":
+        raise ValueError("--csv - and --json - both want standard output: give one of them a file")
+    written = _write_files(schedules, rates, options)
+    if options.csv == "-":
+        sys.stdout.write(_csv(rates, options))
+        return
+    if options.json == "-":
+        sys.stdout.write(_json(schedules, rates, options))
+        return
+    terminal = Terminal()
+    terminal.print(_drawing(rates, options, terminal))
+    terminal.print([[Piece(f"wrote {path}", "green")] for path in written])
+
+
+def _schedules(options: argparse.Namespace) -> dict[str, Schedule]:
+    given = parts.given(options)
+    schedules: dict[str, Schedule] = {}
+    for text in options.shapes:
+        schedules[text] = parts.build(FAMILY, text, given)
+        if options.warmup is not None:
+            duration = parts.number(options.warmup)
+            schedules[text] = warmup(schedules[text], duration, options.warmup_start)
+    stray = parts.unused(FAMILY, options.shapes, given)
+    if stray:
+        raise ValueError(f"none of these shapes has --{parts.dashed(stray[0])}")
+    if options.warmup_start is not None and options.warmup is None:
+        raise ValueError("--warmup-start needs --warmup DURATION")
+    return schedules
+
+
+def _csv(rates: Rates, options: argparse.Namespace) -> str:
+    """Return a row for each rate; epochs and steps count from 0, as Keras' CSVLogger does."""
+    steps = options.steps_per_epoch
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["epoch", *(["step"] if steps else []), *rates])
+    columns = zip(*(column.tolist() for column in rates.values()), strict=True)
+    for update, row in enumerate(columns):
+        writer.writerow([update // steps, update, *row] if steps else [update, *row])
+    return text.getvalue()
+
+
+def _json(schedules: Mapping[str, Schedule], rates: Rates, options: argparse.Namespace) -> str:
+    entries = [
+        {"name": name, "schedule": schedule.get_config(), "learning_rates": rates[name].tolist()}
+        for name, schedule in schedules.items()
+    ]
+    content = {"epochs": options.epochs, "steps_per_epoch": options.steps_per_epoch}
+    return json.dumps({**content, "schedules": entries}, allow_nan=False) + "\n"
+
+
+def _write_files(
+    schedules: Mapping[str, Schedule], rates: Rates, options: argparse.Namespace
+) -> list[str]:
+    """Write what was asked for, each file whole or not at all; return their names."""
+    contents: dict[str, str | bytes] = {}
+    if options.csv not in (None, "-"):
+        contents[options.csv] = _csv(rates, options)
+    if options.json not in (None, "-"):
+        contents[options.json] = _json(schedules, rates, options)
+    if options.png is not None:
+        from kerasdecay.report.figures import picture
+        from kerasdecay.report.pictures import curves_figure
+
+        kind = pathlib.PurePath(options.png).suffix.lstrip(".") or "png"
+        contents[options.png] = picture(curves_figure(rates, options.epochs), kind)
+    if contents:
+        from kerasdecay.study.storage import write_atomically
+
+        for path, content in contents.items():
+            try:
+                write_atomically(path, content)
+            except OSError as error:
+                raise ValueError(f"{path} cannot be written: {error.strerror}") from error
+    return list(contents)
+
+
+def _drawing(rates: Rates, options: argparse.Namespace, terminal: Terminal) -> list[Line]:
+    """Return the curves, and under them each shape's stages."""
+    lines = chart(
+        list(rates.values()),
+        options.epochs,
+        width=min(terminal.width, _MAX_WIDTH),
+        colour=terminal.colour,
+        dots=terminal.dots,
+    )
+    width = max(map(len, rates))
+    for place, (name, curve) in enumerate(rates.items()):
+        by_epoch = curve.reshape(options.epochs, -1)
+        found = stages(by_epoch[:, 0], by_epoch[:, -1], limit=_MAX_STAGES)
+        shown = [*map(str, found[:_MAX_STAGES]), *(["…"] if len(found) > _MAX_STAGES else [])]
+        start = [mark(place, colour=terminal.colour), Piece(" ")] if len(rates) > 1 else []
+        lines.append([*start, Piece(f"{name:<{width}}", "bold"), Piece(f"  {' · '.join(shown)}")])
+    return lines

@@ -1,0 +1,54 @@
+"""What is shown: tables and pictures of schedules, trainings and comparisons.
+
+Everything here reads data that others have made. A name is looked up when it is first used, so that
+only what is asked for is loaded; matplotlib is needed for pictures alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kerasdecay.report.comparison import comparison_figure, comparison_table, save_figure
+    from kerasdecay.report.pictures import plot
+    from kerasdecay.report.sparklines import sparkline
+    from kerasdecay.report.tensorboard import log_decisions
+    from kerasdecay.report.timelines import explain, timeline
+    from kerasdecay.report.training import announcement, summary
+
+_HOMES = {
+    "announcement": "training",
+    "comparison_figure": "comparison",
+    "comparison_table": "comparison",
+    "explain": "timelines",
+    "log_decisions": "tensorboard",
+    "plot": "pictures",
+    "save_figure": "comparison",
+    "sparkline": "sparklines",
+    "summary": "training",
+    "timeline": "timelines",
+}
+
+__all__ = [
+    "announcement",
+    "comparison_figure",
+    "comparison_table",
+    "explain",
+    "log_decisions",
+    "plot",
+    "save_figure",
+    "sparkline",
+    "summary",
+    "timeline",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kerasdecay.report' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"kerasdecay.report.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,178 @@
+"""A run's rates as few lines of text: the epochs that share a rate, or move one way."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kerasdecay.schedules import Moment, Schedule, Timeline
+
+if TYPE_CHECKING:
+    from kerasdecay.callbacks import Trace
+
+Span = tuple[int, int]
+"""Epochs as places in an array: the first, and the one after the last."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """Epochs in a row, and the rates in them.
+
+    Args:
+        first: The first epoch, from 0.
+        last: The last epoch.
+        begin: The rate of the first update.
+        end: The rate of the last update.
+        low: The lowest rate.
+        high: The highest rate.
+    """
+
+    first: int
+    last: int
+    begin: float
+    end: float
+    low: float
+    high: float
+
+    @property
+    def epochs(self) -> str:
+        """The epochs, counted from 1 as Keras does: `3`, or `3-7`."""
+        return f"{self.first + 1}" + (f"-{self.last + 1}" if self.last > self.first else "")
+
+    @property
+    def rate(self) -> str:
+        """The rate, or where it goes from and to, or between what it swings."""
+        if self.low == self.high:
+            return rate_text(self.low)
+        if {self.begin, self.end} == {self.low, self.high}:
+            return f"{rate_text(self.begin)} → {rate_text(self.end)}"
+        return f"{rate_text(self.low)} … {rate_text(self.high)}"
+
+    def __str__(self) -> str:
+        return f"{self.epochs}: {self.rate}"
+
+
+def rate_text(rate: float) -> str:
+    """Return a rate in three digits at most.
+
+    Example:
+        >>> rate_text(0.010000000000000002), rate_text(1 / 3), rate_text(1e-5)
+        ('0.01', '0.333', '1e-05')
+    """
+    return f"{rate:.3g}"
+
+
+def stages(begins: np.ndarray, ends: np.ndarray, *, first: int = 0, limit: int = 8) -> list[Stage]:
+    """Return the stages of a run, one where it is all one movement.
+
+    Epochs of one rate are a stage. Where that gives more than `limit` stages, epochs in which the
+    rate moves on and on in one direction become one.
+
+    Args:
+        begins: The rate at each epoch's first update.
+        ends: The rate at each epoch's last update.
+        first: The epoch that the first entry belongs to, from 0.
+        limit: See above.
+
+    Example:
+        >>> rates = np.array([0.1, 0.1, 0.01])
+        >>> [str(stage) for stage in stages(rates, rates)]
+        ['1-2: 0.1', '3: 0.01']
+    """
+    spans = _plateaus(begins, ends)
+    if len(spans) > limit:
+        spans = _movements(spans, begins, ends)
+    return [_stage(span, begins, ends, first) for span in spans]
+
+
+def table_rows(
+    begins: np.ndarray, ends: np.ndarray, *, first: int = 0, limit: int = 12
+) -> list[Stage]:
+    """Return the stages as rows of a table: at most about `limit`, and long movements in parts."""
+    found = stages(begins, ends, limit=limit)
+    if len(found) > limit:
+        found = [_stage((0, len(begins)), begins, ends, 0)]
+    spans: list[Span] = []
+    for stage in found:
+        length = stage.last + 1 - stage.first
+        share = round(limit / 2 * length / len(begins)) if stage.low != stage.high else 1
+        parts = min(max(share, 1), length)
+        cuts = np.linspace(stage.first, stage.last + 1, parts + 1).round().astype(int).tolist()
+        spans += itertools.pairwise(cuts)
+    return [_stage(span, begins, ends, first) for span in spans]
+
+
+def planned(
+    schedule: Schedule, timeline: Timeline, *, every: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rates of each epoch's first and last update; ValueError if they do not fit.
+
+    Args:
+        schedule: With an initial rate.
+        timeline: The run.
+        every: A write of the rate holds for this many updates.
+    """
+    schedule.check(Moment.of(0, timeline))
+    count = timeline.updates_per_epoch
+    firsts = np.arange(timeline.epochs) * count
+    updates = np.stack([firsts, firsts + count - 1]) // every * every
+    rates = np.asarray(schedule.rates(updates, timeline))
+    return rates[0], rates[1]
+
+
+def recorded(trace: Trace, key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rates of the first and last update of each epoch in the logs of a trace."""
+    epochs = np.asarray([epoch for epoch, _ in trace.logs], dtype=np.int64)
+    rates, starts = trace.learning_rates_of(key), trace.epochs
+    # The row in force at an epoch's first batch: one written there, else the last from before.
+    written_there = np.isin(epochs, starts[trace.batches == 0])
+    rows = np.where(
+        written_there, np.searchsorted(starts, epochs), np.searchsorted(starts, epochs) - 1
+    )
+    ends = np.asarray([logs[key] for _, logs in trace.logs], dtype=np.float64)
+    return rates[rows], ends
+
+
+def _plateaus(begins: np.ndarray, ends: np.ndarray) -> list[Span]:
+    """Return runs of epochs with one rate; an epoch in which the rate moves stands alone."""
+    joins = (begins[1:] == ends[:-1]) & (begins[1:] == ends[1:]) & (begins[:-1] == ends[:-1])
+    edges = [0, *(np.flatnonzero(~joins) + 1).tolist(), len(begins)]
+    return list(itertools.pairwise(edges))
+
+
+def _movements(spans: Sequence[Span], begins: np.ndarray, ends: np.ndarray) -> list[Span]:
+    """Join neighbours of one epoch each while the rate goes on in one direction."""
+    joined: list[Span] = []
+    direction, open_ended = 0, False
+    for start, stop in spans:
+        inner = _sign(ends[start] - begins[start])
+        if open_ended and stop - start == 1:
+            turns = {direction, _sign(begins[start] - ends[start - 1]), inner} - {0}
+            if len(turns) <= 1:
+                joined[-1] = (joined[-1][0], stop)
+                direction = turns.pop() if turns else 0
+                continue
+        joined.append((start, stop))
+        direction, open_ended = inner, stop - start == 1
+    return joined
+
+
+def _stage(span: Span, begins: np.ndarray, ends: np.ndarray, first: int) -> Stage:
+    start, stop = span
+    rates = np.append(begins[start:stop], ends[start:stop])
+    return Stage(
+        first + start,
+        first + stop - 1,
+        float(begins[start]),
+        float(ends[stop - 1]),
+        float(rates.min()),
+        float(rates.max()),
+    )
+
+
+def _sign(value: float) -> int:
+    return int(value > 0) - int(value < 0)

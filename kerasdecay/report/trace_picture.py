@@ -1,0 +1,129 @@
+"""A training as a figure: what was watched above, the rate that came of it below."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kerasdecay.report.comparison import COLOURS
+from kerasdecay.report.figures import INK, dress, heading, new_figure, rate_axis
+from kerasdecay.report.sparklines import needs_log
+from kerasdecay.report.stages import rate_text
+from kerasdecay.report.wording import shown_metrics
+from kerasdecay.rules.monitor import direction_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from kerasdecay.callbacks import Trace
+
+_DECISION = COLOURS[0]
+_METRIC = COLOURS[1]
+_RATES = (INK, *COLOURS[2:])
+_DOTTED = 60
+"""Epochs beyond which their dots would merge, and are left out."""
+
+_LABELLED = 12
+"""Decisions beyond which the labels of their lines would overlap, and are left out."""
+
+
+def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:
+    """Draw the monitored metrics and the rate of a training, its decisions marked in both.
+
+    Args:
+        trace: What happened.
+        title: Stands above it.
+    """
+    watched = dict.fromkeys(rule.watched for rule in trace.setup.rules)
+    logged = {name for _, logs in trace.logs for name in logs}
+    metrics = [name for name in watched if name in logged]
+    metrics = metrics or shown_metrics(logs for _, logs in trace.logs)[:1]
+    heights = [2.2] * len(metrics) + [1.5]
+    figure = new_figure(7.2, 0.8 + sum(heights))
+    panels = figure.subplots(len(heights), sharex=True, height_ratios=heights, squeeze=False)[:, 0]
+    for axes, metric in zip(panels, metrics, strict=False):
+        _draw_metric(axes, trace, metric)
+    _draw_rates(panels[-1], trace)
+    first, last = trace.setup.first_epoch, _end(trace)
+    for axes in panels:
+        _mark_decisions(axes, trace)
+        dress(axes, first, last + 0.02 * (last - first))
+    rates = [trace.learning_rates_of(key) for key in trace.setup.base_rates]
+    falls = any(event.after < event.before for event in trace.events)
+    rate_axis(panels[-1], log=needs_log(*rates) or (falls and min(map(np.min, rates)) > 0))
+    _name_decisions(panels[0], trace)
+    panels[-1].set_xlabel("epochs done", color=INK)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=13, fontweight="bold")
+    return figure
+
+
+def _end(trace: Trace) -> int:
+    return trace.logs[-1][0] + 1 if trace.logs else trace.setup.first_epoch + 1
+
+
+def _draw_metric(axes: Axes, trace: Trace, metric: str) -> None:
+    points = [(epoch + 1, logs[metric]) for epoch, logs in trace.logs if metric in logs]
+    epochs, values = zip(*points, strict=True)
+    dot = "o" if len(points) <= _DOTTED else ""
+    axes.plot(epochs, values, color=_METRIC, linewidth=1.8, marker=dot, markersize=4)
+    direction = direction_of(metric)
+    finite = [point for point in points if math.isfinite(point[1])]
+    if direction and finite:
+        epoch, best = (min if direction == "min" else max)(finite, key=lambda point: point[1])
+        axes.plot(epoch, best, marker="*", markersize=13, color=COLOURS[4], zorder=4)
+        axes.set_title(f"★ best: {best:.4g} in epoch {epoch}", loc="right", fontsize=8, color=INK)
+    heading(axes, metric)
+
+
+def _draw_rates(axes: Axes, trace: Trace) -> None:
+    positions = np.append(_positions(trace), _end(trace))
+    for place, key in enumerate(trace.setup.base_rates):
+        rates = trace.learning_rates_of(key)
+        axes.plot(
+            positions,
+            np.append(rates, rates[-1]),
+            drawstyle="steps-post",
+            color=_RATES[place % len(_RATES)],
+            linewidth=1.8,
+            label=key.removeprefix("learning_rate_"),
+        )
+    if len(trace.setup.base_rates) > 1:
+        axes.legend(frameon=False, fontsize=8)
+    heading(axes, "learning rate")
+
+
+def _positions(trace: Trace) -> np.ndarray:
+    """Return the position of each row in epochs, as near as the steps of an epoch are known."""
+    steps = trace.setup.steps_per_epoch or int(trace.batches.max(initial=0)) + 1
+    return trace.epochs + trace.batches / steps
+
+
+def _mark_decisions(axes: Axes, trace: Trace) -> None:
+    for epoch in {event.epoch for event in trace.events}:
+        axes.axvline(epoch + 1, color=_DECISION, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
+
+
+def _name_decisions(axes: Axes, trace: Trace) -> None:
+    events = {event.epoch: event for event in trace.events}
+    if len(events) > _LABELLED:
+        return
+    for epoch, event in events.items():
+        if event.after != event.before:
+            text = f"× {rate_text(event.after / event.before)}"
+        else:
+            text = event.kind
+        axes.annotate(
+            text,
+            (epoch + 1, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(-3, -3),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            fontsize=8,
+            color=_DECISION,
+        )

@@ -1,0 +1,190 @@
+"""What a decay callback shows at verbose=1: a panel, a line at each reduction, a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from kerasdecay.report.console import show
+from kerasdecay.report.sparklines import needs_log, sparkline
+from kerasdecay.report.stages import Stage, planned, rate_text, recorded, stages, table_rows
+from kerasdecay.report.wording import (
+    brief,
+    count,
+    initial_rate,
+    is_known_ahead,
+    rule_text,
+    shown_metrics,
+)
+from kerasdecay.rules.monitor import direction_of
+from kerasdecay.schedules import Timeline
+
+if TYPE_CHECKING:
+    from kerasdecay.callbacks import Event, Setup, Trace
+
+_STAGES = 8
+"""Stages beyond which they are no longer listed."""
+
+_POINTS = 400
+"""Points of a run that its sparkline is made from."""
+
+
+def announce(trace: Trace) -> None:
+    """Show the panel before a training."""
+    show(announcement(trace))
+
+
+def announce_decision(event: Event, trace: Trace) -> None:
+    """Show one line, as Keras' ReduceLROnPlateau does, and why."""
+    name = event.key.replace("_", " ", 2)
+    done = f"reducing {name} to {rate_text(event.after)}"
+    if event.after > event.before:
+        done = f"raising {name} to {rate_text(event.after)}"
+    elif event.after == event.before:
+        done = f"beginning to bring {name} down from {rate_text(event.after)}"
+    line = f"Epoch {event.epoch + 1}: {trace.setup.decay} {done}."
+    # The first line break leaves the line that Keras' progress bar stands on.
+    show(Text(f"\n{line} {event.reason}"), wrap=False)
+
+
+def summarise(trace: Trace) -> None:
+    """Show the table after a training."""
+    show(summary(trace))
+
+
+def announcement(trace: Trace) -> Panel:
+    """Return the panel before a training: curve, stages, base rate, horizon, rules."""
+    setup = trace.setup
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column()
+    for name, value in _facts(setup):
+        facts.add_row(name, value)
+    title = Text(setup.decay, style="bold")
+    return Panel(facts, title=title, title_align="left", expand=False, box=box.ROUNDED)
+
+
+def _facts(setup: Setup) -> Iterable[tuple[str, RenderableType]]:
+    yield "schedule", Text(brief(setup.schedule))
+    if is_known_ahead(setup.schedule):
+        yield from _curve(setup)
+    else:
+        yield "curve", Text("none: a function of yours is asked when its epoch comes", style="dim")
+    for key, base in setup.base_rates.items():
+        given = initial_rate(setup.schedule) if base is None else base
+        rate = "from the function" if given is None else f"{rate_text(given)}, {setup.base_source}"
+        name = key.removeprefix("learning_rate_")
+        yield "base rate", Text(rate if name == "learning_rate" else f"{rate} ({name})")
+    horizon = count(setup.epochs, "epoch")
+    if setup.steps_per_epoch is not None:
+        horizon += f" of {count(setup.steps_per_epoch, 'step')}"
+    if setup.first_epoch:
+        horizon += f", going on with epoch {setup.first_epoch + 1}"
+    yield "horizon", Text(horizon)
+    yield "written", Text(_WRITTEN.get(setup.update, f"every {setup.update}"))
+    for index, rule in enumerate(setup.rules):
+        yield "" if index else "rules", Text(rule_text(rule))
+
+
+_WRITTEN = {
+    "epoch": "at each epoch",
+    "batch": "at each batch",
+    "compiled": "inside the compiled step",
+}
+
+
+def _curve(setup: Setup) -> Iterable[tuple[str, RenderableType]]:
+    timeline = Timeline(
+        setup.epochs, setup.steps_per_epoch, "epoch" if setup.update == "epoch" else "step"
+    )
+    every = int(setup.update.split()[0]) if setup.update.endswith(" steps") else 1
+    begins, ends = planned(setup.schedule, timeline, every=every)
+    updates = np.linspace(0, timeline.updates - 1, min(timeline.updates, _POINTS)).astype(int)
+    rates = np.asarray(setup.schedule.rates(updates, timeline))
+    lines = stages(begins, ends)
+    line = Text.assemble((sparkline(rates), "cyan"), f"  {_span(begins, ends)}")
+    yield "curve, log" if needs_log(rates) else "curve", line
+    between_epochs = not setup.schedule.changes_within_epochs
+    stay = [
+        one for one in lines if one.low == one.high and (one.first < one.last or between_epochs)
+    ]
+    if stay and 1 < len(lines) <= _STAGES:
+        grid = Table.grid(padding=(0, 2))
+        for stage in lines:
+            grid.add_row(_epochs(stage), Text(stage.rate))
+        yield "stages", grid
+
+
+def _span(begins: np.ndarray, ends: np.ndarray) -> str:
+    low, high = min(begins.min(), ends.min()), max(begins.max(), ends.max())
+    return Stage(0, 0, float(begins[0]), float(ends[-1]), float(low), float(high)).rate
+
+
+def _epochs(stage: Stage) -> str:
+    return f"epoch{'s' if stage.last > stage.first else ''} {stage.epochs}"
+
+
+def summary(trace: Trace) -> RenderableType:
+    """Return the table after a training: stage, epochs, rate, metrics; decisions under it."""
+    setup = trace.setup
+    if not trace.logs:
+        return Text(f"{setup.decay}: no epoch was finished.")
+    keys = list(setup.base_rates)
+    metrics = shown_metrics(logs for _, logs in trace.logs)
+    table = Table(
+        title=f"{setup.decay}: {count(len(trace.logs), 'epoch')}",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("stage", justify="right")
+    table.add_column("epochs")
+    for key in keys:
+        table.add_column(key.removeprefix("learning_rate_").replace("learning_rate", "rate"))
+    for metric in metrics:
+        table.add_column(f"{metric}\nbest", justify="right", no_wrap=True)
+        table.add_column("\nlast", justify="right", no_wrap=True)
+    first = trace.logs[0][0]
+    rates = {key: recorded(trace, key) for key in keys}
+    for number, stage in enumerate(table_rows(*rates[keys[0]], first=first), 1):
+        part = slice(stage.first - first, stage.last + 1 - first)
+        others = [
+            table_rows(begins[part], ends[part], limit=1)[0].rate
+            for begins, ends in (rates[key] for key in keys[1:])
+        ]
+        cells = [cell for metric in metrics for cell in _best_and_last(trace, part, metric)]
+        table.add_row(str(number), stage.epochs, stage.rate, *others, *cells)
+    return Group(table, *_decisions(trace))
+
+
+def _best_and_last(trace: Trace, part: slice, metric: str) -> tuple[str, str]:
+    values = [logs[metric] for _, logs in trace.logs[part] if metric in logs]
+    if not values:
+        return "–", "–"
+    finite = [value for value in values if math.isfinite(value)]
+    direction = direction_of(metric)
+    best = (min if direction == "min" else max)(finite) if finite and direction else None
+    return "–" if best is None else f"{best:.4f}", f"{values[-1]:.4f}"
+
+
+def _decisions(trace: Trace) -> Iterable[Text]:
+    for event in trace.events:
+        change = ""
+        if event.after != event.before:
+            change = f"{rate_text(event.before)} → {rate_text(event.after)}, because "
+        name = event.key.removeprefix("learning_rate").lstrip("_")
+        where = f"epoch {event.epoch + 1}, {event.source}{f' ({name})' if name else ''}: "
+        yield Text.assemble((where, "bold"), f"{change}{event.reason}")
+    if trace.setup.rules and not trace.events:
+        names = " and ".join(dict.fromkeys(type(rule).__name__ for rule in trace.setup.rules))
+        looked = count(len({event.epoch for event in trace.decisions}), "epoch")
+        yield Text(f"{names} looked at {looked} and changed nothing.")

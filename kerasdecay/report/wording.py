@@ -1,0 +1,76 @@
+"""How parts of a training are put into words, in every report alike."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kerasdecay.rules import Rule
+from kerasdecay.rules.monitor import direction_of
+from kerasdecay.schedules import ByEpoch, Schedule
+
+
+def brief(part: Any) -> str:
+    """Return a schedule or a rule as code, without the arguments that have their default.
+
+    Example:
+        >>> from kerasdecay.schedules import PowerStep
+        >>> brief(PowerStep(0.1, stages=2, remainder="last"))
+        'PowerStep(0.1, stages=2)'
+    """
+    if isinstance(part, (tuple, list)):
+        inner = ", ".join(map(brief, part))
+        return f"({inner},)" if len(part) == 1 else f"({inner})"
+    if not dataclasses.is_dataclass(part):
+        return getattr(part, "__name__", None) or repr(part)
+    shown: list[str] = []
+    for index, field in enumerate(dataclasses.fields(part)):
+        value = getattr(part, field.name)
+        if value != field.default:
+            text = brief(value)
+            is_positional = index == 0 and len(shown) == 0
+            shown.append(text if is_positional else f"{field.name}={text}")
+    return f"{type(part).__name__}({', '.join(shown)})"
+
+
+def rule_text(rule: Rule[Any]) -> str:
+    """Return what a rule is and looks at: `Plateau on val_loss, patience=3`."""
+    changed = [
+        f"{field.name}={brief(getattr(rule, field.name))}"
+        for field in dataclasses.fields(rule)
+        if field.name != "monitor" and getattr(rule, field.name) != field.default
+    ]
+    return ", ".join([f"{type(rule).__name__} on {rule.watched}", *changed])
+
+
+def initial_rate(schedule: Any) -> float | None:
+    """Return the initial rate of a schedule, or of the first part of it that has one."""
+    rate = getattr(schedule, "initial_learning_rate", None)
+    if rate is None:
+        rates = (initial_rate(part) for part in getattr(schedule, "parts", ()))
+        rate = next((found for found in rates if found is not None), None)
+    return rate
+
+
+def is_known_ahead(schedule: Any) -> bool:
+    """Tell whether the rates can be had without calling a function of the user's."""
+    if not isinstance(schedule, Schedule) or isinstance(schedule, ByEpoch):
+        return False
+    return all(map(is_known_ahead, getattr(schedule, "parts", ())))
+
+
+def shown_metrics(logs: Iterable[Mapping[str, float]]) -> list[str]:
+    """Return the metrics that sum a training up: loss and one more, of the validation if any."""
+    names = list(dict.fromkeys(name for entry in logs for name in entry))
+    names = [name for name in names if not name.startswith("learning_rate")]
+    names = [name for name in names if name.startswith("val_")] or names
+    losses = [name for name in names if name.removeprefix("val_") == "loss"]
+    others = [name for name in names if name not in losses and direction_of(name) is not None]
+    others.sort(key=lambda name: not name.endswith(("accuracy", "acc")))
+    return [*losses, *others[:1]] or names[:1]
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 epoch`, `2 epochs`."""
+    return f"{number} {noun}" + ("s" if number != 1 else "")

@@ -1,0 +1,53 @@
+import dataclasses
+import importlib.metadata
+import re
+
+import pytest
+
+from kerasdecay.cli import main
+from kerasdecay.rules import FAMILY as RULES
+from kerasdecay.schedules import FAMILY as SHAPES
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    return stop.value.code, capsys.readouterr()
+
+
+def test_the_list_names_every_shape_and_rule_with_its_options(capsys):
+    assert main(["list"]) == 0
+    out = capsys.readouterr().out
+    for name, kind in {**SHAPES, **RULES}.items():
+        assert re.search(rf"^  {name} +\S", out, re.MULTILINE)
+        for field in dataclasses.fields(kind)[1:]:
+            assert f"{field.name.replace('_', '-')}=" in out
+
+
+@pytest.mark.parametrize("command", ["list", "preview", "replay"])
+def test_every_command_explains_itself(capsys, command):
+    code, captured = run(capsys, command, "--help")
+    assert code == 0
+    assert captured.out.startswith(f"usage: kerasdecay {command}")
+
+
+def test_the_help_of_preview_describes_every_field(capsys):
+    _, captured = run(capsys, "preview", "--help")
+    for kind in SHAPES.values():
+        for field in dataclasses.fields(kind):
+            assert f"--{field.name.replace('_', '-')}" in captured.out
+    assert "of the horizon" in captured.out
+
+
+def test_the_version_is_that_of_the_package(capsys, monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: f"1.2.3 of {name}")
+    code, captured = run(capsys, "--version")
+    assert code == 0
+    assert captured.out == "kerasdecay 1.2.3 of kerasdecay\n"
+
+
+def test_no_command_is_an_error_of_one_line(capsys):
+    code, captured = run(capsys)
+    assert code == 2
+    assert captured.err.count("\n") == 1
+    assert "required: COMMAND" in captured.err

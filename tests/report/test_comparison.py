@@ -1,0 +1,131 @@
+"""A comparison as a table (golden text) and as curves (what is drawn, not how)."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import math
+
+import pytest
+from rich.console import Console
+
+from kerasdecay.report.comparison import rate_text
+from kerasdecay.study import Comparison, Run
+
+
+def run(arm, seed, accuracy, rates, index=0):
+    history = {
+        "accuracy": accuracy,
+        "val_accuracy": [value - 0.1 for value in accuracy],
+        "loss": [1 - value for value in accuracy],
+        "learning_rate": rates,
+    }
+    return Run(arm, seed, 3, history, 12.4, 1234.5, arm_index=index)
+
+
+ONE = Comparison(
+    (
+        run("fixed [0.1]", 0, [0.3, 0.5, 0.4], [0.1] * 3),
+        run("power-step", 0, [0.3, 0.5, 0.6], [0.1, 0.01, 0.001], 1),
+    )
+)
+TWO = Comparison(
+    (*ONE.runs, run("power-step", 1, [0.3, 0.6, 0.7], [0.1, 0.01, 0.001], 1))
+)
+
+GOLDEN = """\
+Digits
+
+arm              rate           loss  val accuracy  steadiness  seconds  images/s
+─────────────────────────────────────────────────────────────────────────────────
+fixed [0.1]      0.1          0.6000        0.3000      0.2121       12     1,234
+the [article]               0.5000
+power-step       0.1 → 0.001  0.4000        0.5000      0.0707       12     1,234
+
+last epoch, seed 0
+[a note]"""
+
+
+def lines_of(renderable, width=100):
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(renderable)
+    lines = [line.strip() for line in console.file.getvalue().splitlines()]
+    return "\n".join(lines).strip()
+
+
+def test_table_is_golden():
+    table = ONE.table(
+        title="Digits",
+        caption="[a note]",
+        metrics=["loss", "val_accuracy"],
+        steadiness="val_accuracy",
+        references={"fixed [0.1]": {"loss": 0.5}},
+        reference_name="the [article]",
+    )
+    assert lines_of(table) == GOLDEN
+
+
+def test_several_seeds_show_mean_and_spread():
+    text = lines_of(TWO)
+    assert "0.6500" in text  # the mean of 0.6 and 0.7
+    assert "± 0.0707" in text  # 0.1 / √2
+    assert "mean ± standard deviation over 2 seeds (0, 1)" in text
+
+
+def test_all_metrics_are_shown_by_default():
+    assert all(name in lines_of(ONE) for name in ("accuracy", "val accuracy", "loss"))
+
+
+def test_a_rate_is_shown_by_its_ends():
+    assert rate_text(run("a", 0, [0.1] * 3, [0.1, 0.5, 0.1])) == "0.1 → 0.1"
+    assert rate_text(run("a", 0, [0.1] * 3, [0.1] * 3)) == "0.1"
+    assert rate_text(Run("a", 0, 1, {"loss": [1.0]}, 1.0, 1.0)) == "–"
+
+
+def test_curves_are_the_means_over_the_seeds():
+    pytest.importorskip("matplotlib")
+    figure = TWO.plot(title="Digits")
+    accuracy, loss, rates = figure.axes
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "accuracy", "loss", "learning rate",
+    ]  # fmt: skip
+    drawn = [[round(y, 6) for y in line.get_ydata()] for line in accuracy.get_lines()]
+    assert [0.2, 0.45, 0.55] in drawn  # validation, the mean over two seeds
+    assert [0.3, 0.55, 0.65] in drawn  # training
+    assert all(list(line.get_xdata()) == [1, 2, 3] for line in accuracy.get_lines())
+    assert len(accuracy.collections) == 2  # bands only where there are two seeds
+    assert len(loss.get_lines()) == 2
+    steps = [patch.get_data() for patch in rates.patches]
+    assert [list(step.values) for step in steps] == [[0.1] * 3, [0.1, 0.01, 0.001]]
+    assert list(steps[1].edges) == [0, 1, 2, 3]
+    assert figure.get_suptitle() == "Digits"
+
+
+def test_curves_pass_over_what_is_not_a_number():
+    pytest.importorskip("matplotlib")
+    figure = Comparison((run("a", 0, [0.5, math.nan, 0.7], [0.1] * 3),)).plot()
+    assert list(figure.axes[0].get_lines()[1].get_xdata()) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "magic"), [("c.png", b"\x89PNG"), ("c.svg", b"<?xml"), ("c.pdf", b"%PDF")]
+)
+def test_the_picture_is_saved_as_its_name_says(tmp_path, name, magic):
+    pytest.importorskip("matplotlib")
+    ONE.plot(tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(magic)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch, tmp_path):
+    real = builtins.__import__
+
+    def absent(name, *arguments, **options):
+        if name.startswith("matplotlib"):
+            raise ImportError("No module named 'matplotlib'")
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", absent)
+    with pytest.raises(ImportError, match=r'pip install "kerasdecay\[plot\]"'):
+        ONE.plot(tmp_path / "c.png")
+    assert not list(tmp_path.iterdir())
