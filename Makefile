@@ -8,7 +8,7 @@
 
 PYTHON   ?= python3
 VENV     ?= .venv
-ARGS     ?= --preset auto --output results
+ARGS     ?= --preset auto --output results --resume
 BACKENDS ?= tensorflow jax torch
 PYTEST   ?= -n auto --maxprocesses 4 --dist worksteal
 

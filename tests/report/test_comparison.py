@@ -29,9 +29,7 @@ ONE = Comparison(
         run("power-step", 0, [0.3, 0.5, 0.6], [0.1, 0.01, 0.001], 1),
     )
 )
-TWO = Comparison(
-    (*ONE.runs, run("power-step", 1, [0.3, 0.6, 0.7], [0.1, 0.01, 0.001], 1))
-)
+TWO = Comparison((*ONE.runs, run("power-step", 1, [0.3, 0.6, 0.7], [0.1, 0.01, 0.001], 1)))
 
 GOLDEN = """\
 Digits

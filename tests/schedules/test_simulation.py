@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from kerasdecay.schedules import FAMILY, Cosine, PowerStep, simulate, warmup
+from kerasdecay.schedules import Cosine, PowerStep, simulate, warmup
 
 
 def test_lengths() -> None:
@@ -53,14 +52,3 @@ def test_a_callback_means_its_schedule() -> None:
 def test_invalid(schedule: object, arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         simulate(schedule, **arguments)
-
-
-@pytest.mark.parametrize("name", FAMILY)
-def test_a_million_positions_take_no_time_to_speak_of(name: str) -> None:
-    schedule = warmup(FAMILY[name](0.1), "5%")
-    times = []
-    for _ in range(5):
-        begin = time.process_time()
-        simulate(schedule, epochs=100, steps_per_epoch=10_000)
-        times.append(time.process_time() - begin)
-    assert min(times) < 0.1

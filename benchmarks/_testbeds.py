@@ -1,0 +1,115 @@
+"""What the decays are compared on: two data sets, each with a network, in up to two regimes."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
+
+import _data
+import _networks
+
+Split = tuple[np.ndarray, np.ndarray]
+
+WEIGHT_DECAY = 5e-4
+SHIFT = 4 / 32
+
+
+@dataclass(frozen=True)
+class Testbed:
+    """Data in three splits, and a function that returns the compiled network.
+
+    Attributes:
+        name: `"digits"` or `"cifar10"`.
+        regime: `"plain"`, or `"regularised"`: weight decay, flips and shifts.
+        source: What the data are, in words.
+        train: Images and labels to train on.
+        validation: What the rules watch.
+        test: Read once, at the end.
+        batch_size: Images a step.
+        build_model: Returns a new compiled network.
+    """
+
+    name: str
+    regime: str
+    source: str
+    train: Split
+    validation: Split
+    test: Split
+    batch_size: int
+    build_model: Callable[[], keras.Model]
+
+
+def digits() -> Testbed:
+    """Return scikit-learn's digits with a small network: 1,150 images to train on."""
+    data = _data.digits()
+    order = np.random.default_rng(0).permutation(len(data.x_train))
+    held_out, kept = order[:287], order[287:]
+    return Testbed(
+        name="digits",
+        regime="plain",
+        source=data.name,
+        train=(data.x_train[kept], data.y_train[kept]),
+        validation=(data.x_train[held_out], data.y_train[held_out]),
+        test=(data.x_test, data.y_test),
+        batch_size=32,
+        build_model=_digits_network,
+    )
+
+
+def cifar10(regime: str, data_dir: str | None, note: str = "") -> Testbed:
+    """Return CIFAR-10 with the example's native network: 10,000 images to train on.
+
+    Args:
+        regime: `"plain"`, as in the article, or `"regularised"`.
+        data_dir: The TensorFlow Datasets folder, or None; see the example.
+        note: About this copy of the data, such as "JPEG copy".
+    """
+    data = _data.load("cifar10", data_dir)
+    order = np.random.default_rng(0).permutation(len(data.x_train))
+    kept, held_out = order[:10_000], order[10_000:12_000]
+    return Testbed(
+        name="cifar10",
+        regime=regime,
+        source=f"{data.name}, {note}" if note else data.name,
+        train=(data.x_train[kept], data.y_train[kept]),
+        validation=(data.x_train[held_out], data.y_train[held_out]),
+        test=(data.x_test, data.y_test),
+        batch_size=128,
+        build_model=functools.partial(_cifar10_network, regime),
+    )
+
+
+def _digits_network() -> keras.Model:
+    inputs = keras.Input((32, 32, 3), dtype="uint8")
+    # Back to the 8×8 grey pixels that the enlarged images were made of.
+    x = layers.Rescaling(1 / 255)(inputs[:, ::4, ::4, :1])
+    for filters in (16, 32):
+        x = layers.Conv2D(filters, 3, padding="same")(x)
+        x = layers.BatchNormalization()(x)
+        x = layers.ReLU()(x)
+        x = layers.MaxPooling2D(2)(x)
+    x = layers.Dense(32, activation="relu")(layers.Flatten()(x))
+    model = keras.Model(inputs, layers.Dense(10)(x))
+    return _networks.compile_network(model, jit_compile=False)
+
+
+def _cifar10_network(regime: str) -> keras.Model:
+    network = _networks.build_network("native")
+    if regime == "regularised":
+        inputs = keras.Input((32, 32, 3), dtype="uint8")
+        x = layers.RandomFlip("horizontal")(inputs)
+        x = layers.RandomTranslation(SHIFT, SHIFT, fill_mode="constant")(x)
+        network = keras.Model(inputs, network(x))
+    model = _networks.compile_network(network, jit_compile=False)
+    if regime == "regularised":
+        model.optimizer.weight_decay = WEIGHT_DECAY  # before the first step is compiled
+    return model

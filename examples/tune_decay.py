@@ -1,0 +1,264 @@
+"""Which decay, which rate? A search, and its winner against the article's power-step decay.
+
+KerasTuner tries decays on a part of CIFAR-10, or on scikit-learn's digits, with the article's
+network for images as they are (32×32). The best of them and the article's are then trained from
+three seeds each. Trials are judged on validation images that are taken from the training split;
+the test split is read once, at the end.
+
+    python examples/tune_decay.py                          minutes on two CPU cores
+    python examples/tune_decay.py --tuner hyperband        start with short trials
+    python examples/tune_decay.py --data-dir DIR           CIFAR-10 from a TensorFlow Datasets folder
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from _errors import UsageError
+from cifar10_alexnet import _count, _Parser, _seeds, use_xla
+
+SEED = 1  # KerasTuner takes 0 for "none given"
+VALIDATION_SHARE = 0.2
+ARTICLE = "article: power-step from 0.1"
+BATCH_SIZE = 64
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "test_accuracy")
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the command line's settings."""
+    description, _, epilog = (__doc__ or "").partition("\n\n")
+    parser = _Parser(
+        prog="tune_decay.py",
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--tuner", choices=("random", "bayesian", "hyperband"), default="random")
+    add("--trials", type=_count, default=12, metavar="N", help="default: 12; hyperband has its own")
+    add("--epochs", type=_count, default=6, metavar="N", help="of a whole training; default: 6")
+    add("--decays", metavar="NAME,NAME", help="default: power_step,cosine,warmup_stable,plateau")
+    add("--dataset", metavar="auto|cifar10|digits|FILE.npz", help="default: digits without a folder")
+    add("--data-dir", metavar="DIR", help="TensorFlow Datasets folder (else TFDS_DATA_DIR)")
+    add("--train-size", type=_count, default=2_500, metavar="N", help="a fifth of it validates")
+    add("--test-size", type=_count, default=1_000, metavar="N")
+    add("--seeds", type=_seeds, default=(0, 1, 2), metavar="0,1,2", help="of the comparison")
+    add("--output", type=Path, default=Path("results-tuning"), metavar="DIR")
+    add("--resume", action="store_true", help="go on with what --output holds")
+    return parser.parse_args(arguments)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Search, compare, show and write.
+
+    Raises:
+        UsageError: For everything that the user can put right.
+    """
+    import keras
+    from _data import load
+    from _networks import compiled_network
+    from rich.console import Console
+
+    from kerasdecay import PowerStepDecay
+    from kerasdecay.study import OutputError, compare
+    from kerasdecay.study.environment import device_name
+
+    if arguments.epochs < 4:
+        raise UsageError(f"--epochs must be at least 4, a stage each. Received: {arguments.epochs}")
+    if (arguments.output / "search").exists() and not arguments.resume:
+        raise UsageError(
+            f"--output {arguments.output} holds a search: add --resume to go on with it, or name "
+            "another folder"
+        )
+    folder = arguments.data_dir or os.environ.get("TFDS_DATA_DIR")
+    data = load(arguments.dataset or ("auto" if folder else "digits"), folder)
+    used = data.sample(arguments.train_size, arguments.test_size)
+    validating = round(len(used.x_train) * VALIDATION_SHARE)
+    order = np_order(len(used.x_train))
+    x, y = used.x_train[order], used.y_train[order]
+    training = (x[validating:], y[validating:])
+    validation = (x[:validating], y[:validating])
+    jit_compile = use_xla("auto", keras.backend.backend(), device_name())
+
+    def build_model(hp: Any = None) -> keras.Model:
+        if hp is not None:
+            keras.utils.set_random_seed(SEED)  # every trial starts from the same weights
+        return compiled_network("native", jit_compile, image_shape=x.shape[1:])
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=110)
+    console.print(
+        f"[bold]{arguments.tuner} search[/] on {data.name}: {len(training[0]):,} images to train, "
+        f"{len(validation[0]):,} to validate, {len(used.x_test):,} to test at the end"
+    )
+    tuner, best = search(arguments, build_model, training, validation, console)
+    result = tuner_result(tuner, arguments.output, console)
+
+    console.print(f"\n[bold]The best against the article's[/], seeds {list(arguments.seeds)} …")
+    name = f"best: {result.best.decay} from {result.best.learning_rate:.3g}"
+    try:
+        comparison = compare(
+            build_model,
+            training,
+            {ARTICLE: PowerStepDecay(0.1), name: best},
+            epochs=arguments.epochs,
+            seeds=arguments.seeds,
+            batch_size=BATCH_SIZE,
+            validation_data=validation,
+            test_data=(used.x_test, used.y_test),
+            output=arguments.output,
+            resume=arguments.resume,
+            verbose=0,
+            metadata={"data": data.name},
+        )
+    except OutputError as error:
+        raise UsageError(str(error)) from error
+    console.print(comparison.table(metrics=METRICS))
+    console.print(verdict(comparison, name))
+    comparison.to_json(arguments.output / "results.json", {"search": result.to_dict()})
+    with without_matplotlib(console):
+        title = f"{data.name} · the best of {len(result.trials)} trials against the article's"
+        comparison.plot(
+            arguments.output / "curves.png", title=title, metrics=("accuracy", "loss")
+        )
+    console.print(f"\nWritten to {arguments.output}: search.json, results.json, pictures")
+
+
+def np_order(count: int) -> Any:
+    """Return a shuffle of the training split: which images validate, the same ones always."""
+    import numpy as np
+
+    return np.random.default_rng(SEED).permutation(count)
+
+
+def search(
+    arguments: argparse.Namespace,
+    build_model: Any,
+    training: Any,
+    validation: Any,
+    console: Any,
+) -> tuple[Any, Any]:
+    """Return the tuner, after its search, and the best decay."""
+    try:
+        from kerasdecay.tuner import DecayHyperModel, best_decay
+    except ImportError as error:
+        raise UsageError(str(error)) from error
+    import keras_tuner
+
+    options: dict[str, Any] = {"epochs": arguments.epochs, "monitor": "val_loss"}
+    if arguments.decays:
+        options["decays"] = tuple(arguments.decays.split(","))
+    try:
+        hypermodel = DecayHyperModel(build_model, **options)
+    except (ImportError, ValueError) as error:
+        raise UsageError(str(error)) from error
+    kind, own = {
+        "random": (keras_tuner.RandomSearch, {"max_trials": arguments.trials}),
+        "bayesian": (
+            keras_tuner.BayesianOptimization,
+            {"max_trials": arguments.trials, "num_initial_points": max(arguments.trials // 2, 2)},
+        ),
+        "hyperband": (keras_tuner.Hyperband, {"max_epochs": arguments.epochs, "factor": 3}),
+    }[arguments.tuner]
+
+    class Announced(kind):
+        """The tuner, with a line of ours after each trial instead of KerasTuner's tables."""
+
+        def on_trial_begin(self, trial: Any) -> None:
+            self.started = time.perf_counter()
+            super().on_trial_begin(trial)
+
+        def on_trial_end(self, trial: Any) -> None:
+            super().on_trial_end(trial)
+            seconds = time.perf_counter() - self.started
+            number = len(self.oracle.end_order)
+            of = f" of {self.oracle.max_trials}" if self.oracle.max_trials else ""
+            values = trial.hyperparameters.values
+            score = self.oracle.get_trial(trial.trial_id).score
+            shown = "failed" if score is None else f"{score:.4f}"
+            console.print(
+                f"  trial {number}{of}: {values['decay_name']} from "
+                f"{values['decay_learning_rate']:.3g}: {shown} ({seconds:.0f} s)"
+            )
+
+    with contextlib.redirect_stdout(io.StringIO()):  # "Reloading Tuner from …"
+        tuner = Announced(
+            hypermodel,
+            objective="val_accuracy",
+            directory=arguments.output,
+            project_name="search",
+            seed=SEED,
+            **own,
+        )
+    tuner.search(
+        *training,
+        validation_data=validation,
+        epochs=arguments.epochs,
+        batch_size=BATCH_SIZE,
+        verbose=0,
+    )
+    try:
+        return tuner, best_decay(tuner)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def tuner_result(tuner: Any, output: Path, console: Any) -> Any:
+    """Show the search and write it; return it as data."""
+    from kerasdecay.tuner import search_result
+
+    result = search_result(tuner)
+    console.print()
+    console.print(result.table())
+    result.to_json(output / "search.json")
+    with without_matplotlib(console):
+        result.plot(output / "search.png", title=f"{len(result.trials)} trials")
+    return result
+
+
+@contextlib.contextmanager
+def without_matplotlib(console: Any) -> Any:
+    """Go on without a picture where matplotlib is missing."""
+    try:
+        yield
+    except ImportError as error:
+        console.print(str(error), markup=False)
+
+
+def verdict(comparison: Any, best: str) -> str:
+    """Return the difference on the test images in a sentence."""
+    scores = comparison.final("test_accuracy")
+    gains = [ours - theirs for ours, theirs in zip(scores[best], scores[ARTICLE], strict=True)]
+    text = f"test accuracy, {best} − article: {statistics.fmean(gains):+.4f}"
+    if len(gains) > 1:
+        text += f", by seed {', '.join(f'{gain:+.4f}' for gain in gains)}"
+    return text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the example; return the exit code: 2 for what the user can put right, 130 for Ctrl-C."""
+    parsed = parse(arguments)
+    try:
+        run(parsed)
+    except UsageError as error:
+        print(f"tune_decay.py: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped; the same command with --resume goes on.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,234 @@
+"""A comparison as a table and as curves."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from kerasdecay.report import figures
+from kerasdecay.study.storage import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from kerasdecay.study.comparison import Comparison
+    from kerasdecay.study.runs import Run
+
+# Okabe & Ito (2008), "Color Universal Design": told apart by colour-blind readers and in print.
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+
+
+def comparison_table(
+    comparison: Comparison,
+    *,
+    title: str | None = None,
+    caption: str | None = None,
+    metrics: Sequence[str] | None = None,
+    steadiness: str | None = None,
+    references: Mapping[str, Mapping[str, float]] | None = None,
+    reference_name: str = "reference",
+) -> Table:
+    """Return a comparison as a rich table, one row an arm.
+
+    Args:
+        comparison: What was trained.
+        title: Stands above the table.
+        caption: Stands below it, after the line that says what the figures are.
+        metrics: The metrics to show, those of the last epoch; all by default.
+        steadiness: A metric whose `steadiness` gets a column.
+        references: Arm → metric → a figure from elsewhere (a paper's), printed under ours.
+        reference_name: What those figures are called.
+    """
+    metrics = comparison.metrics if metrics is None else tuple(metrics)
+    references = references or {}
+    notes = [_what_the_figures_are(comparison), *([caption] if caption else [])]
+    table = Table(
+        title=title,
+        caption="\n".join(map(escape, notes)),
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    table.add_column("arm", no_wrap=True)
+    table.add_column("rate", no_wrap=True)
+    headings = [metric.replace("_", " ") for metric in metrics]
+    headings += ["steadiness"] if steadiness else []
+    for heading in [*headings, "seconds", "images/s"]:
+        table.add_column(heading, justify="right", overflow="fold")  # no digit is cut off
+
+    finals = {metric: comparison.final(metric) for metric in metrics}
+    swings = comparison.steadiness(steadiness) if steadiness else {}
+    for arm in comparison.arms:
+        runs = comparison.of(arm)
+        cells = [_with_spread(finals[metric][arm]) for metric in metrics]
+        cells += [_number(swings[arm])] if steadiness else []
+        cells.append(f"{statistics.fmean(run.seconds for run in runs):,.0f}")
+        cells.append(f"{statistics.fmean(run.images_per_second for run in runs):,.0f}")
+        table.add_row(f"[bold]{escape(arm)}[/]", rate_text(runs[0]), *cells)
+        if arm in references:
+            known = [references[arm].get(metric) for metric in metrics]
+            figures = ["" if value is None else _number(value) for value in known]
+            table.add_row(f"  {escape(reference_name)}", "", *figures, style="dim")
+    return table
+
+
+def rate_text(run: Run) -> str:
+    """Return the first and the last rate of a run, `0.1 → 0.001`, or one that never changed."""
+    rates = run.history.get("learning_rate", ())
+    if not rates:
+        return "–"
+    changed = any(rate != rates[0] for rate in rates)
+    return " → ".join(f"{rate:.3g}" for rate in ([rates[0], rates[-1]] if changed else rates[:1]))
+
+
+def _what_the_figures_are(comparison: Comparison) -> str:
+    seeds = comparison.seeds
+    if len(seeds) == 1:
+        return f"last epoch, seed {seeds[0]}"
+    listed = ", ".join(map(str, seeds))
+    return f"last epoch, mean ± standard deviation over {len(seeds)} seeds ({listed})"
+
+
+def _with_spread(values: Sequence[float]) -> str:
+    if len(values) == 1:
+        return _number(values[0])
+    spread = statistics.stdev(values) if all(map(math.isfinite, values)) else math.nan
+    return f"{_number(statistics.fmean(values))}\n[dim]± {_number(spread)}[/]"
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.4f}"
+
+
+def comparison_figure(
+    comparison: Comparison,
+    *,
+    title: str | None = None,
+    metrics: Sequence[str] | None = None,
+) -> Figure:
+    """Draw the curves of a comparison: a panel a metric, and the rates under them.
+
+    Lines are means over the seeds, bands reach from the lowest seed to the highest. A metric that
+    was also measured on the validation data is drawn for these (solid) and for training (dotted).
+
+    Args:
+        comparison: What was trained.
+        title: Stands above the panels, at the left.
+        metrics: One or two training metrics; by default the first that is no loss, and `loss`.
+
+    Returns:
+        A figure that no pyplot window knows of.
+
+    Raises:
+        ImportError: If matplotlib is missing, with the command that installs it.
+        ValueError: If there is not a single metric to draw.
+    """
+    metrics = _panels(comparison) if metrics is None else tuple(metrics)
+    if not metrics:
+        raise ValueError("comparison_figure: metrics must name at least one. Received: none.")
+    figure = figures.new_figure(5.6 * len(metrics), 6.2)
+    from matplotlib.lines import Line2D
+
+    names: list[list[Any]] = [[*metrics], ["learning_rate"] * len(metrics)]
+    panels = figure.subplot_mosaic(names, height_ratios=[2.6, 1])
+    colours = {arm: COLOURS[index % len(COLOURS)] for index, arm in enumerate(comparison.arms)}
+    for metric in metrics:
+        _draw_metric(panels[metric], comparison, metric, colours)
+    _draw_rates(panels["learning_rate"], comparison, colours)
+
+    handles = [
+        Line2D([], [], color=colour, linewidth=2.5, label=arm) for arm, colour in colours.items()
+    ]
+    figure.legend(
+        handles=handles, loc="outside lower left", ncols=min(len(handles), 5), frameon=False
+    )
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", color=figures.INK, fontsize=13, fontweight="bold")
+    return figure
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
+    """Save a figure, whole or not at all; the name's end (.png, .svg, .pdf) says as what."""
+    path = Path(path)
+    return write_atomically(path, figures.picture(figure, path.suffix.lstrip(".") or "png"))
+
+
+def _panels(comparison: Comparison) -> tuple[str, ...]:
+    trained = [name for name in comparison.metrics if not name.startswith(("val_", "test_"))]
+    others = [name for name in trained if name != "loss"]
+    return (*others[:1], *(["loss"] if "loss" in trained else []))
+
+
+def _draw_metric(
+    axes: Axes, comparison: Comparison, metric: str, colours: Mapping[str, str]
+) -> None:
+    validated = f"val_{metric}"
+    has_validation = validated in comparison.metrics
+    for arm, colour in colours.items():
+        if has_validation:
+            _draw_mean(axes, comparison, arm, validated, colour, {"linewidth": 2.2})
+            faint = {"linewidth": 1.3, "linestyle": (0, (1, 1.6)), "alpha": 0.8}
+            _draw_mean(axes, comparison, arm, metric, colour, faint)
+        else:
+            _draw_mean(axes, comparison, arm, metric, colour, {"linewidth": 2.2})
+    figures.heading(axes, metric.replace("_", " "))
+    if has_validation:
+        key = "solid: validation   dotted: training"
+        axes.set_title(key, loc="right", fontsize=8, color=figures.INK)
+    figures.dress(axes, 0, _epochs(comparison))
+
+
+def _draw_mean(
+    axes: Axes,
+    comparison: Comparison,
+    arm: str,
+    metric: str,
+    colour: str,
+    style: dict[str, Any],
+) -> None:
+    curves = [run.history.get(metric, ()) for run in comparison.of(arm)]
+    by_epoch = [
+        [curve[epoch] for curve in curves if epoch < len(curve) and math.isfinite(curve[epoch])]
+        for epoch in range(max(map(len, curves)))
+    ]
+    points = [(epoch + 1, values) for epoch, values in enumerate(by_epoch) if values]
+    epochs = [epoch for epoch, _ in points]
+    axes.plot(epochs, [statistics.fmean(values) for _, values in points], color=colour, **style)
+    if len(curves) > 1:
+        low = [min(values) for _, values in points]
+        high = [max(values) for _, values in points]
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.13, linewidth=0)
+
+
+def _draw_rates(axes: Axes, comparison: Comparison, colours: Mapping[str, str]) -> None:
+    # Each line is thinner than the one below it, so that arms of equal rate can all be seen.
+    widths = [1.8 + 1.5 * step for step in reversed(range(len(colours)))]
+    for (arm, colour), width in zip(colours.items(), widths, strict=True):
+        rates = comparison.of(arm)[0].history.get("learning_rate", [])
+        axes.stairs(
+            list(rates),
+            list(range(len(rates) + 1)),
+            baseline=None,
+            color=colour,
+            linewidth=min(width, 7.0),
+        )
+    figures.rate_axis(axes, log=True)
+    axes.margins(y=0.12)
+    figures.heading(axes, "learning rate")
+    axes.set_xlabel("epochs done", color=figures.INK)
+    figures.dress(axes, 0, _epochs(comparison))
+
+
+def _epochs(comparison: Comparison) -> int:
+    return max(len(column) for run in comparison.runs for column in run.history.values())

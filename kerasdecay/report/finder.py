@@ -1,0 +1,138 @@
+"""A learning-rate range test as a table and as a curve."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from kerasdecay.study.suggestions import FIRST_LEFT_OUT, LAST_LEFT_OUT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from kerasdecay.study.learning_rate_range import LearningRateRange
+
+# Okabe & Ito (2008), "Color Universal Design": told apart by colour-blind readers and in print.
+_COLOURS = {"valley": "#D55E00", "steepest": "#009E73", "minimum/10": "#CC79A7"}
+_CURVE = "#0072B2"
+_INK = "#333333"
+
+
+def range_table(result: LearningRateRange) -> Table:
+    """Return the suggestions, one row each, with the range that was tried under them."""
+    table = Table(
+        caption=escape(_summary(result)),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("suggestion", no_wrap=True)
+    table.add_column("learning rate", justify="right", no_wrap=True)
+    table.add_column("why")
+    for suggestion in result.suggestions:
+        rate = "none" if suggestion.rate is None else rate_text(suggestion.rate)
+        table.add_row(f"[bold]{suggestion.name}[/]", rate, escape(suggestion.reason))
+    return table
+
+
+def rate_text(rate: float) -> str:
+    """Return a rate with two digits, as one would type it: 0.0023, 1.5e-05."""
+    return f"{float(f'{rate:.1e}'):g}"
+
+
+def _summary(result: LearningRateRange) -> str:
+    tried = f"{len(result.rates)} of {result.steps} steps"
+    tried += f", rates {rate_text(result.rates[0])} to {rate_text(result.rates[-1])}"
+    return f"{tried}; stopped: {result.stopped}" if result.stopped else tried
+
+
+def range_figure(result: LearningRateRange) -> Figure:
+    """Draw the losses over the rates, with the suggestions.
+
+    Dots are the batches' losses and the line their smoothed course; what no suggestion looks at is
+    grey. The vertical axis ends a little above the first loss: where the training falls apart the
+    curve leaves the picture.
+
+    Returns:
+        A figure that no pyplot window knows of.
+
+    Raises:
+        ImportError: If matplotlib is missing, with the command that installs it.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            'Drawing the range needs matplotlib: pip install "kerasdecay[plot]"'
+        ) from error
+
+    figure = Figure(figsize=(7.6, 4.6), dpi=130, layout="constrained")
+    axes = figure.subplots()
+    first = min(result.steps // FIRST_LEFT_OUT, len(result.rates) - 1)
+    last = max(len(result.rates) - 1 - LAST_LEFT_OUT, first)
+    axes.scatter(result.rates, result.losses, s=9, color=_CURVE, alpha=0.4, linewidths=0)
+    axes.plot(result.rates, result.smoothed, color="#bbbbbb", linewidth=2.2)
+    seen = slice(first, last + 1)
+    axes.plot(result.rates[seen], result.smoothed[seen], color=_CURVE, linewidth=2.6)
+    axes.set_xscale("log")
+    if len(result.rates) > 1:
+        axes.set_xlim(result.rates[0], result.rates[-1])
+    axes.set_ylim(*_heights(result))
+    _mark_suggestions(axes, result)
+    _dress(axes, result)
+    return figure
+
+
+def _heights(result: LearningRateRange) -> tuple[float, float]:
+    """Return the vertical range: the whole fall, and of the rise what one wants to see."""
+    smoothed = [loss for loss in result.smoothed if math.isfinite(loss)] or [0.0, 1.0]
+    low = min([*smoothed, *(loss for loss in result.losses if math.isfinite(loss))])
+    start = max(smoothed[: max(1, len(smoothed) // 2)])
+    room = max(start - low, 1e-3 * abs(start), 1e-12)
+    return low - 0.08 * room, start + 0.3 * room
+
+
+def _mark_suggestions(axes: Axes, result: LearningRateRange) -> None:
+    for suggestion in result.suggestions:
+        if suggestion.rate is None:
+            continue
+        colour = _COLOURS[suggestion.name]
+        axes.axvline(suggestion.rate, color=colour, linewidth=1.2, linestyle=(0, (4, 3)))
+        axes.plot(
+            suggestion.rate,
+            _height_at(result, suggestion.rate),
+            marker="o",
+            markersize=9,
+            color=colour,
+            markeredgecolor="white",
+            markeredgewidth=1.5,
+            linestyle="none",
+            label=f"{suggestion.name}  {rate_text(suggestion.rate)}",
+            zorder=5,
+        )
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower left", frameon=False, labelcolor=_INK)
+
+
+def _height_at(result: LearningRateRange, rate: float) -> float:
+    """Return the smoothed loss of the step whose rate is nearest."""
+    nearest = min(
+        range(len(result.rates)), key=lambda index: abs(math.log(result.rates[index] / rate))
+    )
+    return result.smoothed[nearest]
+
+
+def _dress(axes: Axes, result: LearningRateRange) -> None:
+    axes.set_title("learning-rate range test", loc="left", color=_INK, fontweight="bold")
+    axes.set_title("dots: each batch   line: smoothed", loc="right", fontsize=8, color=_INK)
+    axes.set_xlabel("learning rate", color=_INK)
+    axes.set_ylabel("loss", color=_INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=_INK)

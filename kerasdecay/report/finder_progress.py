@@ -1,0 +1,65 @@
+"""What a running learning-rate range test says: a bar, and what came of it."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from kerasdecay._checks import invalid
+
+if TYPE_CHECKING:
+    from kerasdecay.study.learning_rate_range import LearningRateRange
+
+
+class Progress:
+    """A bar with the rate and the loss on a terminal; elsewhere only the closing lines.
+
+    Args:
+        verbose: 1, or 0 for silence: not one byte.
+        steps: How many steps were planned.
+    """
+
+    def __init__(self, verbose: int, steps: int) -> None:
+        if verbose not in (0, 1):
+            raise invalid("find_learning_rate", "verbose", "0 or 1", verbose)
+        self._verbose = bool(verbose)
+        self._steps = steps
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> Self:
+        if self._verbose and sys.stdout.isatty():
+            self._bar = Bar(
+                TextColumn("[cyan]learning-rate range"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("rate {task.fields[rate]:.1e} · loss {task.fields[loss]:.4g}"),
+                TimeRemainingColumn(),
+                transient=True,
+            )
+            self._bar.add_task("", total=self._steps, rate=0.0, loss=float("nan"))
+            self._bar.start()
+        return self
+
+    def advance(self, rate: float, loss: float) -> None:
+        """Say that a step is done."""
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], advance=1, rate=rate, loss=loss)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def summarise(self, result: LearningRateRange) -> None:
+        """Show the result as a table."""
+        if self._verbose:
+            Console(file=sys.stdout, highlight=False).print(result.table())

@@ -1,0 +1,189 @@
+"""A search for a decay as a table and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from kerasdecay.report.comparison import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from kerasdecay.tuner.search import SearchResult, TrialResult
+
+_INK = "#333333"
+_HEADINGS = {"min": "lower is better", "max": "higher is better"}
+
+
+def search_table(
+    result: SearchResult, *, title: str | None = None, rows: int | None = None
+) -> Table:
+    """Return a search as a rich table, one row a trial, the best first.
+
+    Args:
+        result: What was searched.
+        title: Stands above the table.
+        rows: How many trials to show; all by default.
+    """
+    shown = result.trials[:rows]
+    completed = sum(trial.rank is not None for trial in result.trials)
+    caption = f"{completed} of {len(result.trials)} trials completed; {_HEADINGS[result.direction]}"
+    if len(shown) < len(result.trials):
+        caption += f"; the first {len(shown)} shown"
+    table = Table(
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    others = any(trial.others for trial in shown)
+    table.add_column("", justify="right")
+    table.add_column("decay", no_wrap=True)
+    table.add_column("rate", justify="right")
+    table.add_column("parameters")
+    if others:
+        table.add_column("model")
+    table.add_column(escape(result.objective.replace("_", " ")), justify="right")
+    table.add_column("epochs", justify="right", no_wrap=True)
+    for trial in shown:
+        cells = [
+            "–" if trial.rank is None else str(trial.rank),
+            escape(trial.decay),
+            f"{trial.learning_rate:.3g}",
+            escape(trial.failure) if trial.failure else _listed(trial.parameters),
+            *([_listed(trial.others)] if others else []),
+            "–" if trial.score is None else f"{trial.score:.4f}",
+            _epochs(trial),
+        ]
+        style = "bold" if trial.rank == 1 else "dim" if trial.rank is None else ""
+        table.add_row(*cells, style=style)
+    return table
+
+
+def search_figure(result: SearchResult, *, title: str | None = None) -> Figure:
+    """Draw a search: the score of each trial over its rate, and the rates of the best trials.
+
+    Left, a dot a trial, its area the share of the epochs that it ran, the best one ringed. Right,
+    for each decay, the rate in the epochs of its best trial.
+
+    Args:
+        result: What was searched.
+        title: Stands above the panels, at the left.
+
+    Returns:
+        A figure that no pyplot window knows of.
+
+    Raises:
+        ImportError: If matplotlib is missing, with the command that installs it.
+        ValueError: If no trial was completed.
+    """
+    try:
+        from matplotlib.figure import Figure
+        from matplotlib.lines import Line2D
+    except ImportError as error:
+        raise ImportError(
+            'Drawing a search needs matplotlib: pip install "kerasdecay[plot]"'
+        ) from error
+
+    ranked = [trial for trial in result.trials if trial.rank is not None]
+    if not ranked:
+        raise ValueError("search_figure: result must hold a completed trial. Received: none.")
+    names = dict.fromkeys(trial.decay for trial in ranked)
+    colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
+    figure = Figure(figsize=(11.2, 4.6), dpi=130, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _draw_scores(left, result, ranked, colours)
+    _draw_rates(right, ranked, colours)
+    handles = [
+        Line2D([], [], color=colour, linewidth=2.5, label=name) for name, colour in colours.items()
+    ]
+    figure.legend(
+        handles=handles, loc="outside lower left", ncols=min(len(handles), 6), frameon=False
+    )
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", color=_INK, fontsize=13, fontweight="bold")
+    return figure
+
+
+def _draw_scores(
+    axes: Axes, result: SearchResult, ranked: list[TrialResult], colours: Mapping[str, str]
+) -> None:
+    longest = max((trial.epochs or 0) for trial in ranked) or 1
+    for trial in ranked:
+        axes.scatter(
+            trial.learning_rate,
+            trial.score,
+            s=20 + 60 * (trial.epochs or longest) / longest,
+            color=colours[trial.decay],
+            alpha=0.85,
+            linewidths=0,
+        )
+    best = ranked[0]
+    axes.scatter(
+        best.learning_rate, best.score, s=230, facecolors="none", edgecolors=_INK, linewidths=1.4
+    )
+    axes.set_xscale("log")
+    heading = result.objective.replace("_", " ")
+    axes.set_title(heading, loc="left", color=_INK, fontsize=11, fontweight="bold")
+    axes.set_title(_HEADINGS[result.direction], loc="right", color=_INK, fontsize=8)
+    axes.set_xlabel("initial learning rate", color=_INK)
+    _dress(axes)
+
+
+def _draw_rates(axes: Axes, ranked: list[TrialResult], colours: Mapping[str, str]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    drawn = set()
+    for trial in ranked:
+        # A zero, where a schedule comes down to nothing, has no place on this scale.
+        rates = [rate if rate > 0 else float("nan") for rate in trial.learning_rates]
+        if trial.decay in drawn or not rates:
+            continue
+        drawn.add(trial.decay)
+        edges = list(range(len(rates) + 1))
+        width = 3.2 if trial.rank == 1 else 1.8
+        axes.stairs(rates, edges, baseline=None, color=colours[trial.decay], linewidth=width)
+    axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title(
+        "learning rate, best trial of each", loc="left", color=_INK, fontsize=11, fontweight="bold"
+    )
+    axes.set_title("bold: the best of all", loc="right", color=_INK, fontsize=8)
+    axes.set_xlabel("epochs done", color=_INK)
+    _dress(axes)
+
+
+def _dress(axes: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    scales = ((axes.xaxis, axes.get_xscale()), (axes.yaxis, axes.get_yscale()))
+    for axis in (axis for axis, scale in scales if scale == "log"):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=_INK)
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(
+        escape(f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}")
+        for key, value in values.items()
+    )
+
+
+def _epochs(trial: TrialResult) -> str:
+    if trial.epochs is None:
+        return "–"
+    if trial.horizon is None or trial.horizon == trial.epochs:
+        return str(trial.epochs)
+    return f"{trial.epochs} of {trial.horizon}"

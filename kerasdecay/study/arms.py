@@ -1,0 +1,115 @@
+"""The arms of a comparison: what each is, checked early, and described as data."""
+
+from __future__ import annotations
+
+import copy
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import keras
+
+from kerasdecay._checks import invalid, number
+from kerasdecay.study.runs import slug
+
+Callbacks: TypeAlias = keras.callbacks.Callback | Sequence[keras.callbacks.Callback]
+Arm: TypeAlias = float | keras.callbacks.Callback | Callable[[], Callbacks] | None
+
+_REMEDY = (
+    "Give None (the compiled learning rate), a number (a fixed one), a Keras callback, or a "
+    "function without arguments that returns a callback or a list of them."
+)
+
+
+def check_arms(arms: Any) -> dict[str, Arm]:
+    """Return the arms, rates as floats, or raise a `ValueError` that says what is wrong."""
+    if not isinstance(arms, Mapping) or not arms:
+        raise invalid("compare", "arms", "a dict of at least one name → arm", arms, _REMEDY)
+    slugs: dict[str, str] = {}
+    for name, arm in arms.items():
+        if not isinstance(name, str) or not slug(name):
+            raise invalid(
+                "compare", "arms", "named by strings with a letter or a digit in them", name
+            )
+        if slug(name) in slugs:
+            raise ValueError(
+                f"compare: arms {slugs[slug(name)]!r} and {name!r} would share the file name "
+                f"{slug(name)!r}. Name them so that they differ in letters or digits."
+            )
+        slugs[slug(name)] = name
+        _check(name, arm)
+    return {
+        name: float(arm) if isinstance(arm, numbers.Real) else arm for name, arm in arms.items()
+    }
+
+
+def _check(name: str, arm: Any) -> None:
+    argument = f"arms[{name!r}]"
+    if arm is None or isinstance(arm, keras.callbacks.Callback):
+        return
+    if isinstance(arm, numbers.Real) and not isinstance(arm, bool):
+        number("compare", argument, arm, above=0, remedy=_REMEDY)
+    elif callable(arm):
+        made = arm()
+        for callback in made if isinstance(made, (list, tuple)) else [made]:
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise invalid(
+                    "compare", f"{argument}()", "a Keras callback, or a list of them", made, _REMEDY
+                )
+    else:
+        raise invalid("compare", argument, "an arm", arm, _REMEDY)
+
+
+def callbacks_of(arm: Arm) -> list[keras.callbacks.Callback]:
+    """Return the callbacks for one run of the arm: new ones, that no other run has seen.
+
+    An instance is deep-copied; the model that it may still hold from an earlier training is not.
+    """
+    if arm is None or isinstance(arm, float):
+        return []
+    if isinstance(arm, keras.callbacks.Callback):
+        return [copy.deepcopy(arm, {} if arm.model is None else {id(arm.model): None})]
+    made = arm()
+    return [made] if isinstance(made, keras.callbacks.Callback) else list(made)
+
+
+def describe(arm: Arm) -> Any:
+    """Return what an arm is, as JSON data in which the same arm looks the same in another process.
+
+    A callback is its class with its `get_config()`, or with its public attributes. A function in
+    it is known by its name alone: where its body changes, use a new output folder or put a
+    version into `metadata`.
+    """
+    if arm is None:
+        return "compiled learning rate"
+    if isinstance(arm, float):
+        return arm
+    return [_describe(callback) for callback in callbacks_of(arm)]
+
+
+def _describe(part: Any) -> Any:
+    """Describe a callback or anything found in one."""
+    if isinstance(part, Mapping):
+        return {str(key): _describe(value) for key, value in part.items()}
+    if isinstance(part, (list, tuple)):
+        return [_describe(item) for item in part]
+    if part is None or isinstance(part, (str, bool, numbers.Real)):
+        return part
+    if isinstance(part, keras.callbacks.Callback):
+        get_config = getattr(part, "get_config", None)
+        values = get_config() if get_config else _public(part)
+        return {"callback": _name(type(part)), **_describe(values)}
+    return _name(part if hasattr(part, "__qualname__") else type(part))
+
+
+def _public(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    ignored = {"params", "model"}
+    return {
+        key: value
+        for key, value in vars(callback).items()
+        if not key.startswith("_") and key not in ignored
+    }
+
+
+def _name(thing: Any) -> str:
+    return f"{getattr(thing, '__module__', '')}.{thing.__qualname__}".lstrip(".")

@@ -1,0 +1,215 @@
+"""`compare`: the same training under several learning-rate decays, on equal terms."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasdecay._checks import integer
+from kerasdecay.report.comparison_progress import Progress
+from kerasdecay.study import arguments
+from kerasdecay.study.comparison import Comparison
+from kerasdecay.study.runs import OutputError, Run, differences, read_run, run_files, run_path
+from kerasdecay.study.storage import encode
+
+if TYPE_CHECKING:  # Keras loads when the first comparison starts, not when this module does
+    import keras
+
+    from kerasdecay.study.arms import Arm
+    from kerasdecay.study.training import RunSpec
+
+
+def compare(
+    build_model: Callable[[], keras.Model],
+    data: tuple[Any, Any],
+    arms: Mapping[str, Arm],
+    *,
+    epochs: int,
+    seeds: Iterable[int] = (0,),
+    batch_size: int = 32,
+    validation_data: tuple[Any, Any] | None = None,
+    test_data: tuple[Any, Any] | None = None,
+    output: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    verbose: int = 1,
+    fit_arguments: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Comparison:
+    """Train every arm with every seed, each from the same start and on the same batches.
+
+    All arms of a seed begin with the same initial weights and see the same batches in the same
+    order, with the same dropout: they differ by their learning rate alone, so their differences
+    can be taken in pairs. Two things can still tell them apart: kernels of a GPU that add in no
+    fixed order, in the last digits; and a callback that draws from the global random generators
+    while it trains. The seeds of Python, NumPy and the backend are set on the way.
+
+    Args:
+        build_model: A function without arguments that returns a new, compiled model.
+        data: Training inputs and targets, `(x, y)`, two arrays of the same length.
+        arms: Name → what sets the learning rate: None (the compiled rate is left alone), a
+            number > 0 (a fixed rate), a Keras callback (copied for each run), or a function
+            without arguments that returns a callback or a list of them.
+        epochs: Epochs of each run, an integer >= 1.
+        seeds: Different integers >= 0.
+        batch_size: Images a step, an integer >= 1.
+        validation_data: `(x, y)`, evaluated after each epoch. What a rule watches.
+        test_data: `(x, y)`, evaluated once, after the last epoch of a run.
+        output: A folder. Each finished run is written there at once, as
+            `runs/<arm>-seed<seed>.json`.
+        resume: Take finished runs from `output` instead of training them again. Their
+            configuration (arm, epochs, batch size, data, model, `fit_arguments`, `metadata`) must
+            be this call's.
+        verbose: 1 shows each run as it goes, 0 writes nothing.
+        fit_arguments: Further arguments of `fit`, the same for every run.
+        metadata: JSON data that belongs to the experiment (the data set's name, say). It is kept
+            in every run and must be the same when resuming.
+
+    Returns:
+        The finished runs: a table, curves, JSON and CSV (see `Comparison`).
+
+    Raises:
+        ValueError: For an argument out of its range, or a model that is not compiled.
+        OutputError: (a ValueError) If `output` holds runs and `resume` is not set, or runs of
+            another configuration, or a file that is not a whole run.
+
+    An error or Ctrl-C within a run ends the comparison; the runs that were finished are in
+    `output`, and `resume=True` goes on with the others.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> def build_model():
+        ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        ...     model.compile("sgd", "mse")
+        ...     return model
+        >>> x = np.eye(2, dtype="float32")
+        >>> arms = {"large": 0.1, "small": 0.001}
+        >>> result = compare(build_model, (x, x.sum(1)), arms, epochs=3, verbose=0)
+        >>> losses = result.final("loss")
+        >>> losses["large"] < losses["small"]
+        True
+    """
+    specs = _specs(
+        build_model,
+        arguments.pair("data", data),
+        arms,
+        epochs=integer("compare", "epochs", epochs, at_least=1),
+        seeds=arguments.different_seeds(seeds),
+        batch_size=integer("compare", "batch_size", batch_size, at_least=1),
+        validation_data=arguments.optional_pair("validation_data", validation_data),
+        test_data=arguments.optional_pair("test_data", test_data),
+        fit_arguments=arguments.fit_arguments_of(fit_arguments),
+        metadata=arguments.plain_metadata(metadata),
+    )
+    folder = None if output is None else Path(output)
+    finished = {} if folder is None else _finished(folder, specs, resume)
+    progress = Progress(verbose, total=len(specs))
+    runs = _run_all(specs, finished, folder, progress)
+    return Comparison(tuple(sorted(runs, key=lambda run: (run.arm_index, run.seed))))
+
+
+def _run_all(
+    specs: list[RunSpec],
+    finished: Mapping[tuple[str, int], Run],
+    folder: Path | None,
+    progress: Progress,
+) -> list[Run]:
+    """Train what is not finished, one run after the other, writing each as it ends."""
+    from kerasdecay.study.training import train
+
+    progress.resumed(len(finished), folder)
+    runs = list(finished.values())
+    try:
+        for spec in specs:
+            if (spec.arm, spec.seed) in finished:
+                continue
+            progress.started(spec.arm, spec.seed)
+            try:
+                run = train(dataclasses.replace(spec, verbose=progress.keras_verbose))
+            except Exception as error:
+                error.add_note(f"compare: in arm {spec.arm!r}, seed {spec.seed}")
+                raise
+            if folder is not None:
+                run.write(folder)
+            runs.append(run)
+            progress.finished(run)
+    except BaseException:
+        progress.stopped(len(runs), folder)
+        raise
+    return runs
+
+
+def _specs(
+    build_model: Callable[[], keras.Model],
+    data: tuple[np.ndarray, np.ndarray],
+    arms: Mapping[str, Arm],
+    *,
+    seeds: tuple[int, ...],
+    metadata: Any,
+    **settings: Any,
+) -> list[RunSpec]:
+    """Return the runs in their order: all arms of a seed before the next seed."""
+    from kerasdecay.study import arms as arms_of
+    from kerasdecay.study import configuration as describe
+    from kerasdecay.study.training import RunSpec, new_model, set_fixed_rate
+
+    checked = arms_of.check_arms(arms)
+    probe = new_model(build_model)
+    common = {
+        "epochs": settings["epochs"],
+        "batch_size": settings["batch_size"],
+        "data": describe.describe_data(data),
+        "validation_data": describe.describe_data(settings["validation_data"]),
+        "test_data": describe.describe_data(settings["test_data"]),
+        "model": describe.describe_model(probe),
+        "fit_arguments": describe.describe_fit_arguments(settings["fit_arguments"]),
+        "metadata": metadata,
+    }
+    for name, arm in checked.items():
+        if isinstance(arm, float):
+            set_fixed_rate(probe, name, arm)
+    described = {name: arms_of.describe(arm) for name, arm in checked.items()}
+    return [
+        RunSpec(
+            arm=name,
+            arm_index=index,
+            seed=seed,
+            what=arm,
+            build_model=build_model,
+            data=data,
+            configuration=encode({"arm": described[name], "seed": seed, **common}),
+            **settings,
+        )
+        for seed in seeds
+        for index, (name, arm) in enumerate(checked.items())
+    ]
+
+
+def _finished(folder: Path, specs: list[RunSpec], resume: bool) -> dict[tuple[str, int], Run]:
+    """Return the runs that `folder` holds already, all of them of this configuration."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"compare: output must be a folder. Received: {folder}, a file.")
+    present = run_files(folder)
+    if present and not resume:
+        raise OutputError(
+            f"compare: output must be a folder without finished runs. Received: {folder} with "
+            f"{len(present)}. Give resume=True to go on with them, or another folder."
+        )
+    found = {}
+    for spec in specs:
+        path = run_path(folder, spec.arm, spec.seed)
+        if path not in present:
+            continue
+        run = read_run(path)
+        changed = differences(run.configuration, spec.configuration)
+        if changed:
+            raise OutputError(
+                f"compare: {path} is a run of another configuration ({'; '.join(changed)}). Give "
+                "the arguments that it was trained with, or another output folder."
+            )
+        found[spec.arm, spec.seed] = run
+    return found

@@ -1,0 +1,173 @@
+"""The result of a comparison: its runs, and the questions one asks of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from kerasdecay.study.runs import OutputError, Run, read_run, run_files
+from kerasdecay.study.steadiness import steadiness
+from kerasdecay.study.storage import to_json, write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The finished runs of a comparison.
+
+    Printed with rich it is a table. Figures are those of the last epoch, never of the best one.
+
+    Attributes:
+        runs: One record for each arm and seed, arms in the order in which they were given.
+    """
+
+    runs: tuple[Run, ...]
+
+    @classmethod
+    def load(cls, output: str | os.PathLike[str]) -> Self:
+        """Read the finished runs in a comparison's output folder.
+
+        Raises:
+            OutputError: (a ValueError) If there are none, or a file is not a whole run.
+        """
+        runs = [read_run(path) for path in run_files(Path(output))]
+        if not runs:
+            raise OutputError(f"Comparison.load: output must hold finished runs: {output}")
+        return cls(tuple(sorted(runs, key=lambda run: (run.arm_index, run.arm, run.seed))))
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms' names."""
+        return tuple(dict.fromkeys(run.arm for run in self.runs))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that any arm was trained with, ascending."""
+        return tuple(sorted({run.seed for run in self.runs}))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of everything that the epochs reported but the learning rate, and of the tests.
+
+        Those of the test data carry the prefix `test_`.
+        """
+        names = [name for run in self.runs for name in run.history if name != "learning_rate"]
+        tests = [f"test_{name}" for run in self.runs for name in run.test]
+        return tuple(dict.fromkeys([*names, *tests]))
+
+    def of(self, arm: str) -> tuple[Run, ...]:
+        """Return the runs of one arm, by seed.
+
+        Raises:
+            ValueError: If there is no such arm.
+        """
+        found = tuple(run for run in self.runs if run.arm == arm)
+        if not found:
+            names = ", ".join(map(repr, self.arms))
+            raise ValueError(f"Comparison: arm must be one of {names}. Received: arm={arm!r}.")
+        return found
+
+    def final(self, metric: str) -> dict[str, tuple[float, ...]]:
+        """Return a metric of the last epoch: arm → one value a seed, in the order of the seeds.
+
+        Raises:
+            ValueError: If no run reported the metric.
+        """
+        self._check(metric)
+        return {arm: tuple(run.final(metric) for run in self.of(arm)) for arm in self.arms}
+
+    def mean(self, metric: str) -> dict[str, float]:
+        """Return the mean of `final(metric)` over the seeds, for each arm."""
+        return {arm: statistics.fmean(values) for arm, values in self.final(metric).items()}
+
+    def spread(self, metric: str) -> dict[str, float]:
+        """Return the sample standard deviation of `final(metric)`; NaN where one seed is all."""
+        return {arm: _spread(values) for arm, values in self.final(metric).items()}
+
+    def steadiness(self, metric: str, last: int = 5) -> dict[str, float]:
+        """Return each arm's `steadiness` of a metric, the mean over its seeds."""
+        self._check(metric)
+        return {
+            arm: statistics.fmean(
+                steadiness(run.history.get(metric, ()), last) for run in self.of(arm)
+            )
+            for arm in self.arms
+        }
+
+    def table(self, **options: Any) -> Table:
+        """Return a rich table (see `kerasdecay.report.comparison.comparison_table`)."""
+        from kerasdecay.report.comparison import comparison_table
+
+        return comparison_table(self, **options)
+
+    def __rich__(self) -> Table:
+        return self.table()
+
+    def plot(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Figure:
+        """Draw the curves of all arms (see `kerasdecay.report.comparison.comparison_figure`).
+
+        Args:
+            path: Where to save the picture, if anywhere: a name that ends in .png, .svg or .pdf.
+            options: Those of `comparison_figure`.
+
+        Raises:
+            ImportError: If matplotlib is missing, with the command that installs it.
+        """
+        from kerasdecay.report.comparison import comparison_figure, save_figure
+
+        figure = comparison_figure(self, **options)
+        if path is not None:
+            save_figure(figure, path)
+        return figure
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all runs as strict JSON data."""
+        return {"runs": [run.to_dict() for run in self.runs]}
+
+    def to_json(self, path: str | os.PathLike[str], extra: Mapping[str, Any] | None = None) -> Path:
+        """Write all runs to one JSON file; `extra` is JSON data that stands before them."""
+        return write_atomically(path, to_json({**(extra or {}), **self.to_dict()}))
+
+    def to_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write the histories as tidy CSV: one row an arm, seed and epoch.
+
+        Epochs count from 0, as in Keras' CSVLogger. A value that an epoch did not report, or that
+        is not a number, is `nan`.
+        """
+        names = dict.fromkeys(name for run in self.runs for name in run.history)
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["arm", "seed", "epoch", *names])
+        for run in self.runs:
+            for epoch in range(max(map(len, run.history.values()), default=0)):
+                values = [_at(run.history.get(name, ()), epoch) for name in names]
+                writer.writerow([run.arm, run.seed, epoch, *values])
+        return write_atomically(path, text.getvalue())
+
+    def _check(self, metric: str) -> None:
+        known = (*self.metrics, "learning_rate")
+        if metric not in known:
+            raise ValueError(
+                f"Comparison: metric must be one of {', '.join(known)}. "
+                f"Received: metric={metric!r}."
+            )
+
+
+def _at(values: Any, epoch: int) -> float:
+    return values[epoch] if epoch < len(values) else math.nan
+
+
+def _spread(values: tuple[float, ...]) -> float:
+    if len(values) < 2 or not all(map(math.isfinite, values)):
+        return math.nan
+    return statistics.stdev(values)

@@ -1,0 +1,90 @@
+"""What a learning-rate range test measured, and what it suggests."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kerasdecay.study.suggestions import Suggestion
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class LearningRateRange:
+    """The result of `find_learning_rate`.
+
+    Printed with rich it is a table.
+
+    Attributes:
+        rates: The learning rate of each step.
+        losses: The loss of each step's batch. Where the test stopped early the last one is that
+            which stopped it, and may be NaN or infinite.
+        smoothed: Their average so far, as `find_learning_rate` says.
+        suggestions: Valley, steepest and minimum/10.
+        steps: How many steps were planned.
+        stopped: Why the test ended before them; empty if it did not.
+
+    Example:
+        >>> suggestion = Suggestion("valley", 0.02, "half way down a fall of 40 points")
+        >>> result = LearningRateRange((0.01, 0.1), (2.0, 1.5), (2.0, 1.7), (suggestion,), 2)
+        >>> result.valley
+        0.02
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    suggestions: tuple[Suggestion, ...]
+    steps: int
+    stopped: str = ""
+
+    @property
+    def valley(self) -> float | None:
+        """The rate half way down the longest fall of the loss; None if there is none.
+
+        The first choice: it does not hang on a single point.
+        """
+        return self._rate("valley")
+
+    @property
+    def steepest(self) -> float | None:
+        """The rate where the loss falls fastest; None if it never falls."""
+        return self._rate("steepest")
+
+    @property
+    def minimum_tenth(self) -> float | None:
+        """A tenth of the rate where the loss is lowest; None if it never falls."""
+        return self._rate("minimum/10")
+
+    def table(self) -> Table:
+        """Return the suggestions as a rich table."""
+        from kerasdecay.report.finder import range_table
+
+        return range_table(self)
+
+    def __rich__(self) -> Table:
+        return self.table()
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draw the losses over the rates, with the suggestions.
+
+        Args:
+            path: Where to save the picture, if anywhere: a name that ends in .png, .svg or .pdf.
+
+        Raises:
+            ImportError: If matplotlib is missing, with the command that installs it.
+        """
+        from kerasdecay.report.comparison import save_figure
+        from kerasdecay.report.finder import range_figure
+
+        figure = range_figure(self)
+        if path is not None:
+            save_figure(figure, path)
+        return figure
+
+    def _rate(self, name: str) -> float | None:
+        return next((each.rate for each in self.suggestions if each.name == name), None)

@@ -1,0 +1,145 @@
+"""Everything that training changes in a model and around it: remembered, and put back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasdecay.study.contents import Contents
+from kerasdecay.study.random_state import RandomState
+
+# The compiled step, the wish to stop, and on JAX the state of a training under way.
+_MODEL_ATTRIBUTES = ("train_function", "stop_training", "_jax_state", "_jax_state_synced")
+
+_COMPILED = ("_compile_metrics", "_compile_loss")
+
+
+@contextlib.contextmanager
+def unchanged(model: keras.Model) -> Iterator[None]:
+    """Leave no trace of the training that happens inside, however it ends.
+
+    What comes back, bit for bit: all variables of the model (weights, moving statistics, the seeds
+    of its random layers), of its optimizer and of its metrics, the compiled train function, torch's
+    training flags, gradients and buffers, and the random generators of `RandomState`. It holds
+    after an error and after Ctrl-C, also where a second Ctrl-C comes while things are put back.
+
+    An optimizer that was not built is built afterwards, as `fit` would have built it: with its
+    first values. To train other variables with it (after unfreezing layers, say), compile with a
+    new one. Compiled metrics and losses that were not built are not built afterwards either: to
+    build them, `fit` takes a look at the data, and the next shuffle differs by that.
+
+    Args:
+        model: A built and compiled model.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> model.compile("adam", "mse")
+        >>> before = model.get_weights()
+        >>> with unchanged(model):
+        ...     _ = model.train_on_batch(np.ones((2, 1)), np.zeros((2, 1)))
+        >>> all(map(np.array_equal, model.get_weights(), before))
+        True
+    """
+    _build_optimizer(model)
+    snapshot = Snapshot(model)
+    try:
+        model.train_function = None  # a step traced inside must not serve the training to come
+        if keras.backend.backend() == "torch":
+            model.train()  # as `fit` does, and `train_on_batch` does not
+        yield
+    finally:
+        try:
+            snapshot.restore()
+        except KeyboardInterrupt:
+            snapshot.restore()
+            raise
+
+
+class Snapshot:
+    """What training changes, as it is now; `restore` may be called more than once.
+
+    Values are copied to the host: JAX gives the memory of the variables that go into a step to what
+    comes out of it, so that a reference to the old value would be a reference to nothing.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        self._values = [(variable, _copied(variable)) for variable in _variables(model)]
+        self._attributes = {
+            name: getattr(model, name) for name in _MODEL_ATTRIBUTES if hasattr(model, name)
+        }
+        self._unbuilt = [
+            Contents(part)
+            for part in (getattr(model, name, None) for name in _COMPILED)
+            if part is not None and not part.built
+        ]
+        self._restore_torch = _torch_state(model) if keras.backend.backend() == "torch" else None
+        self._random = RandomState()
+
+    def restore(self) -> None:
+        """Put everything back."""
+        self._model.reset_metrics()  # those that were built meanwhile are in no snapshot
+        for contents in self._unbuilt:
+            contents.restore()
+        for variable, value in self._values:
+            variable.assign(value)
+        if self._restore_torch is not None:
+            self._restore_torch()
+        for name, value in self._attributes.items():
+            setattr(self._model, name, value)
+        self._random.restore()
+
+
+def _build_optimizer(model: keras.Model) -> None:
+    if model.optimizer.built:
+        return
+    strategy = getattr(model, "distribute_strategy", None)  # TensorFlow's
+    with contextlib.nullcontext() if strategy is None else strategy.scope():
+        model.optimizer.build(model.trainable_variables)
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    """Return every variable of the model, its metrics and its optimizer, each once."""
+    found = [*model.variables, *model.metrics_variables]
+    optimizers = [model.optimizer]
+    for optimizer in optimizers:  # grows by what an optimizer wraps
+        found += optimizer.variables
+        optimizers += getattr(optimizer, "optimizers", [])
+        if hasattr(optimizer, "inner_optimizer"):
+            optimizers.append(optimizer.inner_optimizer)
+    return list({id(variable): variable for variable in found}.values())
+
+
+def _torch_state(model: keras.Model) -> Callable[[], None]:
+    """Return what puts back the flags, buffers and gradients that torch holds on its own."""
+    import torch
+
+    # A Keras model does not count its layers among its torch modules.
+    layers = model._flatten_layers()
+    modules = {id(module): module for layer in layers for module in layer.modules()}
+    flags = [(module, module.training) for module in modules.values()]
+    buffers = [
+        (buffer, buffer.detach().clone())
+        for module in modules.values()
+        for buffer in module.buffers(recurse=False)
+    ]
+    gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
+
+    def restore() -> None:
+        for module, training in flags:
+            module.training = training
+        with torch.no_grad():
+            for buffer, value in buffers:
+                buffer.copy_(value)
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
+
+    return restore
+
+
+def _copied(variable: Any) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(variable), copy=True)

@@ -1,0 +1,199 @@
+"""One run: an arm, a seed, a new model, one `fit`. Nothing here knows of the other runs."""
+
+from __future__ import annotations
+
+import gc
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasdecay.study.arms import Arm, callbacks_of
+from kerasdecay.study.environment import environment
+from kerasdecay.study.runs import Run
+
+Data = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """All that one run needs, so that it can be sent to another process.
+
+    Attributes:
+        configuration: What `Run.configuration` will hold.
+        verbose: Keras' own: 0, 1 or 2.
+    """
+
+    arm: str
+    arm_index: int
+    seed: int
+    what: Arm
+    build_model: Callable[[], keras.Model]
+    data: Data
+    validation_data: Data | None
+    test_data: Data | None
+    epochs: int
+    batch_size: int
+    fit_arguments: Mapping[str, Any]
+    configuration: Mapping[str, Any]
+    verbose: int = 0
+
+
+def train(spec: RunSpec) -> Run:
+    """Train one arm with one seed, and return its record.
+
+    The seed is set before the model is built, so that every arm of a seed starts from the same
+    weights, and again before `fit`, so that it sees the same batches and the same dropout,
+    whatever building the model or the callbacks drew.
+    """
+    keras.utils.set_random_seed(spec.seed)
+    model = new_model(spec.build_model)
+    if isinstance(spec.what, float):
+        set_fixed_rate(model, spec.arm, spec.what)
+    callbacks = callbacks_of(spec.what)
+    x, y = spec.data
+    steps = spec.fit_arguments.get("steps_per_epoch")
+    epoch_log = _EpochLog(steps * spec.batch_size if steps else len(x))
+
+    keras.utils.set_random_seed(spec.seed)
+    started = time.perf_counter()
+    model.fit(
+        x,
+        y,
+        epochs=spec.epochs,
+        batch_size=spec.batch_size,
+        validation_data=spec.validation_data,
+        callbacks=[*callbacks, epoch_log],
+        verbose=spec.verbose,
+        **spec.fit_arguments,
+    )
+    seconds = time.perf_counter() - started
+
+    test: dict[str, float] = {}
+    if spec.test_data is not None:
+        results = model.evaluate(
+            *spec.test_data, batch_size=spec.batch_size, verbose=0, return_dict=True
+        )
+        test = {name: shortest(float(value)) for name, value in results.items()}
+    run = Run(
+        arm=spec.arm,
+        seed=spec.seed,
+        epochs=spec.epochs,
+        history=epoch_log.columns(),
+        seconds=round(seconds, 3),
+        images_per_second=round(epoch_log.images_per_second(), 2),
+        test=test,
+        events=tuple(str(event) for item in callbacks for event in getattr(item, "events", ())),
+        environment=environment(),
+        configuration=spec.configuration,
+        arm_index=spec.arm_index,
+    )
+    del model, callbacks, epoch_log
+    gc.collect()  # a model is a cycle of references: hundreds of runs would pile up
+    return run
+
+
+def new_model(build_model: Callable[[], keras.Model]) -> keras.Model:
+    """Return `build_model()` if it is a compiled model that has not trained yet.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    model = build_model()
+    if not isinstance(model, keras.Model) or not model.compiled:
+        raise ValueError(
+            "compare: build_model must return a compiled keras.Model. "
+            f"Received: {model!r}. Call model.compile(...) before returning it."
+        )
+    iterations = getattr(model.optimizer, "iterations", None)
+    if iterations is not None and int(keras.ops.convert_to_numpy(iterations)) > 0:
+        raise ValueError(
+            "compare: build_model must return a new model at each call. Received: one that has "
+            "already trained. Build the layers inside the function."
+        )
+    return model
+
+
+def set_fixed_rate(model: keras.Model, arm: str, learning_rate: float) -> None:
+    """Set a fixed learning rate, or raise a `ValueError` if the optimizer takes none."""
+    try:
+        model.optimizer.learning_rate = learning_rate
+    except (TypeError, AttributeError) as error:
+        raise ValueError(
+            f"compare: arms[{arm!r}]={learning_rate!r} is a fixed learning rate, but the "
+            f"optimizer does not take one ({error}). Compile it with a number as its "
+            "learning_rate, or give None to leave it alone."
+        ) from error
+
+
+class _EpochLog(keras.callbacks.Callback):
+    """Keeps what each epoch reported, one value an epoch and metric, and how long it trained.
+
+    It must stand last: it adds `learning_rate` to the logs where no callback before it did, with
+    the rate found at the epoch's start.
+    """
+
+    def __init__(self, images: int) -> None:
+        super().__init__()
+        self.images = images
+        self.rows: list[dict[str, float]] = []
+        self.training_seconds: list[float] = []
+        self._rate: float | None = None
+        self._started = 0.0
+        self._trained: float | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._rate = current_rate(self.model)
+        self._trained = None
+        self._started = time.perf_counter()
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._trained = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.training_seconds.append((self._trained or time.perf_counter()) - self._started)
+        logs = {} if logs is None else logs
+        if self._rate is not None:
+            logs.setdefault("learning_rate", self._rate)
+        self.rows.append({name: _recorded(name, value) for name, value in logs.items()})
+
+    def columns(self) -> dict[str, list[float]]:
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        return {name: [row.get(name, math.nan) for row in self.rows] for name in names}
+
+    def images_per_second(self) -> float:
+        seconds = self.training_seconds[1:] or self.training_seconds
+        return self.images / statistics.median(seconds) if seconds else math.nan
+
+
+def _recorded(name: str, value: Any) -> float:
+    """Return a value of the logs; of a rate, the float32 that the optimizer held."""
+    return shortest(float(np.float32(value) if name.startswith("learning_rate") else value))
+
+
+def current_rate(model: keras.Model) -> float | None:
+    """Return the optimizer's rate; None where it has no single one."""
+    try:
+        rate = keras.ops.convert_to_numpy(model.optimizer.learning_rate)
+    except AttributeError:
+        return None
+    return shortest(float(rate))
+
+
+def shortest(value: float) -> float:
+    """Return a float32 as the shortest decimal that names it, as its user wrote it.
+
+    A rate of 0.1, read from an optimizer, is the float64 0.10000000149011612. Everything that is
+    not exactly a float32 stays as it is.
+
+    Example:
+        >>> shortest(0.10000000149011612)
+        0.1
+    """
+    single = np.float32(value)
+    return float(str(single)) if float(single) == value else value
