@@ -45,7 +45,7 @@ _shared_odometer = functools.cache(new_odometer)
 
 
 def odometer(learning_rate: float = 0.5) -> keras.Model:
-    """Return the one odometer that tests share, put back to its start: it need not compile again."""
+    """Return the one odometer that tests share, put back to its start; it need not compile."""
     model = _shared_odometer()
     model.set_weights([np.zeros((1, 1))])
     model.optimizer.learning_rate = learning_rate
@@ -101,9 +101,23 @@ def fit(model: keras.Model, callbacks: Any = None, epochs: int = 1, **fitting: A
     return model.fit(epochs=epochs, verbose=0, callbacks=callbacks, **fitting).history
 
 
-def weights_after(callbacks: Any, epochs: int, model: keras.Model | None = None) -> np.ndarray:
-    """Return all weights of the regression, flat, after a training."""
-    model = model or regression()
+@functools.cache
+def _shared_regression() -> tuple[keras.Model, list[Any]]:
+    model = regression()
+    model.optimizer.build(model.trainable_variables)
+    start = [keras.ops.convert_to_numpy(variable).copy() for variable in _variables(model)]
+    return model, start
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    return [*model.weights, *model.optimizer.variables]
+
+
+def weights_after(callbacks: Any, epochs: int) -> np.ndarray:
+    """Return all weights of the regression, flat, after a training that always starts alike."""
+    model, start = _shared_regression()
+    for variable, value in zip(_variables(model), start, strict=True):
+        variable.assign(value)
     fit(model, callbacks, epochs)
     return np.concatenate([weight.ravel() for weight in model.get_weights()])
 
@@ -197,4 +211,3 @@ def is_ours(warning: warnings.WarningMessage) -> bool:
 def near(values: Any, rel: float = 1e-5) -> Any:
     """Equal but for the single precision in which optimizers and weights are kept."""
     return pytest.approx(values, rel=rel, abs=2e-6)
-

@@ -16,9 +16,9 @@ class AdaptiveKneeDecay(DecayCallback):
     See `kerasdecay.rules.AdaptiveKnee`.
 
     Args:
-        trigger: The rule whose reduction is the sign; None: a plateau of the validation loss,
+        trigger: A rule; its reduction is the sign; None: a plateau of the validation loss,
             averaged over three epochs.
-        min_hold: The share of the horizon that is held at least, in [0, 1].
+        min_hold: The share of the horizon that is held at least, in [0, 1).
         latest: The share of the horizon after which the way down begins at the latest, in
             [`min_hold`, 1).
         curve: Of the way down: `"linear"` or `"1-sqrt"`.

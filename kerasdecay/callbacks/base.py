@@ -107,6 +107,8 @@ class DecayCallback(keras.callbacks.Callback):
             schedule = warmed_up(schedule, warmup)
         self.schedule = schedule
         self.rules = _checked_rules(owner, rules)
+        if not isinstance(schedule, Schedule) and any(rule.way_down for rule in self.rules):
+            raise plans.no_way_down()
         self.epochs = (
             None if epochs is None else _checks.integer(owner, "epochs", epochs, at_least=1)
         )
@@ -202,7 +204,9 @@ class DecayCallback(keras.callbacks.Callback):
         return {**self.__dict__, **_NOT_CARRIED, "_best_weights": {}}
 
     def _note_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._batch_losses.note(batch, float((logs or {})["loss"]))
+        mean = (logs or {}).get("loss")
+        if mean is not None:  # a training step of one's own may tell none
+            self._batch_losses.note(batch, float(mean), (self.params or {}).get("steps"))
 
     def _timeline(self) -> Timeline:
         params = self.params or {}
@@ -283,6 +287,7 @@ class DecayCallback(keras.callbacks.Callback):
             self._base_rates.remember(self._run.channels)
         self._run = self._state_file = None
         self._best_weights = {}
+        self._batch_losses.take()  # of an epoch that was interrupted
 
     def _fingerprint(self) -> Any:
         schedule = to_config(self.schedule)

@@ -8,7 +8,8 @@ class BatchLosses:
 
     After batches 0 … n the logs hold mₙ, the mean of their losses; hence the loss of batch n is
     (n+1) mₙ − n mₙ₋₁, and under `steps_per_execution` the mean loss of a block follows likewise. A
-    last batch that is smaller than the others is taken for a full one.
+    last batch that is smaller than the others is taken for a full one, which puts its loss nearer
+    to the mean than it was.
     """
 
     def __init__(self) -> None:
@@ -16,9 +17,16 @@ class BatchLosses:
         self._done = 0
         self._total = 0.0
 
-    def note(self, batch: int, mean: float) -> None:
-        """Take the running mean after batch number `batch` of the epoch, from 0."""
-        done = batch + 1
+    def note(self, batch: int, mean: float, steps: int | None = None) -> None:
+        """Take the running mean after a batch.
+
+        Args:
+            batch: Its number in the epoch, from 0; the last execution of several steps may give one
+                that lies beyond the epoch.
+            mean: The running mean.
+            steps: The batches of an epoch, None where unknown.
+        """
+        done = batch + 1 if steps is None else min(batch + 1, steps)
         total = mean * done
         self._losses.append((total - self._total) / (done - self._done))
         self._done, self._total = done, total

@@ -20,6 +20,7 @@ from kerasdecay.schedules import Moment
 
 _HOOK = "_get_current_learning_rate"
 _OFFSET = "_kerasdecay_offset"
+_TRIED = 0.125
 
 
 def reference(plan: Plan) -> float:
@@ -106,25 +107,16 @@ def release(model: Any) -> bool:
 def check_supported(optimizer: Any) -> None:
     """Raise a ValueError unless a step of an optimizer of this kind really goes by the hook.
 
-    A copy of it, with one weight of its own, is stepped with the hook saying 0: it must ask, and
-    the weight must stay.
+    A copy of it, with a weight of its own, is stepped by a rate that only the hook gives. It must
+    ask, and the weight must then be where an ordinary copy with this very rate puts it.
     """
     reason = ""
     try:
-        probe = type(optimizer).from_config(optimizer.get_config())
-        weight = keras.Variable(np.ones((1,), "float32"))
-        asked = []
-
-        def nothing(self: Any) -> Any:
-            asked.append(True)
-            return keras.ops.zeros((), "float32")
-
-        _replace(probe, nothing)
-        for _ in range(probe.gradient_accumulation_steps or 1):
-            probe.apply([keras.ops.ones((1,), "float32")], [weight])
+        asked, found = _step_of_copy(optimizer, held=3 * _TRIED, hooked=True)
+        _, expected = _step_of_copy(optimizer, held=_TRIED, hooked=False)
         if not asked:
             reason = "it does not ask the hook for its rate"
-        elif not np.array_equal(keras.ops.convert_to_numpy(weight), [1.0]):
+        elif not np.allclose(found, expected, rtol=1e-5, equal_nan=True):
             reason = "its step does not go by the rate that the hook gives"
     except (AttributeError, TypeError, ValueError, NotImplementedError) as error:
         reason = f"trying it failed ({type(error).__name__}: {error})"
@@ -133,6 +125,24 @@ def check_supported(optimizer: Any) -> None:
             f'kerasdecay: update="compiled" cannot be used with {type(optimizer).__name__} in '
             f'Keras {keras.__version__}: {reason}. Use update="batch", which gives the same rates.'
         )
+
+
+def _step_of_copy(optimizer: Any, *, held: float, hooked: bool) -> tuple[bool, Any]:
+    """Step a copy that holds a rate, perhaps with a hook that gives `_TRIED`; return its weight."""
+    probe = type(optimizer).from_config(optimizer.get_config())
+    weight = keras.Variable(np.ones((1,), "float32"))
+    asked = []
+
+    def learning_rate(self: Any) -> Any:
+        asked.append(True)
+        return keras.ops.full((), _TRIED, "float32")
+
+    optimizers.write(probe, held)
+    if hooked:
+        _replace(probe, learning_rate)
+    for _ in range(probe.gradient_accumulation_steps or 1):
+        probe.apply([keras.ops.ones((1,), "float32")], [weight])
+    return bool(asked), keras.ops.convert_to_numpy(weight)
 
 
 def _replace(optimizer: Any, function: Any) -> None:

@@ -63,8 +63,8 @@ class Watch:
         self._named.add(name)
         warnings.warn(
             f"{self._owner}: the rules watch {name!r}, which is not in the logs so far; they "
-            f"decide nothing without it. There are: {', '.join(self._known)}. Pass another monitor=…, or "
-            "validation_data to fit.",
+            f"decide nothing without it. There are: {', '.join(self._known)}. Pass another "
+            "monitor=…, or validation_data to fit.",
             stacklevel=2,
         )
 

@@ -33,7 +33,14 @@ def leaves(model: Any) -> dict[str, Any]:
 
 def check_settable(model: Any) -> None:
     """Raise a ValueError if a rate is not a plain number, which alone can be set."""
-    for key, optimizer in leaves(model).items():
+    found = leaves(model)
+    if not found:
+        raise ValueError(
+            "kerasdecay: a MultiOptimizer made from a function knows its optimizers only once it "
+            "has seen the model's variables, and the model is not built yet. Start it with a "
+            "keras.Input, or call model.build(input_shape) before fit."
+        )
+    for key, optimizer in found.items():
         rate = optimizer._learning_rate
         if isinstance(rate, keras.Variable):
             continue

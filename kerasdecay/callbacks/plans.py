@@ -78,10 +78,15 @@ class FunctionPlan:
 
     def cooled(self, way_down: WayDown, begin: int) -> Plan:
         """Refuse: where a function would be at the horizon is unknown."""
-        raise ValueError(
-            "kerasdecay: a rule that comes down to the horizon needs a schedule, or a function of "
-            "the epoch alone. Received: a function of (epoch, learning_rate)."
-        )
+        raise no_way_down()
+
+
+def no_way_down() -> ValueError:
+    """Return the error for a rule that comes down from a function of (epoch, learning_rate)."""
+    return ValueError(
+        "kerasdecay: a rule that comes down to the horizon needs a schedule, or a function of "
+        "the epoch alone. Received: a function of (epoch, learning_rate)."
+    )
 
 
 def plan(schedule: Any, base_rate: float | None, timeline: Timeline, every: int) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Unpack
 
+from kerasdecay import _checks
 from kerasdecay.callbacks.base import DecayCallback, Options, with_rule
 from kerasdecay.rules import Rule, Staged
 from kerasdecay.schedules import PowerStep
@@ -22,8 +23,9 @@ class PowerStepDecay(DecayCallback):
         remainder: Where S does not divide E: `"last"`, the last stage takes the rest;
             `"new_stage"`, further stages follow.
         min_learning_rate: No stage goes below this; >= 0.
-        advance_on: A rule, whose reductions enter the next stage in place of the calendar; None:
-            the calendar. `remainder` means nothing then.
+        advance_on: A rule that reduces; its reductions enter the next stage in place of the
+            calendar, for which alone `remainder` and the number of epochs matter. None: the
+            calendar.
         **options: `warmup`, `rules`, `epochs`, `update`, `state_path` and `verbose`, as for
             `LearningRateDecay`.
 
@@ -31,7 +33,8 @@ class PowerStepDecay(DecayCallback):
         ValueError: For a value out of its range; for fewer epochs than stages.
 
     Warns:
-        UserWarning: If η₀ < 0.01, where each stage is more than a hundredfold drop.
+        UserWarning: If η₀ < 0.01, where each stage is more than a hundredfold drop (with
+            `advance_on` only if η₀ is given).
 
     Example:
         >>> from kerasdecay import PowerStepDecay, simulate
@@ -56,7 +59,10 @@ class PowerStepDecay(DecayCallback):
     ) -> None:
         shape = PowerStep(initial_learning_rate, stages, remainder, min_learning_rate)
         if advance_on is not None:
+            if not isinstance(advance_on, Rule):
+                allowed = "a rule that reduces, such as Plateau('val_loss'), or None"
+                raise _checks.invalid("PowerStepDecay", "advance_on", allowed, advance_on)
             # One stage that lasts; the rule scales it to the further ones.
-            shape = dataclasses.replace(shape, stages=1, min_learning_rate=0.0)
+            shape = dataclasses.replace(shape, stages=1, remainder="last")
             options = with_rule(Staged(advance_on, stages, min_learning_rate), options)
         super().__init__(shape, **options)

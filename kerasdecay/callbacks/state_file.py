@@ -32,13 +32,13 @@ class StateFile:
         self._path = pathlib.Path(path)
         text = json.dumps(configuration, sort_keys=True, default=_name_of)
         self._hash = hashlib.sha256(text.encode()).hexdigest()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._content = self._read() if self._path.exists() else None
+        except OSError as error:
+            raise self._unusable(error.strerror or str(error)) from error
         if not os.access(self._path.parent, os.W_OK):
-            raise PermissionError(
-                f"kerasdecay: state_path={str(self._path)!r} cannot be written: no permission for "
-                "its folder. Pass a path in a folder that you may write to."
-            )
-        self._content = self._read() if self._path.exists() else None
+            raise self._unusable("no permission for its folder")
 
     def begin(self, epoch: int) -> tuple[Mapping[str, float | None], Mapping[str, Any]] | None:
         """Return (base rates, states of each optimizer) as they were when `epoch` began.
@@ -123,9 +123,18 @@ class StateFile:
         if content.get("configuration") != self._hash:
             raise self._refusal("was written by a decay with another schedule or other rules")
         entries = content.get("entries")
-        if not isinstance(entries, dict) or not all(key.isdigit() for key in entries):
+        if not isinstance(entries, dict) or not all(
+            key.isdigit() and isinstance(entry, dict) and entry.keys() == {"base_rates", "states"}
+            for key, entry in entries.items()
+        ):
             raise self._refusal("holds no readable entries")
         return content
+
+    def _unusable(self, why: str) -> OSError:
+        return OSError(
+            f"kerasdecay: state_path={str(self._path)!r} cannot be read and written: {why}. Pass "
+            "the path of a file, in a folder that you may write to."
+        )
 
     def _refusal(self, what: str) -> ValueError:
         return ValueError(

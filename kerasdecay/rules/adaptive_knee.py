@@ -17,13 +17,14 @@ class AdaptiveKnee(Triggered[TriggeredState]):
     """Hold the planned rate; when the trigger fires, go down to the final rate at the horizon.
 
     From the epoch T after the trigger on, η(t) = η₁ + (η(T) − η₁) · c(u) with u = (t − T)/(E − T)
-    and c(u) = 1 − u or 1 − √u. T lies between `min_hold` and `latest`; what the trigger says before
-    is not heard, since at a high rate a metric is mostly noise.
+    and c(u) = 1 − u or 1 − √u. T lies between `min_hold` and `latest`, in whole epochs, the last of
+    which is always left for the way down; what the trigger says before is not heard, since at a
+    high rate a metric is mostly noise.
 
     Args:
-        trigger: Any rule, whose reduction is the sign to come down. By default a plateau of the
-            validation loss, averaged over three epochs, without improvement for two.
-        min_hold: The share of the horizon that is held at least, in [0, 1].
+        trigger: A rule that reduces; its reduction is the sign to come down. By default a plateau
+            of the validation loss, averaged over three epochs, without improvement for two.
+        min_hold: The share of the horizon that is held at least, in [0, 1).
         latest: The share of the horizon after which the way down begins at the latest, in
             [`min_hold`, 1).
         curve: `"linear"` or `"1-sqrt"`.
@@ -56,12 +57,14 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         super().__post_init__()
         owner = "AdaptiveKnee"
         values = {
-            "min_hold": _checks.number(owner, "min_hold", self.min_hold, at_least=0, at_most=1),
-            "latest": _checks.number(owner, "latest", self.latest, at_least=self.min_hold, below=1),
+            "min_hold": _checks.number(owner, "min_hold", self.min_hold, at_least=0, below=1),
             "final_learning_rate": _checks.number(
                 owner, "final_learning_rate", self.final_learning_rate, at_least=0
             ),
         }
+        values["latest"] = _checks.number(
+            owner, "latest", self.latest, at_least=values["min_hold"], below=1
+        )
         for argument, value in values.items():
             object.__setattr__(self, argument, value)
         _checks.choice(owner, "curve", self.curve, ("linear", "1-sqrt"))
@@ -71,38 +74,46 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         """The curve, and where it ends."""
         return WayDown(self.curve, self.final_learning_rate)
 
-    def fired(self, state: TriggeredState, observation: Observation) -> TriggeredState:
+    def fired(self, state: TriggeredState, observation: Observation, seen: str) -> TriggeredState:
         """Begin the way down, unless it is too early."""
         if state.cooldown_from is not None:
             return self._on_the_way(state)
-        reason = state.inner.decision.reason
-        done, epochs = observation.epoch + 1, self._horizon(observation)
-        if done < self.min_hold * epochs:
-            early = f"too early, before {self.min_hold:.0%} of {epochs} epochs"
-            return state.deciding("wait", f"{reason}; {early}")
-        return self._begin(state, done, f"{reason}; time to come down")
+        done, (earliest, _) = observation.epoch + 1, self._moments(observation)
+        if done < earliest:
+            early = f"too early, {done} of {observation.epochs} epochs are done"
+            return state.deciding("wait", f"{seen}; {early}")
+        return self._begin(state, done, f"{seen}; time to come down")
 
     def held(self, state: TriggeredState, observation: Observation) -> TriggeredState:
         """Begin the way down if it is the latest moment."""
         if state.cooldown_from is not None:
             return self._on_the_way(state)
-        done, epochs = observation.epoch + 1, self._horizon(observation)
-        if done >= math.floor(self.latest * epochs):
-            return self._begin(state, done, f"{self.latest:.0%} of {epochs} epochs are done")
-        return dataclasses.replace(state, decision=state.inner.decision)
+        done, (_, latest) = observation.epoch + 1, self._moments(observation)
+        if done < latest:
+            return state
+        late = f"{done} of {observation.epochs} epochs are done"
+        return self._begin(state, done, f"{state.decision.reason}; {late}")
 
     def _begin(self, state: TriggeredState, epoch: int, seen: str) -> TriggeredState:
         state = dataclasses.replace(state, cooldown_from=epoch)
         way = f"down to {self.final_learning_rate:g} from epoch {epoch + 1} on ({self.curve})"
-        return state.deciding("cooldown_start", f"{seen}: {way}")
+        return self.obeying(state, "cooldown_start", f"{seen}: {way}")
 
     def _on_the_way(self, state: TriggeredState) -> TriggeredState:
+        """Tell what the trigger sees, which changes nothing any more."""
         assert state.cooldown_from is not None
-        return state.deciding("wait", f"on the way down since epoch {state.cooldown_from + 1}")
+        kind = state.decision.kind if state.decision.kind in ("absent", "nonfinite") else "wait"
+        since = f"on the way down since epoch {state.cooldown_from + 1}"
+        return state.deciding(kind, f"{state.decision.reason}; {since}")
 
-    def _horizon(self, observation: Observation) -> int:
-        if observation.epochs is None:
+    def _moments(self, observation: Observation) -> tuple[int, int]:
+        """Return after how many epochs the way down begins at the earliest and at the latest."""
+        epochs = observation.epochs
+        if epochs is None:
             raise _checks.invalid(
                 "AdaptiveKnee", "epochs", "known, to come down to a horizon", None, "Pass epochs=…"
             )
-        return observation.epochs
+        # The tiny part keeps what binary fractions miss (0.07 × 100 = 7.000…1) whole.
+        earliest = math.ceil(self.min_hold * epochs - 1e-9)
+        latest = max(math.floor(self.latest * epochs + 1e-9), earliest)
+        return min(earliest, epochs - 1), min(latest, epochs - 1)

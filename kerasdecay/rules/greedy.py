@@ -9,6 +9,7 @@ from typing import ClassVar
 from kerasdecay import _checks
 from kerasdecay.rules import monitor as monitors
 from kerasdecay.rules.base import Decision, Observation, Rule, RuleState
+from kerasdecay.rules.reduction import single
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Greedy(Rule[GreedyState]):
         mode: `"min"`, `"max"`, or `"auto"`: by the metric's name.
         min_delta: A change that exceeds this counts as an improvement; >= 0.
         min_delta_mode: `"abs"`: `min_delta` is in the metric's units; `"rel"`: in shares of the
-            best value.
+            best value's magnitude.
         cooldown: Epochs that are not counted after a reduction, an integer >= 0.
         warmup: Epochs that are not counted after a raise, an integer >= 0.
         min_lr: Lowest rate, >= 0.
@@ -61,8 +62,10 @@ class Greedy(Rule[GreedyState]):
         >>> [state.scale for state in rule.replay(losses, learning_rate=0.1)]
         [1.0, 2.0, 2.0, 2.0, 1.0]
 
-    Source: GreedyLR, 2025 (arXiv:2512.14527); the arguments and their defaults are those of
-    transformers' GreedyLR.
+    Source: GreedyLR, 2025 (arXiv:2512.14527); the decisions are those of transformers' GreedyLR
+    with the same arguments and defaults, but for a NaN or an infinity, which never becomes the best
+    value and does not enter the average, and for `"rel"` with a negative best value, where
+    transformers takes a slightly worse value for a better one.
     """
 
     state_class: ClassVar[type[RuleState]] = GreedyState
@@ -86,12 +89,14 @@ class Greedy(Rule[GreedyState]):
             raise _checks.invalid("Greedy", "monitor", "the name of a metric", self.monitor)
         values: dict[str, float] = {
             "factor": _checks.number("Greedy", "factor", self.factor, above=0, below=1),
-            "max_lr": _checks.number("Greedy", "max_lr", self.max_lr, at_least=self.min_lr),
         }
         for argument in ("min_delta", "min_lr", "eps"):
             values[argument] = _checks.number(
                 "Greedy", argument, getattr(self, argument), at_least=0
             )
+        values["max_lr"] = _checks.number(
+            "Greedy", "max_lr", self.max_lr, at_least=values["min_lr"]
+        )
         for argument in ("patience", "cooldown", "warmup"):
             values[argument] = _checks.integer(
                 "Greedy", argument, getattr(self, argument), at_least=0
@@ -122,55 +127,72 @@ class Greedy(Rule[GreedyState]):
         if self.smoothing > 1 and math.isfinite(value):
             value, recent = monitors.smoothed(value, state.recent, self.smoothing)
             state = dataclasses.replace(state, recent=recent)
+        seen, is_finite = f"{self.monitor} {value:.4g}", math.isfinite(value)
         if state.cooldown > 0 or state.warmup > 0:
-            return self._rest(state)
-        seen = f"{self.monitor} {value:.4g}"
+            state, left = self._rested(state)
+            kind = "cooldown" if is_finite else "nonfinite"
+            return state.deciding(kind, f"{seen} does not count: at rest for {left} more")
         if self._is_better(value, state.best):
-            state = dataclasses.replace(state, best=value, better=state.better + 1, worse=0)
+            state = dataclasses.replace(state, best=float(value), better=state.better + 1, worse=0)
+            reason = f"{seen} is the best so far, {state.better} in a row"
             if state.better > self.patience:
-                return self._raise(state, observation, seen)
-            return state.deciding("improve", f"{seen} is the best so far, {state.better} in a row")
+                return self._raise(state, observation, reason)
+            return state.deciding("improve", reason)
         state = dataclasses.replace(state, worse=state.worse + 1, better=0)
+        reason = f"{seen} is no improvement, {state.worse} in a row"
         if state.worse > self.patience:
-            return self._reduce(state, observation, seen)
-        kind = "wait" if math.isfinite(value) else "nonfinite"
-        return state.deciding(kind, f"{seen} is no improvement, {state.worse} in a row")
+            return self._reduce(state, observation, reason)
+        return state.deciding("wait" if is_finite else "nonfinite", reason)
 
-    def _rest(self, state: GreedyState) -> GreedyState:
-        """Count a rest down: that after a reduction first."""
+    @staticmethod
+    def _rested(state: GreedyState) -> tuple[GreedyState, int]:
+        """Count a rest down, that after a reduction first; return how much is left too."""
         left = (state.cooldown - 1, state.warmup) if state.cooldown else (0, state.warmup - 1)
         state = dataclasses.replace(state, cooldown=left[0], warmup=left[1], better=0, worse=0)
-        return state.deciding("cooldown", f"resting for {sum(left)} more")
+        return state, sum(left)
 
-    def _raise(self, state: GreedyState, observation: Observation, seen: str) -> GreedyState:
+    def _raise(self, state: GreedyState, observation: Observation, reason: str) -> GreedyState:
         rate = observation.learning_rate
         new = min(rate / self.factor, self.max_lr)
-        reason = f"{seen} has improved for {state.better} epochs"
         state = dataclasses.replace(
             state, better=0, warmup=self.warmup, patience_at_floor=self.reset_start
         )
-        if new - rate <= self.eps:
+        if single(rate) >= single(self.max_lr):
             return state.deciding("floor", f"{reason}, and the rate is at max_lr {self.max_lr:g}")
+        if new - rate <= self.eps:
+            return state.deciding("floor", f"{reason}, and the change is within eps {self.eps:g}")
         state = dataclasses.replace(state, scale=state.scale * (new / rate))
         return state.deciding("raise", f"{reason}: rate × {new / rate:.4g}")
 
-    def _reduce(self, state: GreedyState, observation: Observation, seen: str) -> GreedyState:
-        rate = observation.learning_rate
+    def _reduce(self, state: GreedyState, observation: Observation, reason: str) -> GreedyState:
+        rate, before = observation.learning_rate, state.scale
         new = max(rate * self.factor, self.min_lr)
-        reason = f"{seen} has not improved for {state.worse} epochs"
         state = dataclasses.replace(state, worse=0, cooldown=self.cooldown)
-        decision = Decision("floor", f"{reason}, and the rate is at min_lr {self.min_lr:g}")
-        if rate - new > self.eps:
+        decision = Decision("floor", f"{reason}, and the change is within eps {self.eps:g}")
+        if self._is_at_floor(rate):
+            decision = Decision("floor", f"{reason}, and the rate is at min_lr {self.min_lr:g}")
+        elif rate - new > self.eps:
             state = dataclasses.replace(state, scale=state.scale * (new / rate))
             decision = Decision("reduce", f"{reason}: rate × {new / rate:.4g}")
             rate = new
-        if rate > self.min_lr:
+        if not self._is_at_floor(rate):
             return dataclasses.replace(state, decision=decision)
         left = state.patience_at_floor - 1
         if left <= 0:
-            afresh = f"{reason}, {self.reset_start} times at min_lr: back to the planned rate"
-            return self.initial_state().deciding("raise", afresh)
+            return self._reset(before, reason)
         return dataclasses.replace(state, patience_at_floor=left, decision=decision)
+
+    def _reset(self, before: float, reason: str) -> GreedyState:
+        """Start again from the planned rate, after the rest that follows every reduction."""
+        reached = f"at min_lr reset_start {self.reset_start} is reached"
+        reason = f"{reason}, and {reached}: back to the planned rate"
+        kind = "raise" if before < 1 else "reduce" if before > 1 else "floor"
+        afresh = dataclasses.replace(self.initial_state(), cooldown=self.cooldown)
+        return afresh.deciding(kind, reason)
+
+    def _is_at_floor(self, rate: float) -> bool:
+        # In single precision, as the optimizer holds it: a product of scales is not exact.
+        return single(rate) <= single(self.min_lr)
 
     def _is_better(self, value: float, best: float | None) -> bool:
         if not math.isfinite(value):
@@ -178,5 +200,8 @@ class Greedy(Rule[GreedyState]):
         if best is None:
             return True
         sign = 1.0 if monitors.settled("Greedy", self.monitor, self.mode) == "max" else -1.0
-        delta = self.min_delta * (best if self.min_delta_mode == "rel" else 1.0)
-        return sign * value > sign * (best + sign * delta)
+        if self.min_delta_mode == "rel":
+            bound = best * (1.0 + math.copysign(self.min_delta, best) * sign)
+        else:
+            bound = best + sign * self.min_delta
+        return sign * value > sign * bound

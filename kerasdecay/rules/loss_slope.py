@@ -9,10 +9,10 @@ from typing import ClassVar
 
 from kerasdecay import _checks
 from kerasdecay.rules.base import Observation, Rule, RuleState
-from kerasdecay.rules.reduction import reduction
+from kerasdecay.rules.reduction import reduction, single
 
 _BLOCKS = 40
-"""The most block means that are kept; twice as many as there are at least."""
+"""Where there are so many block means, neighbours are merged; half as many are left."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,8 @@ class LossSlope(Rule[LossSlopeState]):
     collected anew.
 
     It needs the loss of every batch, and with that a call at each batch, which also ends Keras'
-    asynchronous logging. Where only epochs are known, as in a log file, each counts as one loss.
+    asynchronous logging. The steps of one execution (`steps_per_execution`) count as one loss, and
+    where only epochs are known, as in a log file, so does each of them.
 
     Args:
         factor: γ in (0, 1): new rate = rate × γ.
@@ -111,12 +112,14 @@ class LossSlope(Rule[LossSlopeState]):
             losses = (observation.metrics["loss"],)
         if not losses:
             return state.deciding("absent", "loss was not measured: does not count")
-        finite = [loss for loss in losses if math.isfinite(loss)]
+        # Beyond single precision, squares would overflow: it counts as an infinity.
+        finite = [loss for loss in losses if math.isfinite(single(loss))]
         for loss in finite:
             state = state.taking(loss)
         if len(finite) < len(losses):
-            lost = f"{len(losses) - len(finite)} of {len(losses)} losses are not finite"
-            return state.deciding("nonfinite", f"{lost}: they do not count")
+            bad = next(loss for loss in losses if not math.isfinite(single(loss)))
+            lost = f"loss is {bad:g}: {len(losses) - len(finite)} of {len(losses)}"
+            return state.deciding("nonfinite", f"{lost} losses are not finite and do not count")
         if state.count < self.min_losses:
             reason = f"{state.count} of {self.min_losses} losses for a test"
             return state.deciding("wait", reason)
@@ -164,7 +167,7 @@ def student_cdf(t: float, degrees: int) -> float:
     """
     angle = math.atan(abs(t) / math.sqrt(degrees))
     half = _cosine_power_integral(math.pi / 2, degrees - 1)
-    share = 0.5 * _cosine_power_integral(angle, degrees - 1) / half
+    share = min(0.5 * _cosine_power_integral(angle, degrees - 1) / half, 0.5)
     return 0.5 + math.copysign(share, t)
 
 

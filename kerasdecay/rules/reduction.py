@@ -1,4 +1,4 @@
-"""How far a reduction may go."""
+"""How far a reduction may go, and how it is told."""
 
 from __future__ import annotations
 
@@ -19,6 +19,16 @@ def reduction(rate: float, factor: float, min_lr: float) -> float:
     if not single(rate) > single(min_lr):
         return 1.0
     return factor if rate * factor >= min_lr else min_lr / rate
+
+
+def cause(reason: str) -> str:
+    """Return what a rule saw, without what it did to the rate about it.
+
+    Example:
+        >>> cause("loss 0.6 has not improved for 2 epochs: rate × 0.1")
+        'loss 0.6 has not improved for 2 epochs'
+    """
+    return reason.partition(": rate × ")[0]
 
 
 def single(value: float) -> float:

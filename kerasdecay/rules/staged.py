@@ -21,15 +21,17 @@ class StagedState(TriggeredState):
 class Staged(Triggered[StagedState]):
     """Enter the next power of the planned rate at each reduction of the trigger.
 
-    Stage k = 0 … S−1 has the rate max(η₀^(k+1), η_min), where η₀ is the planned rate.
+    Stage k = 0 … S−1 has the rate max(η₀^(k+1), η_min), where η₀ is the planned rate. No stage has
+    a higher rate than the one before.
 
     Args:
-        trigger: A rule; each of its reductions enters the next stage.
+        trigger: A rule that reduces; each of its reductions enters the next stage.
         stages: S, an integer >= 1.
         min_learning_rate: η_min >= 0.
 
     Raises:
-        ValueError: For a value out of its range.
+        ValueError: For a value out of its range; when fed a planned rate >= 1, whose powers do not
+            decay.
 
     Example:
         >>> from kerasdecay.rules import Plateau
@@ -53,16 +55,32 @@ class Staged(Triggered[StagedState]):
         lowest = _checks.number("Staged", "min_learning_rate", self.min_learning_rate, at_least=0)
         object.__setattr__(self, "min_learning_rate", lowest)
 
-    def fired(self, state: StagedState, observation: Observation) -> StagedState:
+    def fired(self, state: StagedState, observation: Observation, seen: str) -> StagedState:
         """Enter the next stage, if there is one."""
-        seen, planned = state.inner.decision.reason, observation.planned
+        planned = self._planned(observation)
         if state.stage + 1 >= self.stages:
             return state.deciding("floor", f"{seen}; but stage {self.stages} is the last")
         stage = state.stage + 1
         rate = max(planned ** (stage + 1), self.min_learning_rate)
+        if not rate < planned * state.scale:
+            low = f"and the rate is at min_learning_rate {self.min_learning_rate:g}"
+            return state.deciding("floor", f"{seen}, {low}")
         state = dataclasses.replace(state, stage=stage, scale=rate / planned)
-        return state.deciding("reduce", f"{seen}: stage {stage + 1}, rate {rate:.4g}")
+        return self.obeying(state, "reduce", f"{seen}: stage {stage + 1}, rate {rate:.4g}")
 
     def held(self, state: StagedState, observation: Observation) -> StagedState:
         """Stay in the stage."""
-        return dataclasses.replace(state, decision=state.inner.decision)
+        self._planned(observation)
+        return state
+
+    @staticmethod
+    def _planned(observation: Observation) -> float:
+        if observation.planned >= 1:
+            raise _checks.invalid(
+                "Staged",
+                "learning_rate",
+                "below 1",
+                observation.planned,
+                "Powers of a rate >= 1 do not decay; let the rule itself reduce: rules=[…].",
+            )
+        return observation.planned

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, Self, TypeVar
 
 from kerasdecay import _checks
-from kerasdecay.rules.base import Observation, Rule, RuleState
+from kerasdecay.rules.base import Decision, Observation, Rule, RuleState
+from kerasdecay.rules.reduction import cause
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,24 +27,26 @@ class Triggered(Rule[State], Generic[State]):
     """A rule that another rule sets off: whatever that asks of a rule, this asks too.
 
     Args:
-        trigger: Any rule; its reductions set this one off, and its own scale is ignored.
+        trigger: A rule that reduces; its reductions set this one off, and its own scale is ignored.
+
+    Raises:
+        ValueError: If the trigger is no rule, or one that never reduces: an `AdaptiveKnee`.
     """
 
     trigger: Rule[Any]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.trigger, Rule):
-            raise _checks.invalid(
-                type(self).__name__, "trigger", "a rule, such as Plateau('val_loss')", self.trigger
-            )
+        if not isinstance(self.trigger, Rule) or self.trigger.way_down is not None:
+            allowed = "a rule that reduces, such as Plateau('val_loss')"
+            raise _checks.invalid(type(self).__name__, "trigger", allowed, self.trigger)
 
     @abc.abstractmethod
-    def fired(self, state: State, observation: Observation) -> State:
-        """Return the state after the trigger has gone off."""
+    def fired(self, state: State, observation: Observation, seen: str) -> State:
+        """Return the state after the trigger has gone off, for what it has `seen`."""
 
     @abc.abstractmethod
     def held(self, state: State, observation: Observation) -> State:
-        """Return the state after an epoch in which it has not."""
+        """Return the state, the trigger's decision inside, after an epoch in which it has not."""
 
     def initial_state(self) -> State:
         """Return the state before any observation."""
@@ -57,9 +60,12 @@ class Triggered(Rule[State], Generic[State]):
     def advance(self, state: State, observation: Observation) -> State:
         """Return the state after one more epoch."""
         inner = self.trigger.advance(state.inner, observation)
-        state = dataclasses.replace(state, inner=inner)
+        decision, seen = inner.decision, cause(inner.decision.reason)
+        if decision.changes_rate:  # what the trigger would have done about the rate is not done
+            decision = Decision("wait", seen)
+        state = dataclasses.replace(state, inner=inner, decision=decision)
         if inner.decision.kind == "reduce":
-            return self.fired(state, observation)
+            return self.fired(state, observation, seen)
         return self.held(state, observation)
 
     def directed(self, find: Callable[[str], str | None]) -> Self:
@@ -85,3 +91,15 @@ class Triggered(Rule[State], Generic[State]):
     def needs_batch_losses(self) -> bool:
         """The trigger's."""
         return self.trigger.needs_batch_losses
+
+    @property
+    def restores_best_weights(self) -> bool:
+        """The trigger's."""
+        return self.trigger.restores_best_weights
+
+    @staticmethod
+    def obeying(state: State, kind: str, reason: str) -> State:
+        """Return the state with a decision at which the trigger's wish for the weights is heard."""
+        restore = state.inner.decision.restore_best
+        reason += ", best weights restored" * restore
+        return state.deciding(kind, reason, restore_best=restore)

@@ -27,9 +27,9 @@ class WeightNorm(Rule[WeightNormState]):
 
     With n = Σw² over the trainable kernels after each epoch, a bounce is
     (nₜ − nₜ₋₁)(nₜ₋₁ − nₜ₋₂) < 0: the norm has turned. The first bounce (a minimum) arms the rule,
-    the second reduces the rate and disarms it. One more reduction comes late in the run. Where
-    nothing pulls the weights back, such as weight decay, the norm need not bounce, and only the
-    late reduction is left.
+    the second reduces the rate and disarms it. One more reduction comes late in the run, though
+    before its last epoch. Where nothing pulls the weights back, such as weight decay, the norm need
+    not bounce, and only the late reduction is left.
 
     Args:
         factor: γ in (0, 1): new rate = rate × γ.
@@ -81,33 +81,47 @@ class WeightNorm(Rule[WeightNormState]):
             return state.deciding("absent", "weight_norm was not measured: does not count")
         if not math.isfinite(norm):
             return state.deciding("nonfinite", f"weight_norm is {norm:g}: does not count")
-        last, before_last = state.last, state.before_last
-        state = dataclasses.replace(state, last=norm, before_last=last)
-        if self._is_late(state, observation):
-            state = dataclasses.replace(state, decayed_late=True)
-            return self._reduce(state, observation, f"{self.last_decay:.0%} of the horizon is done")
-        if last is None or before_last is None:
-            return state.deciding("wait", f"weight_norm {norm:.6g}: too few to see a bounce")
-        if (norm - last) * (last - before_last) >= 0:
-            armed = ", armed" if state.armed else ""
-            return state.deciding("wait", f"weight_norm {norm:.6g} has not bounced{armed}")
-        seen = f"weight_norm turned at {last:.6g}"
-        if state.armed:
-            state = dataclasses.replace(state, armed=False)
-            return self._reduce(state, observation, f"{seen}, its second bounce")
-        return dataclasses.replace(state, armed=True).deciding("wait", f"{seen}: armed")
+        before_last, last, was_armed = state.before_last, state.last, state.armed
+        bounced, late = _turned(before_last, last, norm), self._is_late(state, observation)
+        state = dataclasses.replace(
+            state,
+            last=float(norm),
+            before_last=last,
+            armed=was_armed != bounced,
+            decayed_late=state.decayed_late or late,
+        )
+        if bounced:
+            seen = f"weight_norm turned at {last:.6g}" + (", its second bounce" * was_armed)
+        elif before_last is None:
+            seen = f"weight_norm {norm:.6g}: too few to see a bounce"
+        else:
+            seen = f"weight_norm {norm:.6g} has not bounced"
+        if late:
+            seen += f"; {observation.epoch + 1} of {observation.epochs} epochs are done"
+        due = int(bounced and was_armed) + int(late)
+        if due == 0:
+            return state.deciding("wait", seen + (", armed" * state.armed))
+        return self._reduce(state, observation, self.factor**due, seen)
 
     def _is_late(self, state: WeightNormState, observation: Observation) -> bool:
         if self.last_decay is None or observation.epochs is None or state.decayed_late:
             return False
-        return observation.epoch + 1 >= self.last_decay * observation.epochs
+        done, epochs = observation.epoch + 1, observation.epochs
+        # The tiny part keeps what binary fractions miss (0.07 × 100 = 7.000…1) whole.
+        return min(self.last_decay * epochs - 1e-9, epochs - 1) <= done < epochs
 
     def _reduce(
-        self, state: WeightNormState, observation: Observation, seen: str
+        self, state: WeightNormState, observation: Observation, factor: float, seen: str
     ) -> WeightNormState:
-        rate = observation.learning_rate
-        change = reduction(rate, self.factor, self.min_lr)
+        change = reduction(observation.learning_rate, factor, self.min_lr)
         if change == 1.0:
             return state.deciding("floor", f"{seen}, and the rate is at min_lr {self.min_lr:g}")
         state = dataclasses.replace(state, scale=state.scale * change)
         return state.deciding("reduce", f"{seen}: rate × {change:.4g}")
+
+
+def _turned(before_last: float | None, last: float | None, norm: float) -> bool:
+    """Whether the norm has risen and now falls, or the other way round."""
+    if before_last is None or last is None:
+        return False
+    return before_last < last > norm or before_last > last < norm

@@ -1,4 +1,4 @@
-"""Train several decays on equal terms, and keep what happened as data.
+"""Train several decays on equal terms, find a learning rate, and keep what happened as data.
 
 Nothing here loads a framework before the first training: finished runs are read, tabulated and
 plotted without one.
@@ -6,7 +6,17 @@ plotted without one.
 
 from kerasdecay.study.compare import compare
 from kerasdecay.study.comparison import Comparison
+from kerasdecay.study.finder import find_learning_rate
+from kerasdecay.study.learning_rate_range import LearningRateRange
 from kerasdecay.study.runs import OutputError, Run
 from kerasdecay.study.steadiness import steadiness
 
-__all__ = ["Comparison", "OutputError", "Run", "compare", "steadiness"]
+__all__ = [
+    "Comparison",
+    "LearningRateRange",
+    "OutputError",
+    "Run",
+    "compare",
+    "find_learning_rate",
+    "steadiness",
+]

@@ -39,11 +39,12 @@ def find_learning_rate(
     when a loss is not finite, or when the smoothed loss is greater than b + (divergence − 1) · |b|,
     b the lowest so far: for a positive loss, divergence · b.
 
-    Afterwards the model, its optimizer and the random generators are as before, bit for bit, also
-    after an error or Ctrl-C; a training that follows is the one that would have been without the
-    test (`kerasdecay.study.snapshot.unchanged` says what that covers). What the data remember is
-    theirs: a generator has been read from, and a `tf.data.Dataset` that shuffles anew in each
-    iteration has begun one. Make such data again for the training.
+    A decay that an interrupted training left in the optimizer (see `kerasdecay.release`) is taken
+    out first. Afterwards the model, its optimizer and the random generators are as before, bit for
+    bit, also after an error or Ctrl-C; a training that follows is the one that would have been
+    without the test (`kerasdecay.study.snapshot.unchanged` says what that covers). What the data
+    remember is theirs: a generator has been read from, and a `tf.data.Dataset` that shuffles anew
+    in each iteration has begun one. Make such data again for the training.
 
     Args:
         model: A compiled, built model, whose optimizer has a number as its learning rate. Where it
@@ -80,7 +81,7 @@ def find_learning_rate(
         >>> 0.01 < result.steepest < 1
         True
     """
-    from kerasdecay.callbacks import optimizers
+    from kerasdecay.callbacks import optimizers, release
     from kerasdecay.study.batches import batches
     from kerasdecay.study.snapshot import unchanged
 
@@ -91,6 +92,7 @@ def find_learning_rate(
     divergence = number(_OWNER, "divergence", divergence, above=1)
     progress = Progress(verbose, steps)
     _check_model(model)
+    release(model)
     optimizers.check_settable(model)
     rows = batches(_OWNER, data, batch_size, integer(_OWNER, "seed", seed, at_least=0))
 

@@ -127,7 +127,8 @@ def _torch_state(model: keras.Model) -> Callable[[], None]:
         for module in modules.values()
         for buffer in module.buffers(recurse=False)
     ]
-    gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
+    parameters = [variable.value for variable in model.trainable_variables]
+    gradients = [(parameter, parameter.grad) for parameter in parameters]
 
     def restore() -> None:
         for module, training in flags:

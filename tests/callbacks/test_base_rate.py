@@ -63,7 +63,9 @@ def test_another_model_is_not_taken_for_the_one_before() -> None:
     assert history["learning_rate"] == [0.25, 0.0625]
 
 
-def test_an_optimizer_that_has_trained_gets_one_warning_that_says_what_its_rate_is_taken_for() -> None:
+def test_an_optimizer_that_has_trained_gets_one_warning_that_says_what_its_rate_is_taken_for() -> (
+    None
+):
     model = odometer(0.25)
     fit(model)
     with warned_once("its present learning_rate, 0.25, is taken for the initial", "pass initial"):

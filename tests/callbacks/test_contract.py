@@ -25,15 +25,19 @@ from tiny import (
 )
 
 from kerasdecay import (
+    AdaptiveKneeDecay,
     CosineDecay,
+    GreedyDecay,
     LearningRateDecay,
     LinearDecay,
+    LossSlopeDecay,
     OneCycleDecay,
     PlateauDecay,
     PowerStepDecay,
     StepDecay,
     WarmupDecay,
     WarmupStableDecay,
+    WeightNormDecay,
 )
 from kerasdecay.callbacks.base import DecayCallback
 from kerasdecay.rules import Plateau
@@ -109,13 +113,37 @@ FAMILY: dict[str, tuple[Callable[..., DecayCallback], list[float]]] = {
         [0.1 + 0.4 * 3 / 11, 0.1 + 0.4 * 7 / 11, 0.5]
         + [0.5 + (1e-5 - 0.5) * share for share in (4 / 12, 8 / 12, 1)],
     ),
+    "GreedyDecay": (
+        lambda **given: GreedyDecay("val_loss", 0.5, patience=0, **given),
+        # Better, better (at max_lr 1), worse, worse, better.
+        [0.5, 1.0, 1.0, 0.5, 0.25, 0.5],
+    ),
+    "WeightNormDecay": (
+        lambda **given: WeightNormDecay(last_decay=0.5, **given),
+        # The one weight only grows: no bounce, but the late reduction after half of the epochs.
+        [0.5, 0.5, 0.5, 0.05, 0.05, 0.05],
+    ),
+    "LossSlopeDecay": (
+        lambda **given: LossSlopeDecay(min_losses=20, schedule=PowerStep(stages=2), **given),
+        # The loss falls at every batch: nothing to reduce.
+        [0.5, 0.5, 0.5, 0.25, 0.25, 0.25],
+    ),
+    "AdaptiveKneeDecay": (
+        lambda **given: AdaptiveKneeDecay(
+            Plateau("val_loss", patience=1), min_hold=0.5, update="batch", **given
+        ),
+        # No improvement in epoch 2, after which half is over: down to 0 in twelve batches.
+        [0.5, 0.5, 0.5, 0.5 * 9 / 12, 0.5 * 5 / 12, 0.5 / 12],
+    ),
     "WarmupStableDecay": (
         lambda **given: WarmupStableDecay(decay=2, curve="linear", **given),
         [0.5, 0.5, 0.5, 0.5, 0.5 * 5 / 8, 0.5 / 8],
     ),
 }
 each = pytest.mark.parametrize("name", FAMILY)
-with_rules = [name for name in FAMILY if getattr(FAMILY[name][0](), "rules", ())]
+watching = [
+    name for name in FAMILY if any(rule.watched == "val_loss" for rule in FAMILY[name][0]().rules)
+]
 
 
 def train(decay: DecayCallback, model: keras.Model | None = None, **fitting: Any) -> list[float]:
@@ -127,7 +155,9 @@ def test_every_callback_has_a_row() -> None:
     import kerasdecay.callbacks as home
 
     public = [getattr(home, name) for name in home.__all__]
-    decays = {one.__name__ for one in public if inspect.isclass(one) and issubclass(one, DecayCallback)}
+    decays = {
+        one.__name__ for one in public if inspect.isclass(one) and issubclass(one, DecayCallback)
+    }
     assert decays == {type(make()).__name__ for make, _ in FAMILY.values()}
 
 
@@ -192,13 +222,14 @@ def test_a_training_that_was_killed_goes_on_with_the_same_rates(name: str, tmp_p
     assert train(make(state_path=path), model, initial_epoch=3) == expected[3:]
 
 
-@pytest.mark.parametrize("name", with_rules)
+@pytest.mark.parametrize("name", watching)
 def test_a_metric_that_is_missing_changes_nothing(name: str) -> None:
     make, _ = FAMILY[name]
     decay = make()
     with pytest.warns(UserWarning, match="'val_loss', which is not in the logs"):
-        fit(odometer(), [decay], EPOCHS)
-    assert decay.events == []
+        rates = fit(odometer(), [decay], EPOCHS)["learning_rate"]
+    assert not any(event.kind in ("reduce", "raise") for event in decay.events)
+    assert rates[0] == FAMILY[name][1][0]
 
 
 @each

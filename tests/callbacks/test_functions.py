@@ -99,7 +99,9 @@ def test_what_is_neither_schedule_nor_function_is_refused(schedule: Any) -> None
 
 
 def test_a_schedule_of_keras_is_refused_because_it_counts_steps() -> None:
-    with pytest.raises(ValueError, match=r"ExponentialDecay\(…\), Keras' own, a function of the step"):
+    with pytest.raises(
+        ValueError, match=r"ExponentialDecay\(…\), Keras' own, a function of the step"
+    ):
         LearningRateDecay(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5))
 
 

@@ -56,7 +56,7 @@ def test_the_arguments_are_those_of_reduce_lr_on_plateau_in_the_same_order() -> 
     assert named(PlateauDecay) == named(keras.callbacks.ReduceLROnPlateau)
 
 
-# Steps of a 64th are exact in single precision and tie with a min_delta of 1/64; the others are any.
+# Steps of a 64th are exact in single precision and tie with a min_delta of 1/64.
 metric = st.one_of(
     st.integers(-64, 64).map(lambda value: value / 64),
     st.floats(-1024, 1024, width=32, allow_subnormal=False),

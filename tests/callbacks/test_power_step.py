@@ -52,7 +52,13 @@ def test_remainder_last_gives_what_is_left_over_to_the_last_stage(epochs: int) -
 
 def test_remainder_new_stage_in_a_training() -> None:
     decay = PowerStepDecay(0.5, remainder="new_stage")
-    assert fit(odometer(), [decay], epochs=5)["learning_rate"] == [0.5, 0.25, 0.125, 0.0625, 0.03125]
+    assert fit(odometer(), [decay], epochs=5)["learning_rate"] == [
+        0.5,
+        0.25,
+        0.125,
+        0.0625,
+        0.03125,
+    ]
 
 
 def test_the_horizon_given_stands_against_fits() -> None:

@@ -11,8 +11,8 @@ from kerasdecay.schedules import Constant, PowerStep
 
 pytestmark = pytest.mark.any_backend
 
-# Two epochs of warmup over four batches each: n + 1 eighths of 0.5. Then four epochs for two stages,
-# 0.5 and 0.25. The metric worsens in the warmup, falls in epochs 2 and 3, and then stands still.
+# Two epochs of warmup over four batches each: n + 1 eighths of 0.5. Then four epochs for two
+# stages, 0.5 and 0.25. The metric worsens in the warmup, falls in epochs 2 and 3, and stands still.
 SCRIPT = [1.0, 9.0, 5.0, 4.0, 4.0, 4.0]
 WARMING = [0.5 * (n + 1) / 8 for n in range(8)]
 BATCHES = [*WARMING, *[0.5] * 8, *[0.25] * 4, *[0.125] * 4]

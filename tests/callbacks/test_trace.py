@@ -73,7 +73,13 @@ def test_every_epoch_has_its_decision_and_reason_and_only_some_are_events() -> N
     values: list[Any] = [1.0, 1.0, None, 1.0, math.nan]
     fit(odometer(), [Scripted(val_loss=values), decay], epochs=5)
     decisions = [(event.epoch, event.kind) for event in decay.trace.decisions]
-    assert decisions == [(0, "improve"), (1, "wait"), (2, "absent"), (3, "reduce"), (4, "nonfinite")]
+    assert decisions == [
+        (0, "improve"),
+        (1, "wait"),
+        (2, "absent"),
+        (3, "reduce"),
+        (4, "nonfinite"),
+    ]
     assert [str(event) for event in decay.events] == [
         "epoch 4: val_loss 1 has not improved on 1 by 0.0001 for 2 epochs: rate × 0.5",
         "epoch 5: val_loss is nan, which counts as no improvement, for 1 epoch of 2",
@@ -90,5 +96,5 @@ def test_an_event_tells_the_rates_before_and_after() -> None:
     decay = PlateauDecay("val_loss", factor=0.5, patience=1, schedule=PowerStep(0.5, stages=2))
     fit(odometer(), [Scripted(val_loss=[1.0] * 4), decay], epochs=4)
     changes = [(event.before, event.after) for event in decay.events]
-    # The scale falls after epochs 1, 2 and 3; the stage falls from 0.5 to 0.25 between epochs 1 and 2.
+    # The scale falls after epochs 1, 2 and 3; the stage, from 0.5 to 0.25, between 1 and 2.
     np.testing.assert_allclose(changes, [(0.5, 0.25), (0.125, 0.0625), (0.0625, 0.03125)])

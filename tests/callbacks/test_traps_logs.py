@@ -54,7 +54,9 @@ def test_a_missing_training_metric_is_named_after_the_first_epoch() -> None:
     seen: list[int] = []
     with warned_once("watch 'accuracy'"):
         decay = PlateauDecay("accuracy", patience=1)
-        watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+        watcher = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: seen.append(epoch)
+        )
         fit(odometer(), [decay, watcher], epochs=3)
     assert seen == [0, 1, 2]
     assert decay.events == []
@@ -63,9 +65,7 @@ def test_a_missing_training_metric_is_named_after_the_first_epoch() -> None:
 def test_validation_freq_2_counts_only_the_epochs_that_validate() -> None:
     decay = PlateauDecay("val_loss", factor=0.5, patience=1, mode="max")
     with no_warning():
-        history = fit(
-            odometer(), [decay], epochs=6, validation_data=(X, Y), validation_freq=2
-        )
+        history = fit(odometer(), [decay], epochs=6, validation_data=(X, Y), validation_freq=2)
     # val_loss falls, so with mode="max" every validation after the first is no improvement.
     assert [event.epoch for event in decay.events] == [3, 5]
     assert history["learning_rate"] == [0.5, 0.5, 0.5, 0.5, 0.25, 0.25]

@@ -219,7 +219,7 @@ def test_what_torch_holds_on_its_own_is_put_back():
         assert not torch.equal(wrapped.module.running_mean, means)
     assert torch.equal(wrapped.module.running_mean, means)
     assert not wrapped.module.training
-    assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(variable.value.grad is None for variable in model.trainable_variables)
 
 
 def test_contents_stay_the_same_objects():

@@ -1,0 +1,253 @@
+"""LossSlopeDecay: the loss of every batch out of Keras' running mean, and the one hook it takes."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import json
+import pickle
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import pytest
+from keras.src.utils import python_utils
+from tiny import BATCH, ON_TORCH, STEPS, Kill, fit, fit_until_killed, near, new_odometer, odometer
+
+import kerasdecay.callbacks
+from kerasdecay import AdaptiveKneeDecay, LearningRateDecay, LossSlopeDecay, PowerStepDecay
+from kerasdecay.callbacks.base import DecayCallback
+from kerasdecay.callbacks.batch_losses import BatchLosses
+from kerasdecay.rules import LossSlope, Observation, Plateau, Rule, RuleState
+from kerasdecay.schedules import Constant
+
+pytestmark = pytest.mark.any_backend
+
+
+@dataclasses.dataclass(frozen=True)
+class Listening(Rule[RuleState]):
+    """A rule that asks for the losses of all batches and keeps them."""
+
+    heard: ClassVar[list[tuple[float, ...]]] = []
+
+    @property
+    def watched(self) -> str:
+        return "loss"
+
+    @property
+    def needs_batch_losses(self) -> bool:
+        return True
+
+    def advance(self, state: RuleState, observation: Observation) -> RuleState:
+        self.heard.append(observation.losses)
+        return state.deciding("wait", "listening")
+
+
+def listen(epochs: int, model: Any, **fitting: Any) -> list[tuple[float, ...]]:
+    Listening.heard.clear()
+    decay = LearningRateDecay(Constant(), rules=[Listening()])
+    fit(model, [decay], epochs, **fitting)
+    return list(Listening.heard)
+
+
+ROWS = 40
+_RANDOM = np.random.default_rng(11)
+DATA_X = _RANDOM.normal(size=(ROWS, 1)).astype("float32")
+DATA_Y = (3.0 * DATA_X + _RANDOM.normal(size=(ROWS, 1))).astype("float32")
+
+
+def line(**compiling: Any) -> keras.Model:
+    """Return y = w x, from w = 0, trained by SGD at 0.1 on the squared error."""
+    model = new_odometer()
+    model.compile(keras.optimizers.SGD(0.1), loss="mse", **compiling)
+    return model
+
+
+def computed(epochs: int, batch: int) -> list[list[float]]:
+    """Return the loss of each batch of that training, by NumPy alone."""
+    w, losses = 0.0, []
+    x, y = DATA_X[:, 0].astype("float64"), DATA_Y[:, 0].astype("float64")
+    for _ in range(epochs):
+        losses.append([])
+        for begin in range(0, ROWS, batch):
+            part = slice(begin, begin + batch)
+            error = w * x[part] - y[part]
+            losses[-1].append(float(np.mean(error**2)))
+            w -= 0.1 * float(np.mean(2 * error * x[part]))
+    return losses
+
+
+def on_the_line(batch: int) -> dict[str, Any]:
+    return {"x": DATA_X, "y": DATA_Y, "batch_size": batch, "shuffle": False}
+
+
+@pytest.mark.parametrize("batch", [4, 10, 40])
+def test_the_losses_are_those_of_each_batch(batch: int) -> None:
+    found, expected = listen(3, line(), **on_the_line(batch)), computed(3, batch)
+    assert [len(epoch) for epoch in found] == [ROWS // batch] * 3
+    for one, other in zip(found, expected, strict=True):
+        assert one == near(other, rel=2e-5)
+
+
+def test_a_smaller_last_batch_comes_out_nearer_to_the_mean() -> None:
+    (found,), (expected,) = listen(1, line(), **on_the_line(16)), computed(1, 16)  # 16, 16 and 8
+    assert found[:2] == near(expected[:2])
+    low, high = sorted([np.mean(expected[:2]), expected[2]])
+    assert low < found[2] < high
+
+
+@pytest.mark.skipif(ON_TORCH, reason="Keras on torch takes one step a call")
+@pytest.mark.parametrize("steps", [2, 4])
+def test_several_steps_a_call_give_their_mean(steps: int) -> None:
+    found = listen(2, line(steps_per_execution=steps), **on_the_line(4))
+    for one, losses in zip(found, computed(2, 4), strict=True):
+        # Of ten steps, four a call leave two for the last.
+        blocks = [losses[begin : begin + steps] for begin in range(0, 10, steps)]
+        assert one == near([float(np.mean(block)) for block in blocks], rel=2e-5)
+
+
+def test_the_running_mean_is_undone_though_batches_are_skipped_over() -> None:
+    losses = BatchLosses()
+    for batch, mean in [(3, 2.0), (7, 3.0), (11, 3.2)]:
+        losses.note(batch, mean, 10)
+    assert losses.take() == pytest.approx((2.0, 4.0, 4.0))
+    assert losses.take() == ()
+
+
+def test_what_an_interrupted_epoch_left_behind_does_not_enter_the_next_training() -> None:
+    decay = LearningRateDecay(Constant(), rules=[Listening()])
+    fit_until_killed(line(), [decay, Kill(0, 2)], 1, **on_the_line(4))
+    Listening.heard.clear()
+    fit(line(), [decay], 1, **on_the_line(4))
+    assert Listening.heard[0] == near(computed(1, 4)[0], rel=2e-5)
+
+
+def test_a_step_that_tells_no_loss_is_none() -> None:
+    decay = LossSlopeDecay()
+    for logs in (None, {}, {"accuracy": 0.5}):
+        decay.on_train_batch_end(0, logs)
+    assert decay._batch_losses.take() == ()
+
+
+# ------------------------------------------------------------------------------------ the hook
+
+
+def family() -> list[DecayCallback]:
+    made = []
+    for name in kerasdecay.callbacks.__all__:
+        kind = getattr(kerasdecay.callbacks, name)
+        if inspect.isclass(kind) and issubclass(kind, DecayCallback):
+            first = {"LearningRateDecay": (Constant(),), "WarmupDecay": (1,)}.get(name, ())
+            made.append(kind(*first))
+    return made
+
+
+def test_only_this_decay_ends_keras_asynchronous_logging() -> None:
+    hooks = ("on_train_batch_end", "on_batch_end", "on_test_batch_end", "on_predict_batch_end")
+    taken = {
+        type(decay).__name__
+        for decay in family()
+        for hook in hooks
+        if not python_utils.is_default(getattr(decay, hook))
+    }
+    assert taken == {"LossSlopeDecay"}
+    assert not python_utils.is_default(AdaptiveKneeDecay(LossSlope()).on_train_batch_end)
+    assert not python_utils.is_default(
+        PowerStepDecay(rules=[Plateau(), LossSlope()]).on_train_batch_end
+    )
+    if keras.src.backend.IS_THREAD_SAFE:
+        asynchronous = {
+            type(decay).__name__: keras.callbacks.CallbackList([decay])._async_train
+            for decay in family()
+        }
+        assert [name for name, value in asynchronous.items() if not value] == ["LossSlopeDecay"]
+
+
+@pytest.mark.parametrize(
+    "twin_of", [copy.deepcopy, lambda decay: pickle.loads(pickle.dumps(decay))]
+)
+def test_the_hook_of_a_copy_is_the_copys(twin_of: Any) -> None:
+    decay = LossSlopeDecay()
+    twin = twin_of(decay)
+    assert not python_utils.is_default(twin.on_train_batch_end)
+    assert twin.on_train_batch_end.__self__ is twin
+    assert decay.on_train_batch_end.__self__ is decay
+    twin.on_train_batch_end(0, {"loss": 3.0})
+    assert decay._batch_losses.take() == ()
+    assert twin._batch_losses.take() == (3.0,)
+
+
+def test_a_copy_trains_alike() -> None:
+    decay = LearningRateDecay(Constant(), rules=[Listening()])
+    twin = pickle.loads(pickle.dumps(copy.deepcopy(decay)))
+    heard = []
+    for one in (decay, twin):
+        Listening.heard.clear()
+        fit(line(), [one], 2, **on_the_line(10))
+        heard.append(list(Listening.heard))
+    assert heard[0] == heard[1]
+    assert len(heard[0]) == 2
+
+
+# -------------------------------------------------------------------------------- in a training
+
+
+def constant_loss(true: Any, prediction: Any) -> Any:
+    """A loss that is its target, whatever is predicted: noise about a level."""
+    return true + 0.0 * prediction
+
+
+LEVEL_Y = np.random.default_rng(4).normal(size=(ROWS, 1)).astype("float32") + 5.0
+
+
+def test_a_level_loss_is_reduced_and_a_falling_one_is_not() -> None:
+    model = new_odometer()
+    model.compile(keras.optimizers.SGD(0.5), loss=constant_loss)
+    # Ten batches an epoch: after epochs 2 and 5 there are 30 losses since the last reduction.
+    data = {"x": np.ones((ROWS, 1), "float32"), "y": LEVEL_Y, "batch_size": 4, "shuffle": False}
+    decay = LossSlopeDecay(factor=0.5, min_losses=25, p_value=1e-4)
+    history = fit(model, [decay], 7, **data)
+    assert history["learning_rate"] == near([0.5] * 3 + [0.25] * 3 + [0.125])
+    assert [(event.epoch, event.kind) for event in decay.events] == [(2, "reduce"), (5, "reduce")]
+    assert "loss has not fallen over 15 batches (p = " in decay.events[0].reason
+
+    falls = LossSlopeDecay(factor=0.5, min_losses=20, p_value=1e-4)
+    assert fit(odometer(), [falls], 8)["learning_rate"] == near([0.5] * 8)
+    assert falls.events == []
+    assert "loss falls by 0.5 a batch" in falls.trace.decisions[-1].reason
+
+
+def test_losses_of_the_warmup_do_not_count() -> None:
+    decay = LossSlopeDecay(min_losses=20, warmup=2)
+    fit(odometer(), [decay], 4)
+    reasons = [event.reason for event in decay.trace.decisions]
+    assert reasons == [f"{count} of 20 losses for a test" for count in (STEPS, 2 * STEPS)]
+
+
+def test_a_loss_that_is_no_number_is_told_and_ends_nothing() -> None:
+    target = DATA_Y.copy()
+    target[BATCH] = np.nan  # in the second batch; all weights are NaN from there on
+    decay = LossSlopeDecay(min_losses=20)
+    data = {"x": DATA_X, "y": target, "batch_size": BATCH, "shuffle": False}
+    history = fit(line(), [decay], 3, **data)
+    assert history["learning_rate"] == near([0.1] * 3)
+    assert [event.kind for event in decay.events] == ["nonfinite"] * 3
+    assert decay.events[0].reason.startswith("loss is nan: 3 of 4 losses are not finite")
+
+
+def test_as_the_trigger_of_another_rule_it_is_fed_too() -> None:
+    model = new_odometer()
+    model.compile(keras.optimizers.SGD(0.5), loss=constant_loss)
+    data = {"x": np.ones((ROWS, 1), "float32"), "y": LEVEL_Y, "batch_size": 4, "shuffle": False}
+    trigger = LossSlope(min_losses=25, p_value=1e-4)
+    decay = PowerStepDecay(advance_on=trigger)
+    rates = fit(model, [decay], 7, **data)["learning_rate"]
+    assert rates == near([0.5] * 3 + [0.25] * 3 + [0.125])
+
+
+def test_the_configuration_is_plain_data() -> None:
+    decay = LossSlopeDecay(0.5, min_losses=30, schedule=Constant(0.1))
+    twin = LossSlopeDecay.from_config(json.loads(json.dumps(decay.get_config())))
+    assert twin.rules == (LossSlope(0.5, min_losses=30),)
+    assert not python_utils.is_default(twin.on_train_batch_end)
