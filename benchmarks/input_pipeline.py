@@ -34,8 +34,9 @@ from cifar10_alexnet import use_xla
 from rich.console import Console
 from rich.table import Table
 
+from kerasdecay._files import write_atomically
 from kerasdecay.study.environment import device_name, environment
-from kerasdecay.study.storage import to_json, write_atomically
+from kerasdecay.study.storage import to_json
 
 SIDE = 227
 HOST, MODEL = "on the host (tf.data)", "in the model"

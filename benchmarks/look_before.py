@@ -19,9 +19,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from kerasdecay._files import write_atomically
 from kerasdecay.schedules import FAMILY, simulate, warmup
 from kerasdecay.study.environment import environment
-from kerasdecay.study.storage import to_json, write_atomically
+from kerasdecay.study.storage import to_json
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CLI = "import sys; from kerasdecay.cli import main; sys.exit(main(sys.argv[1:]))"

@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 import pathlib
-import tempfile
 import warnings
 from collections.abc import Mapping
 from typing import Any
+
+from kerasdecay._files import write_atomically
 
 SCHEMA = 1
 _FORMAT = "kerasdecay state"
@@ -97,17 +98,7 @@ class StateFile:
             }
         entry = {"base_rates": dict(base_rates), "states": dict(states)}
         self._content["entries"][str(epoch)] = entry
-        text = json.dumps(self._content, indent=1, allow_nan=False)
-        handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self._path)
-        except BaseException:
-            pathlib.Path(temporary).unlink(missing_ok=True)
-            raise
+        write_atomically(self._path, json.dumps(self._content, indent=1, allow_nan=False))
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -142,7 +142,7 @@ def _write_files(
         kind = pathlib.PurePath(options.png).suffix.lstrip(".") or "png"
         contents[options.png] = picture(curves_figure(rates, options.epochs), kind)
     if contents:
-        from kerasdecay.study.storage import write_atomically
+        from kerasdecay._files import write_atomically
 
         for path, content in contents.items():
             try:

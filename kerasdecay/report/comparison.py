@@ -13,8 +13,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from kerasdecay._files import write_atomically
 from kerasdecay.report import figures
-from kerasdecay.study.storage import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from kerasdecay._files import write_atomically
 from kerasdecay.study.runs import OutputError, Run, read_run, run_files
 from kerasdecay.study.steadiness import steadiness
-from kerasdecay.study.storage import to_json, write_atomically
+from kerasdecay.study.storage import to_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from kerasdecay.study.storage import decode_number, encode, to_json, write_atomically
+from kerasdecay._files import write_atomically
+from kerasdecay.study.storage import decode_number, encode, to_json
 
 SCHEMA = 1
 FOLDER = "runs"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 _FLAT_LIST = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]")
@@ -66,24 +64,3 @@ def to_json(value: Any) -> str:
     text = json.dumps(encode(value), indent=2, ensure_ascii=False, allow_nan=False)
     # No string of JSON text holds a line break, so these brackets are those of lists.
     return _FLAT_LIST.sub(lambda match: f"[{_BREAK.sub(' ', match[1])}]", text) + "\n"
-
-
-def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> Path:
-    """Write a file so that a reader, or a crash, sees the old one or the new one, never a part.
-
-    Folders on the way are created. The content goes to a hidden file beside the target, which
-    then takes its name.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
