@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import math
 import os
-import warnings
 from collections.abc import Iterable
-from typing import Any, Self, TypedDict, get_args, get_type_hints
+from typing import Any, Self
 
 import keras
 
@@ -17,35 +15,16 @@ from kerasdecay._reporter import reporter
 from kerasdecay.callbacks import compiled, metrics, optimizers, plans, updates
 from kerasdecay.callbacks.base_rates import BaseRates
 from kerasdecay.callbacks.batch_losses import BatchLosses
-from kerasdecay.callbacks.channel import Channel
+from kerasdecay.callbacks.beginning import begin
+from kerasdecay.callbacks.best_weights import BestWeights
+from kerasdecay.callbacks.options import checked_rules, spelt_out
 from kerasdecay.callbacks.run import Run
 from kerasdecay.callbacks.state_file import StateFile
-from kerasdecay.callbacks.trace import Event, Setup, Trace
+from kerasdecay.callbacks.trace import Event, Trace
 from kerasdecay.rules import Rule
 from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.schedules import warmup as warmed_up
 from kerasdecay.schedules.duration import Duration
-
-
-class RunOptions(TypedDict, total=False):
-    """What every decay callback takes of a training; see `LearningRateDecay`."""
-
-    epochs: int | None
-    update: str
-    state_path: str | os.PathLike[str] | None
-
-
-class Options(RunOptions, total=False):
-    """What a decay callback takes besides its own arguments; see `LearningRateDecay`."""
-
-    warmup: Duration | None
-    rules: Iterable[Rule[Any]]
-    verbose: int
-
-
-def with_rule(rule: Rule[Any], options: Options) -> Options:
-    """Return the options with a callback's own rule before the user's."""
-    return {**options, "rules": (rule, *_checked_rules("rules", options.get("rules", ())))}
 
 
 class DecayCallback(keras.callbacks.Callback):
@@ -67,12 +46,7 @@ class DecayCallback(keras.callbacks.Callback):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Spell the `**options` of a subclass out in its signature, for help and completion."""
         super().__init_subclass__(**kwargs)
-        own = list(inspect.signature(cls.__init__).parameters.values())[1:]
-        named = [one for one in own if one.kind is not inspect.Parameter.VAR_KEYWORD]
-        common = inspect.signature(DecayCallback.__init__).parameters
-        (options,) = get_args(get_type_hints(cls.__init__)["options"])
-        spelt_out = [one for name, one in common.items() if name in options.__annotations__]
-        cls.__signature__ = inspect.Signature([*named, *spelt_out])
+        cls.__signature__ = spelt_out(cls.__init__, DecayCallback.__init__)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the arguments as given, for `get_config`."""
@@ -106,7 +80,7 @@ class DecayCallback(keras.callbacks.Callback):
                 )
             schedule = warmed_up(schedule, warmup)
         self.schedule = schedule
-        self.rules = _checked_rules(owner, rules)
+        self.rules = checked_rules(owner, rules)
         if not isinstance(schedule, Schedule) and any(rule.way_down for rule in self.rules):
             raise plans.no_way_down()
         self.epochs = (
@@ -118,7 +92,7 @@ class DecayCallback(keras.callbacks.Callback):
         self.trace: Trace | None = None
         self._run: Run | None = None
         self._state_file: StateFile | None = None
-        self._best_weights: dict[int, list[Any]] = {}
+        self._best_weights = BestWeights(owner)
         self._watch = metrics.Watch(owner)
         self._directed = self.rules
         self._base_rates = BaseRates(owner)
@@ -137,7 +111,8 @@ class DecayCallback(keras.callbacks.Callback):
         """Find out, before the first step, whether this training can be done."""
         self._forget()
         self.trace = None
-        compiled.release(self.model)
+        if compiled.release(self.model):
+            self._base_rates.found_at(optimizers.leaves(self.model))
         optimizers.check_settable(self.model)
         if isinstance(self.schedule, Schedule):
             self.schedule.check(Moment.of(0, self._timeline()))
@@ -201,7 +176,8 @@ class DecayCallback(keras.callbacks.Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles carry the configuration and the record, not the model or the run."""
-        return {**self.__dict__, **_NOT_CARRIED, "_best_weights": {}}
+        emptied = {"_best_weights": BestWeights(type(self).__name__)}
+        return {**self.__dict__, **_NOT_CARRIED, **emptied}
 
     def _note_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         mean = (logs or {}).get("loss")
@@ -214,79 +190,39 @@ class DecayCallback(keras.callbacks.Callback):
         return Timeline(epochs, params.get("steps"), self.update.unit)
 
     def _start(self, epoch: int) -> Run:
-        timeline = self._timeline()
-        leaves = optimizers.leaves(self.model)
-        held = self._state_file.begin(epoch) if self._state_file is not None else None
-        schedule = self.schedule
-        bases: dict[str, float | None] = dict.fromkeys(leaves)
-        source = "given"
-        if not (isinstance(schedule, Schedule) and schedule.is_resolved):
-            bases, source = self._base_rates.find(
-                leaves, held[0] if held else {}, warn=isinstance(schedule, Schedule)
-            )
-        channels = []
-        for key, base in bases.items():
-            plan = plans.plan(schedule, base, timeline, self.update.every)
-            states = self._restored(key, held[1]) if held else None
-            channels.append(Channel(key, plan, self._directed, states))
-        setup = Setup(
+        run = begin(
             decay=type(self).__name__,
-            schedule=getattr(channels[0].plan, "schedule", schedule),
-            rules=self.rules,
-            update=str(self.update),
-            epochs=timeline.epochs,
-            steps_per_epoch=timeline.steps_per_epoch,
-            base_rates=bases,
-            base_source=source,
-            first_epoch=epoch,
+            schedule=self.schedule,
+            rules=self._directed,
+            update=self.update,
+            timeline=self._timeline(),
+            epoch=epoch,
+            leaves=optimizers.leaves(self.model),
+            base_rates=self._base_rates,
+            state_file=self._state_file,
         )
-        warming = schedule.warmup_updates(timeline) if isinstance(schedule, Schedule) else 0
-        run = Run(setup, self.update, channels, math.ceil(warming / timeline.updates_per_epoch))
         self.trace = run.trace
         if self.verbose:
             reporter().announce(self.trace)
         return run
 
-    def _restored(self, key: str, held: Any) -> tuple[Any, ...]:
-        found = held.get(key)
-        if not isinstance(found, list) or len(found) != len(self.rules):
-            raise ValueError(
-                f"kerasdecay: state_path={str(self.state_path)!r} holds no states of "
-                f"{len(self.rules)} rule(s) for {key}. Pass the file of this training, or delete "
-                "it to let the rules start afresh."
-            )
-        return tuple(
-            rule.state_from_data(data) for rule, data in zip(self.rules, found, strict=True)
-        )
-
     def _obey(self, event: Event, rule: int, model: Any) -> None:
         """Do what a decision of the rule with this index asks for besides the rate."""
-        if self.verbose and event.kind == "reduce":
+        if self.verbose and event.decision.changes_rate:
             reporter().announce_decision(event, self.trace)
         if event.decision.restore_best:
-            self._restore_best(rule, model)
+            self._best_weights.restore(rule, model)
         if event.decision.stop:
             model.stop_training = True
         if event.kind == "improve" and self.rules[rule].restores_best_weights:
-            self._best_weights[rule] = model.get_weights()
-
-    def _restore_best(self, rule: int, model: Any) -> None:
-        if rule in self._best_weights:
-            model.set_weights(self._best_weights[rule])
-            return
-        warnings.warn(
-            f"{type(self).__name__}: the weights of the best epoch cannot be restored, for this "
-            "training has not seen one: weights are not kept across a restart. The present ones "
-            "stay.",
-            stacklevel=2,
-        )
+            self._best_weights.keep(rule, model)
 
     def _forget(self) -> None:
         """Drop what belongs to one training; remember with which rates it left the optimizer."""
         if self._run is not None:
             self._base_rates.remember(self._run.channels)
         self._run = self._state_file = None
-        self._best_weights = {}
+        self._best_weights = BestWeights(type(self).__name__)
         self._batch_losses.take()  # of an epoch that was interrupted
 
     def _fingerprint(self) -> Any:
@@ -295,13 +231,3 @@ class DecayCallback(keras.callbacks.Callback):
 
 
 _NOT_CARRIED = {"_model": None, "_run": None, "_state_file": None}
-
-
-def _checked_rules(owner: str, rules: Any) -> tuple[Rule[Any], ...]:
-    rules = (rules,) if isinstance(rules, Rule) else tuple(rules)
-    for rule in rules:
-        if not isinstance(rule, Rule):
-            raise _checks.invalid(
-                owner, "rules", "kerasdecay rules, such as Plateau('val_loss')", rule
-            )
-    return rules

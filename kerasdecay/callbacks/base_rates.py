@@ -25,6 +25,12 @@ class BaseRates:
         """Note with which rates a training began, and with which it left the optimizers."""
         self._left = {channel.key: (channel.plan.base_rate, channel.rate) for channel in channels}
 
+    def found_at(self, leaves: Mapping[str, Any]) -> None:
+        """Note where an interrupted training really left the optimizers."""
+        for key, optimizer in leaves.items():
+            if key in self._left:
+                self._left[key] = (self._left[key][0], optimizers.read(optimizer))
+
     def find(
         self, leaves: Mapping[str, Any], resumed: Mapping[str, float | None], *, warn: bool
     ) -> tuple[dict[str, float | None], str]:

@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any, Unpack
 
 from kerasdecay import _checks
-from kerasdecay.callbacks.base import DecayCallback, Options, with_rule
+from kerasdecay.callbacks.base import DecayCallback
+from kerasdecay.callbacks.options import Options, with_rule
 from kerasdecay.rules import Rule, Staged
 from kerasdecay.schedules import PowerStep
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from kerasdecay.callbacks.base import DecayCallback, Options
+from kerasdecay.callbacks.base import DecayCallback
+from kerasdecay.callbacks.options import Options
 from kerasdecay.schedules import Step
 from kerasdecay.schedules.duration import Duration
 

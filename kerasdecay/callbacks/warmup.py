@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Unpack
 
-from kerasdecay.callbacks.base import DecayCallback, RunOptions
+from kerasdecay.callbacks.base import DecayCallback
+from kerasdecay.callbacks.options import RunOptions
 from kerasdecay.rules import Rule
 from kerasdecay.schedules import Constant, Schedule, warmup
 from kerasdecay.schedules.duration import Duration

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Unpack
 
-from kerasdecay.callbacks.base import DecayCallback, Options, with_rule
+from kerasdecay.callbacks.base import DecayCallback
+from kerasdecay.callbacks.options import Options, with_rule
 from kerasdecay.rules import WeightNorm
 from kerasdecay.schedules import Constant, Schedule
 
