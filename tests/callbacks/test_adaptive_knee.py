@@ -212,9 +212,9 @@ def test_there_is_one_retrace_at_the_trigger_and_only_where_the_step_computes_th
     model.compile(keras.optimizers.SGD(0.5), loss=counting)
     decay = AdaptiveKneeDecay(TRIGGER, update=update)
     fit(model, [Scripted(val_loss=SCRIPT), decay, Counted()], EPOCHS)
-    first, *later = np.diff(counts).tolist()
+    first, *later = np.diff(counts).tolist()  # building the model counts in the first epoch too
     assert first > 0
-    assert later == [0, 0, at_the_trigger * first, 0, 0]
+    assert later == [0, 0, at_the_trigger, 0, 0]
     assert not kerasdecay.release(model)
 
 
