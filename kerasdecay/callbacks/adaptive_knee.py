@@ -32,7 +32,7 @@ class AdaptiveKneeDecay(DecayCallback):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> from kerasdecay import AdaptiveKneeDecay
         >>> from kerasdecay.rules import WeightNorm
         >>> decay = AdaptiveKneeDecay(WeightNorm(), latest=0.9)

@@ -88,7 +88,7 @@ def as_keras(
         ValueError: For a value out of its range, a schedule that does not fit the horizon or has no
             initial rate, or one made of your own function.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import PowerStep
         >>> rate = as_keras(PowerStep(0.1), epochs=15, steps_per_epoch=100)
         >>> [round(float(rate(step)), 6) for step in (0, 500, 1499)]

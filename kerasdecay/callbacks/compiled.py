@@ -84,7 +84,7 @@ def release(model: Any) -> bool:
     Returns:
         Whether there was anything to do.
 
-    Example:
+    Examples:
         >>> import keras, kerasdecay
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         >>> model.compile("sgd", "mse")

@@ -23,7 +23,7 @@ class CosineDecay(DecayCallback):
     Raises:
         ValueError: For a value out of its range, or one that does not fit the horizon.
 
-    Example:
+    Examples:
         >>> from kerasdecay import CosineDecay, simulate
         >>> simulate(CosineDecay(0.1), epochs=3).round(6).tolist()
         [0.1, 0.075, 0.025]

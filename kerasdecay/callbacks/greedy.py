@@ -33,7 +33,7 @@ class GreedyDecay(DecayCallback):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> from kerasdecay import GreedyDecay
         >>> decay = GreedyDecay("val_loss", patience=2, smoothing=3)
 

@@ -44,7 +44,7 @@ class LearningRateDecay(DecayCallback):
             whose rate cannot be set, a schedule that does not fit the horizon, or an unknown number
             of steps where one is needed.
 
-    Example:
+    Examples:
         >>> from kerasdecay import LearningRateDecay
         >>> from kerasdecay.rules import Plateau
         >>> from kerasdecay.schedules import PowerStep

@@ -23,7 +23,7 @@ class LinearDecay(DecayCallback):
     Raises:
         ValueError: For a value out of its range, or one that does not fit the horizon.
 
-    Example:
+    Examples:
         >>> from kerasdecay import LinearDecay, simulate
         >>> simulate(LinearDecay(0.4), epochs=4).round(6).tolist()
         [0.4, 0.3, 0.2, 0.1]

@@ -32,7 +32,7 @@ class LossSlopeDecay(DecayCallback):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> from kerasdecay import LossSlopeDecay
         >>> decay = LossSlopeDecay(factor=0.2, min_losses=1000)
 

@@ -27,7 +27,7 @@ class OneCycleDecay(DecayCallback):
     Raises:
         ValueError: For a value out of its range, or one that does not fit the horizon.
 
-    Example:
+    Examples:
         >>> from kerasdecay import OneCycleDecay, simulate
         >>> simulate(OneCycleDecay(1.0, rise=3, div_factor=4), epochs=5).round(3).tolist()
         [0.25, 0.625, 1.0, 0.5, 0.0]

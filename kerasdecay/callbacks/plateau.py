@@ -43,7 +43,7 @@ class PlateauDecay(DecayCallback):
         ValueError: For a value out of its range; after the first epoch, if neither the metric's
             name nor the compiled metric tells which direction is better and `mode` is `"auto"`.
 
-    Example:
+    Examples:
         >>> from kerasdecay import PlateauDecay
         >>> decay = PlateauDecay("val_loss", factor=0.2, patience=3, warmup=1)
 

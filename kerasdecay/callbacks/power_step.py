@@ -37,7 +37,7 @@ class PowerStepDecay(DecayCallback):
         UserWarning: If η₀ < 0.01, where each stage is more than a hundredfold drop (with
             `advance_on` only if η₀ is given).
 
-    Example:
+    Examples:
         >>> from kerasdecay import PowerStepDecay, simulate
         >>> simulate(PowerStepDecay(0.1), epochs=6).round(6).tolist()
         [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]

@@ -25,7 +25,7 @@ class StepDecay(DecayCallback):
     Raises:
         ValueError: For a value out of its range, or one that does not fit the horizon.
 
-    Example:
+    Examples:
         >>> from kerasdecay import StepDecay, simulate
         >>> simulate(StepDecay(0.1, every=2, factor=0.5), epochs=4).tolist()
         [0.1, 0.1, 0.05, 0.05]

@@ -29,7 +29,7 @@ class WarmupDecay(DecayCallback):
     Raises:
         ValueError: For a value out of its range; for a warmup longer than the horizon.
 
-    Example:
+    Examples:
         >>> from kerasdecay import WarmupDecay, simulate
         >>> from kerasdecay.schedules import Constant
         >>> simulate(WarmupDecay(2, then=Constant(0.1)), epochs=3).tolist()

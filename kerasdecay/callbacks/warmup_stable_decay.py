@@ -26,7 +26,7 @@ class WarmupStableDecay(DecayCallback):
     Raises:
         ValueError: For a value out of its range, or one that does not fit the horizon.
 
-    Example:
+    Examples:
         >>> from kerasdecay import WarmupStableDecay, simulate
         >>> decay = WarmupStableDecay(0.4, decay=2, curve="linear", warmup=2)
         >>> simulate(decay, epochs=6).round(6).tolist()

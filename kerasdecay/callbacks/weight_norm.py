@@ -30,7 +30,7 @@ class WeightNormDecay(DecayCallback):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> from kerasdecay import WeightNormDecay
         >>> decay = WeightNormDecay(factor=0.2)
 

@@ -48,7 +48,7 @@ def plot(
         ImportError: If matplotlib is missing, with the command that installs it.
         ValueError: For no subject, a mixture of schedules and trainings, or a missing horizon.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import Cosine, PowerStep
         >>> figure = plot(PowerStep(0.1), Cosine(0.1), epochs=15)
     """

@@ -49,7 +49,7 @@ def sparkline(rates: Any, *, width: int = 40) -> str:
         rates: One or more rates >= 0, at equal distances.
         width: Characters, >= 1.
 
-    Example:
+    Examples:
         >>> sparkline([0.1, 0.1, 0.05, 0.025], width=8)
         '████▅▅▃▃'
     """

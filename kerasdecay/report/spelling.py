@@ -27,7 +27,7 @@ def is_complete(encoding: str | None) -> bool:
 def spelled(text: str, encoding: str | None) -> str:
     """Return text as near to itself as the encoding can write it.
 
-    Example:
+    Examples:
         >>> spelled("0.1 → 0.01 █▁", "ascii"), spelled("η₀", "ascii")
         ('0.1 -> 0.01 #_', '??')
     """

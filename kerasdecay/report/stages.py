@@ -59,7 +59,7 @@ class Stage:
 def rate_text(rate: float) -> str:
     """Return a rate in three digits at most.
 
-    Example:
+    Examples:
         >>> rate_text(0.010000000000000002), rate_text(1 / 3), rate_text(1e-5)
         ('0.01', '0.333', '1e-05')
     """
@@ -78,7 +78,7 @@ def stages(begins: np.ndarray, ends: np.ndarray, *, first: int = 0, limit: int =
         first: The epoch that the first entry belongs to, from 0.
         limit: See above.
 
-    Example:
+    Examples:
         >>> rates = np.array([0.1, 0.1, 0.01])
         >>> [str(stage) for stage in stages(rates, rates)]
         ['1-2: 0.1', '3: 0.01']

@@ -29,7 +29,7 @@ def log_decisions(training: Any, log_dir: str | os.PathLike[str]) -> int:
         ImportError: If tensorboard is missing, with the command that installs it.
         ValueError: If the callback has not trained.
 
-    Example:
+    Examples:
         log_decisions(decay, "logs/run-1")                       # after fit
         keras.callbacks.LambdaCallback(on_train_end=lambda logs: log_decisions(decay, "logs/run-1"))
     """

@@ -14,7 +14,7 @@ from kerasdecay.schedules import ByEpoch, Schedule
 def brief(part: Any) -> str:
     """Return a schedule or a rule as code, without the arguments that have their default.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import PowerStep
         >>> brief(PowerStep(0.1, stages=2, remainder="last"))
         'PowerStep(0.1, stages=2)'

@@ -33,7 +33,7 @@ class AdaptiveKnee(Triggered[TriggeredState]):
     Raises:
         ValueError: For a value out of its range; when fed without the horizon being known.
 
-    Example:
+    Examples:
         >>> rule = AdaptiveKnee(Plateau("loss", patience=1), min_hold=0.5)
         >>> states = list(rule.replay([4.0, 3.0, 2.0, 2.0, 2.0, 2.0]))
         >>> [state.cooldown_from for state in states]

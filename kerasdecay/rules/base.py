@@ -115,7 +115,7 @@ State = TypeVar("State", bound=RuleState)
 class Rule(Configurable, abc.ABC, Generic[State]):
     """A closed-loop rule. Subclasses are final, frozen, and need no Keras.
 
-    Example:
+    Examples:
         >>> from kerasdecay.rules import Plateau
         >>> rule = Plateau("loss", factor=0.5, patience=2)
         >>> [state.scale for state in rule.replay([1.0, 1.0, 1.0, 1.0, 1.0])]

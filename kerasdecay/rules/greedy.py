@@ -56,7 +56,7 @@ class Greedy(Rule[GreedyState]):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> rule = Greedy("loss", factor=0.5, patience=1)
         >>> losses = [4.0, 3.0, 2.0, 2.0, 2.0]
         >>> [state.scale for state in rule.replay(losses, learning_rate=0.1)]

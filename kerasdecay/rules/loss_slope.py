@@ -64,7 +64,7 @@ class LossSlope(Rule[LossSlopeState]):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> rule = LossSlope(factor=0.1, min_losses=20)
         >>> *_, falling = rule.replay([1 / (step + 1) for step in range(40)])
         >>> *_, level = rule.replay([1.0, 0.9] * 10)
@@ -140,7 +140,7 @@ class LossSlope(Rule[LossSlopeState]):
 def least_squares_slope(values: Sequence[float]) -> tuple[float, float]:
     """Return the slope of the least-squares line through values at 0, 1, 2 …, and its error.
 
-    Example:
+    Examples:
         >>> least_squares_slope([0.0, 1.0, 2.0])
         (1.0, 0.0)
     """
@@ -161,7 +161,7 @@ def student_cdf(t: float, degrees: int) -> float:
 
     With t = √ν tan θ the density is proportional to cos^(ν−1) θ, which Simpson's rule integrates.
 
-    Example:
+    Examples:
         >>> round(student_cdf(-1.734064, 18), 6)
         0.05
     """

@@ -18,7 +18,7 @@ _RISES = re.compile(r"(^|_)(acc|accuracy|auc|precision|recall|iou|(f1|fbeta|r2)(
 def direction_of(monitor: str) -> str | None:
     """Return `"min"` or `"max"` where the name alone tells, else None.
 
-    Example:
+    Examples:
         >>> direction_of("val_loss"), direction_of("val_accuracy"), direction_of("my_metric")
         ('min', 'max', None)
     """
@@ -58,7 +58,7 @@ def smoothed(
 ) -> tuple[float, tuple[float, ...]]:
     """Return the mean of the last `count` values, and those values.
 
-    Example:
+    Examples:
         >>> smoothed(4.0, (1.0, 2.0), 2)
         (3.0, (2.0, 4.0))
     """

@@ -53,7 +53,7 @@ class Plateau(Rule[PlateauState]):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> rule = Plateau("val_loss", factor=0.1, patience=1)
         >>> *_, state = rule.replay([0.5, 0.6])
         >>> state.decision.reason

@@ -12,7 +12,7 @@ def reduction(rate: float, factor: float, min_lr: float) -> float:
     1.0 means that the rate is at the floor already, compared in single precision, as the optimizer
     holds it. A rate below the floor is not raised.
 
-    Example:
+    Examples:
         >>> reduction(0.1, 0.1, 0.0), reduction(0.1, 0.1, 0.05), reduction(0.1, 0.1, 0.1)
         (0.1, 0.5, 1.0)
     """
@@ -24,7 +24,7 @@ def reduction(rate: float, factor: float, min_lr: float) -> float:
 def cause(reason: str) -> str:
     """Return what a rule saw, without what it did to the rate about it.
 
-    Example:
+    Examples:
         >>> cause("loss 0.6 has not improved for 2 epochs: rate × 0.1")
         'loss 0.6 has not improved for 2 epochs'
     """

@@ -33,7 +33,7 @@ class Staged(Triggered[StagedState]):
         ValueError: For a value out of its range; when fed a planned rate >= 1, whose powers do not
             decay.
 
-    Example:
+    Examples:
         >>> from kerasdecay.rules import Plateau
         >>> rule = Staged(Plateau("loss", patience=1))
         >>> states = rule.replay([1.0, 1.0, 1.0, 1.0], learning_rate=0.1)

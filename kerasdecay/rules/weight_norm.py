@@ -40,7 +40,7 @@ class WeightNorm(Rule[WeightNormState]):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> rule = WeightNorm(factor=0.1, last_decay=None)
         >>> norms = [10.0, 8.0, 9.0, 10.0, 9.5]
         >>> [round(state.scale, 3) for state in rule.replay(norms)]

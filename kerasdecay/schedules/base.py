@@ -57,7 +57,7 @@ class Schedule(Configurable, abc.ABC):
             timeline: The run: horizon, steps per epoch, unit.
             xp: The array namespace of `updates`.
 
-        Example:
+        Examples:
             >>> from kerasdecay.schedules import PowerStep, Timeline
             >>> PowerStep(0.1).rates(5, Timeline(15, unit="epoch")).item()
             0.010000000000000002

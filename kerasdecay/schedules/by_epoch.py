@@ -25,7 +25,7 @@ class ByEpoch(Schedule):
     Raises:
         ValueError: If the function returns anything else; if used inside a compiled step.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(ByEpoch(lambda epoch: 0.1 / (epoch + 1)), epochs=2).tolist()
         [0.1, 0.05]

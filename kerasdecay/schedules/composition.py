@@ -55,7 +55,7 @@ class Warmup(Composition):
     Raises:
         ValueError: For a value out of its range; when laid over a horizon shorter than w.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import Constant, simulate
         >>> simulate(warmup(Constant(0.4), 4), epochs=6).round(6).tolist()
         [0.1, 0.2, 0.3, 0.4, 0.4, 0.4]
@@ -141,7 +141,7 @@ class Sequence(Composition):
     Raises:
         ValueError: If the counts do not fit, or the durations exceed the horizon.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import Constant, simulate
         >>> simulate(sequence([Constant(0.1), Constant(0.01)], [2]), epochs=4).tolist()
         [0.1, 0.1, 0.01, 0.01]
@@ -229,7 +229,7 @@ class Scaled(Composition):
     Raises:
         ValueError: If the factor is not a finite number > 0.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import Constant, simulate
         >>> simulate(scaled(Constant(0.1), 0.5), epochs=2).tolist()
         [0.05, 0.05]

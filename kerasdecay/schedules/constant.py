@@ -19,7 +19,7 @@ class Constant(Shape):
     Raises:
         ValueError: If the rate is not a finite number > 0.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import Timeline
         >>> float(Constant(0.1).rates(7, Timeline(15, unit="epoch")))
         0.1

@@ -31,7 +31,7 @@ class Cooldown(Composition):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import Constant, simulate
         >>> simulate(cooldown(Constant(0.4), 2, "linear"), epochs=6).round(6).tolist()
         [0.4, 0.4, 0.4, 0.3, 0.2, 0.1]

@@ -22,7 +22,7 @@ class Cosine(Annealing):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(Cosine(0.1), epochs=3).round(6).tolist()
         [0.1, 0.075, 0.025]

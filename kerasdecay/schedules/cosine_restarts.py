@@ -30,7 +30,7 @@ class CosineRestarts(Annealing):
     Raises:
         ValueError: For a value out of its range; when not one cycle fits into the horizon.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(CosineRestarts(0.1, cycle=2, factor=0.5), epochs=5).round(6).tolist()
         [0.1, 0.05, 0.05, 0.025, 0.0]

@@ -28,7 +28,7 @@ class Cyclic(Shape):
     Raises:
         ValueError: For a value out of its range; when c is shorter than an update of the run.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(Cyclic(0.4, cycle=4, factor=0.5), epochs=8).round(6).tolist()
         [0.1, 0.25, 0.4, 0.25, 0.1, 0.175, 0.25, 0.175]

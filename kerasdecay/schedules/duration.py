@@ -22,7 +22,7 @@ def parse(owner: str, argument: str, value: Any) -> tuple[float, str]:
     Raises:
         ValueError: If `value` is no duration; names `owner` and `argument`.
 
-    Example:
+    Examples:
         >>> parse("warmup", "duration", "10%")
         (10.0, '%')
     """
@@ -63,7 +63,7 @@ def updates_in(value: Duration, timeline: Timeline, horizon: int | None = None) 
         timeline: The run.
         horizon: The updates that a share in % is taken of; None means the whole run's.
 
-    Example:
+    Examples:
         >>> updates_in("10%", Timeline(15, 100)), updates_in(3, Timeline(15, unit="epoch"))
         (150, 3)
     """
@@ -73,7 +73,7 @@ def updates_in(value: Duration, timeline: Timeline, horizon: int | None = None) 
 def exact_updates_in(value: Duration, timeline: Timeline, horizon: int | None = None) -> float:
     """Return a checked duration in updates, with fraction; for what has no boundary to round.
 
-    Example:
+    Examples:
         >>> exact_updates_in(2.4, Timeline(15, unit="epoch"))
         2.4
     """

@@ -23,7 +23,7 @@ class Exponential(Gradual):
     Raises:
         ValueError: For a value out of its range; for a staircase whose s is shorter than an update.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(Exponential(0.1, every=1, factor=0.5), epochs=3).tolist()
         [0.1, 0.05, 0.025]

@@ -25,7 +25,7 @@ class InverseSqrt(Shape):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(InverseSqrt(0.6, timescale=1), epochs=4).round(6).tolist()
         [0.6, 0.424264, 0.34641, 0.3]

@@ -23,7 +23,7 @@ class InverseTime(Gradual):
     Raises:
         ValueError: For a value out of its range; for a staircase whose s is shorter than an update.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(InverseTime(0.6, every=1), epochs=3).round(6).tolist()
         [0.6, 0.3, 0.2]

@@ -26,7 +26,7 @@ class Knee(Annealing):
     Raises:
         ValueError: For a value out of its range; when nothing of the horizon is left after h.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(Knee(0.4, hold=2), epochs=6).round(6).tolist()
         [0.4, 0.4, 0.4, 0.3, 0.2, 0.1]

@@ -20,7 +20,7 @@ class Linear(Annealing):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(Linear(0.4), epochs=4).round(6).tolist()
         [0.4, 0.3, 0.2, 0.1]

@@ -28,7 +28,7 @@ class MultiStep(Shape):
     Raises:
         ValueError: For a value out of its range; when a milestone is less than an update away.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(MultiStep(0.1, milestones=(2, 3), factor=0.5), epochs=5).tolist()
         [0.1, 0.1, 0.05, 0.025, 0.025]

@@ -31,7 +31,7 @@ class OneCycle(Shape):
     Raises:
         ValueError: For a value out of its range; when laid over a horizon no longer than r.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(OneCycle(1.0, rise=3, div_factor=4), epochs=5).round(6).tolist()
         [0.25, 0.625, 1.0, 0.500012, 2.5e-05]

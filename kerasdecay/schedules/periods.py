@@ -26,7 +26,7 @@ def edges(length: float, horizon: int, growth: float = 1.0) -> np.ndarray:
     Returns:
         Ascending integers, read-only; the last is the first that is >= horizon.
 
-    Example:
+    Examples:
         >>> edges(2.5, 10).tolist(), edges(1.0, 7, growth=2.0).tolist()
         ([3, 5, 8, 10], [1, 3, 7])
     """

@@ -21,7 +21,7 @@ class Polynomial(Annealing):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(Polynomial(0.16), epochs=4).round(6).tolist()
         [0.16, 0.09, 0.04, 0.01]

@@ -34,7 +34,7 @@ class PowerStep(Shape):
     Warns:
         UserWarning: If η₀ < 0.01, where each stage is more than a hundredfold drop.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(PowerStep(0.1), epochs=6).round(6).tolist()
         [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]

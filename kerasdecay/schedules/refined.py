@@ -36,7 +36,7 @@ class Refined(Annealing):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> probe = Refined.from_gradient_norms([1.0] * 50, 0.4)
         >>> simulate(probe, epochs=4).round(6).tolist()

@@ -22,7 +22,7 @@ class Rex(Annealing):
     Raises:
         ValueError: For a value out of its range.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(Rex(0.3), epochs=2).round(6).tolist()
         [0.3, 0.2]

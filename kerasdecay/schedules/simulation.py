@@ -35,7 +35,7 @@ def simulate(
         ValueError: For a value out of its range, an initial rate that nobody gives, or a schedule
             that does not fit the horizon.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import PowerStep
         >>> simulate(PowerStep(0.1, stages=2), epochs=4).round(4).tolist()
         [0.1, 0.1, 0.01, 0.01]

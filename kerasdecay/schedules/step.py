@@ -24,7 +24,7 @@ class Step(Shape):
     Raises:
         ValueError: For a value out of its range; when s is shorter than an update of the run.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(Step(0.1, every=2, factor=0.5), epochs=6).tolist()
         [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]

@@ -27,7 +27,7 @@ class Timeline:
     Raises:
         ValueError: For a value out of its range, or unit `"step"` without `steps_per_epoch`.
 
-    Example:
+    Examples:
         >>> Timeline(15, 391).updates
         5865
         >>> Timeline(15, unit="epoch").updates

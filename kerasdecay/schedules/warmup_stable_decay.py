@@ -29,7 +29,7 @@ class WarmupStableDecay(Annealing):
     Raises:
         ValueError: For a value out of its range; when d does not fit into the horizon.
 
-    Example:
+    Examples:
         >>> from kerasdecay.schedules import simulate
         >>> simulate(WarmupStableDecay(0.4, decay=4, curve="linear"), epochs=6).round(6).tolist()
         [0.4, 0.4, 0.4, 0.3, 0.2, 0.1]

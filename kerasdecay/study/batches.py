@@ -34,7 +34,7 @@ def batches(owner: str, data: Any, batch_size: int | None, seed: int) -> Iterato
     Raises:
         ValueError: If the data are nothing of the kind, or empty, or of different lengths.
 
-    Example:
+    Examples:
         >>> rows = batches("demo", (np.arange(4.0), np.arange(4)), batch_size=2, seed=0)
         >>> sorted(y.item() for _ in range(2) for y in next(rows)[1])  # one epoch
         [0, 1, 2, 3]

@@ -14,7 +14,7 @@ class Contents:
     Args:
         owner: A plain Python object, with Keras' `_tracker` or without.
 
-    Example:
+    Examples:
         >>> from types import SimpleNamespace
         >>> thing = SimpleNamespace(built=False, variables=["iterations"])
         >>> before = Contents(thing)

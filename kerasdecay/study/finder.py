@@ -72,7 +72,7 @@ def find_learning_rate(
     Source: Smith, 2015, "Cyclical Learning Rates for Training Neural Networks" (arXiv 1506.01186,
     section 3.3), with the exponential rise, the smoothing and the stop of fastai's `LRFinder`.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         >>> model.compile("sgd", "mse")

@@ -28,7 +28,7 @@ class LearningRateRange:
         steps: How many steps were planned.
         stopped: Why the test ended before them; empty if it did not.
 
-    Example:
+    Examples:
         >>> suggestion = Suggestion("valley", 0.02, "half way down a fall of 40 points")
         >>> result = LearningRateRange((0.01, 0.1), (2.0, 1.5), (2.0, 1.7), (suggestion,), 2)
         >>> result.valley

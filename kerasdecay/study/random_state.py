@@ -23,7 +23,7 @@ class RandomState:
     the CPU and on every CUDA device). JAX has none. What a random operation of TensorFlow's with a
     seed of its own has drawn inside a `tf.function` or a `tf.data` pipeline cannot be read.
 
-    Example:
+    Examples:
         >>> state = RandomState()
         >>> drawn = random.random()
         >>> state.restore()

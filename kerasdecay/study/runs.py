@@ -103,7 +103,7 @@ class Run:
 def slug(name: str) -> str:
     """Return the part of a file name that stands for an arm.
 
-    Example:
+    Examples:
         >>> slug("Power-step from 0.1")
         'power-step-from-0.1'
     """
@@ -138,7 +138,7 @@ def run_files(output: Path) -> list[Path]:
 def differences(before: Any, now: Any, name: str = "") -> list[str]:
     """Say in words where two configurations differ, one phrase for each value.
 
-    Example:
+    Examples:
         >>> differences({"epochs": 15, "arm": None}, {"epochs": 5, "arm": None})
         ['epochs 15 → 5']
     """

@@ -35,7 +35,7 @@ def unchanged(model: keras.Model) -> Iterator[None]:
     Args:
         model: A built and compiled model.
 
-    Example:
+    Examples:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
         >>> model.compile("adam", "mse")
         >>> before = model.get_weights()

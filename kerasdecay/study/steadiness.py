@@ -26,7 +26,7 @@ def steadiness(values: Sequence[float], last: int = 5) -> float:
     Raises:
         ValueError: If `last` is below 2.
 
-    Example:
+    Examples:
         >>> steadiness([0.1, 0.2, 0.3, 0.4])
         0.0
         >>> round(steadiness([0.5, 0.6, 0.5, 0.6, 0.5, 0.6]), 4)

@@ -23,7 +23,7 @@ def encode(value: Any) -> Any:
     Raises:
         TypeError: For a value that JSON has no form for.
 
-    Example:
+    Examples:
         >>> encode({"loss": (0.5, float("nan"))})
         {'loss': [0.5, 'NaN']}
     """
@@ -48,7 +48,7 @@ def decode_number(value: Any) -> float:
     Raises:
         ValueError: If `value` is neither a number nor one of the three strings.
 
-    Example:
+    Examples:
         >>> decode_number("-Infinity"), decode_number(0.5)
         (-inf, 0.5)
     """

@@ -45,7 +45,7 @@ def suggest(
         losses: The (smoothed) loss at each.
         steps: How many steps the test was planned with; what came, if None.
 
-    Example:
+    Examples:
         >>> rates = [10.0 ** (k / 10 - 4) for k in range(40)]
         >>> losses = [1.0] * 15 + [1 - k / 20 for k in range(1, 16)] + [0.4 * k for k in range(10)]
         >>> for suggestion in suggest(rates, losses):

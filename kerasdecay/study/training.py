@@ -191,7 +191,7 @@ def shortest(value: float) -> float:
     A rate of 0.1, read from an optimizer, is the float64 0.10000000149011612. Everything that is
     not exactly a float32 stays as it is.
 
-    Example:
+    Examples:
         >>> shortest(0.10000000149011612)
         0.1
     """
