@@ -18,8 +18,8 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from _command_line import Parser, count, numbers, seeds
 from _errors import UsageError
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before a framework is imported
@@ -27,17 +27,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before a framework is impo
 EXPERIMENTS = (1, 2, 3)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the command line's settings; None where a flag was not given."""
     description, _, epilog = (__doc__ or "").partition("\n\n")
-    parser = _Parser(
+    parser = Parser(
         prog="cifar10_alexnet.py",
         description=description,
         epilog=epilog,
@@ -48,12 +41,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     presets = ("auto", "article", "cpu", "cpu-full", "smoke")
     add("--preset", choices=presets, default="auto", help="auto: article on a GPU, else cpu")
     add("--model", choices=("article", "native"), help="227×227 as in the article, or 32×32")
-    add("--image-size", type=_count, metavar="N", help="side to resize the images to")
-    add("--train-size", type=_count, metavar="N", help="training images to use")
-    add("--test-size", type=_count, metavar="N", help="test images to use")
-    add("--epochs", type=_count, metavar="N")
-    add("--batch-size", type=_count, metavar="N")
-    add("--seeds", type=_seeds, default=(0,), metavar="0,1,2", help="default: 0")
+    add("--image-size", type=count, metavar="N", help="side to resize the images to")
+    add("--train-size", type=count, metavar="N", help="training images to use")
+    add("--test-size", type=count, metavar="N", help="test images to use")
+    add("--epochs", type=count, metavar="N")
+    add("--batch-size", type=count, metavar="N")
+    add("--seeds", type=seeds, default=(0,), metavar="0,1,2", help="default: 0")
     add("--experiments", type=_experiments, default=EXPERIMENTS, metavar="1,2,3")
     add(
         "--xla",
@@ -80,28 +73,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parsed
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be an integer >= 1. Received: {text}")
-    return int(text)
-
-
-def _numbers(text: str, allowed: str) -> tuple[int, ...]:
-    parts = text.split(",")
-    if not all(part.isdecimal() for part in parts) or len(set(map(int, parts))) < len(parts):
-        raise argparse.ArgumentTypeError(f"must be {allowed}. Received: {text}")
-    return tuple(map(int, parts))
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    return _numbers(text, "different integers >= 0, separated by commas")
-
-
 def _experiments(text: str) -> tuple[int, ...]:
-    numbers = _numbers(text, allowed := "some of 1,2,3")
-    if not set(numbers) <= set(EXPERIMENTS):
+    found = numbers(text, allowed := "some of 1,2,3")
+    if not set(found) <= set(EXPERIMENTS):
         raise argparse.ArgumentTypeError(f"must be {allowed}. Received: {text}")
-    return tuple(sorted(numbers))
+    return tuple(sorted(found))
 
 
 def use_xla(choice: str, backend: str, device: str) -> bool:

@@ -5,38 +5,43 @@ network for images as they are (32×32). The best of them and the article's are 
 three seeds each. Trials are judged on validation images that are taken from the training split;
 the test split is read once, at the end.
 
-    python examples/tune_decay.py                          minutes on two CPU cores
-    python examples/tune_decay.py --tuner hyperband        start with short trials
-    python examples/tune_decay.py --data-dir DIR           CIFAR-10 from a TensorFlow Datasets folder
+    python examples/tune_decay.py                      minutes on two CPU cores
+    python examples/tune_decay.py --tuner hyperband    many short trials, few long ones
+    python examples/tune_decay.py --data-dir DIR       CIFAR-10 from a TensorFlow Datasets folder
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import os
 import statistics
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from _command_line import Parser, count, seeds
 from _errors import UsageError
-from cifar10_alexnet import _count, _Parser, _seeds, use_xla
+from cifar10_alexnet import use_xla
 
-SEED = 1  # KerasTuner takes 0 for "none given"
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from kerasdecay.study import Comparison
+    from kerasdecay.tuner import SearchResult
+
+SEED = 42  # not 0, which KerasTuner takes for "none"; seeds near each other overlap in it
 VALIDATION_SHARE = 0.2
 ARTICLE = "article: power-step from 0.1"
-BATCH_SIZE = 64
-METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "test_accuracy")
+BATCH_SIZE = 32
+METRICS = ("loss", "val_accuracy", "test_accuracy")
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the command line's settings."""
     description, _, epilog = (__doc__ or "").partition("\n\n")
-    parser = _Parser(
+    parser = Parser(
         prog="tune_decay.py",
         description=description,
         epilog=epilog,
@@ -45,17 +50,23 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--tuner", choices=("random", "bayesian", "hyperband"), default="random")
-    add("--trials", type=_count, default=12, metavar="N", help="default: 12; hyperband has its own")
-    add("--epochs", type=_count, default=6, metavar="N", help="of a whole training; default: 6")
-    add("--decays", metavar="NAME,NAME", help="default: power_step,cosine,warmup_stable,plateau")
-    add("--dataset", metavar="auto|cifar10|digits|FILE.npz", help="default: digits without a folder")
+    add("--trials", type=count, default=12, metavar="N", help="default: 12; hyperband has its own")
+    add("--epochs", type=count, default=8, metavar="N", help="of a whole training; default: 8")
+    add("--decays", metavar="NAME,NAME", type=_names, help="default: kerasdecay.tuner's own")
+    add(
+        "--dataset", metavar="auto|cifar10|digits|FILE.npz", help="default: digits without a folder"
+    )
     add("--data-dir", metavar="DIR", help="TensorFlow Datasets folder (else TFDS_DATA_DIR)")
-    add("--train-size", type=_count, default=2_500, metavar="N", help="a fifth of it validates")
-    add("--test-size", type=_count, default=1_000, metavar="N")
-    add("--seeds", type=_seeds, default=(0, 1, 2), metavar="0,1,2", help="of the comparison")
+    add("--train-size", type=count, default=2_500, metavar="N", help="a fifth of it validates")
+    add("--test-size", type=count, default=1_000, metavar="N")
+    add("--seeds", type=seeds, default=(0, 1, 2), metavar="0,1,2", help="of the comparison")
     add("--output", type=Path, default=Path("results-tuning"), metavar="DIR")
     add("--resume", action="store_true", help="go on with what --output holds")
     return parser.parse_args(arguments)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -65,8 +76,10 @@ def run(arguments: argparse.Namespace) -> None:
         UsageError: For everything that the user can put right.
     """
     import keras
+    import numpy as np
     from _data import load
     from _networks import compiled_network
+    from _tuning import DecaySearch, search
     from rich.console import Console
 
     from kerasdecay import PowerStepDecay
@@ -84,7 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
     data = load(arguments.dataset or ("auto" if folder else "digits"), folder)
     used = data.sample(arguments.train_size, arguments.test_size)
     validating = round(len(used.x_train) * VALIDATION_SHARE)
-    order = np_order(len(used.x_train))
+    order = np.random.default_rng(SEED).permutation(len(used.x_train))
     x, y = used.x_train[order], used.y_train[order]
     training = (x[validating:], y[validating:])
     validation = (x[:validating], y[:validating])
@@ -102,8 +115,22 @@ def run(arguments: argparse.Namespace) -> None:
         f"[bold]{arguments.tuner} search[/] on {data.name}: {len(training[0]):,} images to train, "
         f"{len(validation[0]):,} to validate, {len(used.x_test):,} to test at the end"
     )
-    tuner, best = search(arguments, build_model, training, validation, console)
-    result = tuner_result(tuner, arguments.output, console)
+    tuner, best = search(
+        DecaySearch(
+            kind=arguments.tuner,
+            trials=arguments.trials,
+            epochs=arguments.epochs,
+            batch_size=BATCH_SIZE,
+            decays=arguments.decays,
+            folder=arguments.output,
+            seed=SEED,
+        ),
+        build_model,
+        training,
+        validation,
+        tell=lambda line: console.print(f"  {line}"),
+    )
+    result = show_search(tuner, arguments.output, console)
 
     console.print(f"\n[bold]The best against the article's[/], seeds {list(arguments.seeds)} …")
     name = f"best: {result.best.decay} from {result.best.learning_rate:.3g}"
@@ -129,92 +156,11 @@ def run(arguments: argparse.Namespace) -> None:
     comparison.to_json(arguments.output / "results.json", {"search": result.to_dict()})
     with without_matplotlib(console):
         title = f"{data.name} · the best of {len(result.trials)} trials against the article's"
-        comparison.plot(
-            arguments.output / "curves.png", title=title, metrics=("accuracy", "loss")
-        )
+        comparison.plot(arguments.output / "curves.png", title=title, metrics=("accuracy", "loss"))
     console.print(f"\nWritten to {arguments.output}: search.json, results.json, pictures")
 
 
-def np_order(count: int) -> Any:
-    """Return a shuffle of the training split: which images validate, the same ones always."""
-    import numpy as np
-
-    return np.random.default_rng(SEED).permutation(count)
-
-
-def search(
-    arguments: argparse.Namespace,
-    build_model: Any,
-    training: Any,
-    validation: Any,
-    console: Any,
-) -> tuple[Any, Any]:
-    """Return the tuner, after its search, and the best decay."""
-    try:
-        from kerasdecay.tuner import DecayHyperModel, best_decay
-    except ImportError as error:
-        raise UsageError(str(error)) from error
-    import keras_tuner
-
-    options: dict[str, Any] = {"epochs": arguments.epochs, "monitor": "val_loss"}
-    if arguments.decays:
-        options["decays"] = tuple(arguments.decays.split(","))
-    try:
-        hypermodel = DecayHyperModel(build_model, **options)
-    except (ImportError, ValueError) as error:
-        raise UsageError(str(error)) from error
-    kind, own = {
-        "random": (keras_tuner.RandomSearch, {"max_trials": arguments.trials}),
-        "bayesian": (
-            keras_tuner.BayesianOptimization,
-            {"max_trials": arguments.trials, "num_initial_points": max(arguments.trials // 2, 2)},
-        ),
-        "hyperband": (keras_tuner.Hyperband, {"max_epochs": arguments.epochs, "factor": 3}),
-    }[arguments.tuner]
-
-    class Announced(kind):
-        """The tuner, with a line of ours after each trial instead of KerasTuner's tables."""
-
-        def on_trial_begin(self, trial: Any) -> None:
-            self.started = time.perf_counter()
-            super().on_trial_begin(trial)
-
-        def on_trial_end(self, trial: Any) -> None:
-            super().on_trial_end(trial)
-            seconds = time.perf_counter() - self.started
-            number = len(self.oracle.end_order)
-            of = f" of {self.oracle.max_trials}" if self.oracle.max_trials else ""
-            values = trial.hyperparameters.values
-            score = self.oracle.get_trial(trial.trial_id).score
-            shown = "failed" if score is None else f"{score:.4f}"
-            console.print(
-                f"  trial {number}{of}: {values['decay_name']} from "
-                f"{values['decay_learning_rate']:.3g}: {shown} ({seconds:.0f} s)"
-            )
-
-    with contextlib.redirect_stdout(io.StringIO()):  # "Reloading Tuner from …"
-        tuner = Announced(
-            hypermodel,
-            objective="val_accuracy",
-            directory=arguments.output,
-            project_name="search",
-            seed=SEED,
-            **own,
-        )
-    tuner.search(
-        *training,
-        validation_data=validation,
-        epochs=arguments.epochs,
-        batch_size=BATCH_SIZE,
-        verbose=0,
-    )
-    try:
-        return tuner, best_decay(tuner)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
-def tuner_result(tuner: Any, output: Path, console: Any) -> Any:
+def show_search(tuner: Any, output: Path, console: Console) -> SearchResult:
     """Show the search and write it; return it as data."""
     from kerasdecay.tuner import search_result
 
@@ -228,7 +174,7 @@ def tuner_result(tuner: Any, output: Path, console: Any) -> Any:
 
 
 @contextlib.contextmanager
-def without_matplotlib(console: Any) -> Any:
+def without_matplotlib(console: Console) -> Iterator[None]:
     """Go on without a picture where matplotlib is missing."""
     try:
         yield
@@ -236,7 +182,7 @@ def without_matplotlib(console: Any) -> Any:
         console.print(str(error), markup=False)
 
 
-def verdict(comparison: Any, best: str) -> str:
+def verdict(comparison: Comparison, best: str) -> str:
     """Return the difference on the test images in a sentence."""
     scores = comparison.final("test_accuracy")
     gains = [ours - theirs for ours, theirs in zip(scores[best], scores[ARTICLE], strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any, ClassVar, Self
 
 _KIND = "class_name"
@@ -39,12 +40,12 @@ class Configurable:
 
 
 def to_config(value: Any) -> Any:
-    """Turn a part, or a tuple of parts, into plain data; everything else stays as it is."""
+    """Turn parts, tuples of parts and paths into plain data; everything else stays as it is."""
     if isinstance(value, Configurable):
         return value.get_config()
     if isinstance(value, (tuple, list)):
         return [to_config(item) for item in value]
-    return value
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def from_config(config: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -116,11 +117,13 @@ def search_figure(result: SearchResult, *, title: str | None = None) -> Figure:
 def _draw_scores(
     axes: Axes, result: SearchResult, ranked: list[TrialResult], colours: Mapping[str, str]
 ) -> None:
+    from matplotlib.ticker import LogLocator
+
     longest = max((trial.epochs or 0) for trial in ranked) or 1
     for trial in ranked:
         axes.scatter(
             trial.learning_rate,
-            trial.score,
+            _score(trial),
             s=20 + 60 * (trial.epochs or longest) / longest,
             color=colours[trial.decay],
             alpha=0.85,
@@ -128,9 +131,10 @@ def _draw_scores(
         )
     best = ranked[0]
     axes.scatter(
-        best.learning_rate, best.score, s=230, facecolors="none", edgecolors=_INK, linewidths=1.4
+        best.learning_rate, _score(best), s=230, facecolors="none", edgecolors=_INK, linewidths=1.4
     )
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     heading = result.objective.replace("_", " ")
     axes.set_title(heading, loc="left", color=_INK, fontsize=11, fontweight="bold")
     axes.set_title(_HEADINGS[result.direction], loc="right", color=_INK, fontsize=8)
@@ -179,6 +183,10 @@ def _listed(values: Mapping[str, Any]) -> str:
         escape(f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}")
         for key, value in values.items()
     )
+
+
+def _score(trial: TrialResult) -> float:
+    return math.nan if trial.score is None else trial.score
 
 
 def _epochs(trial: TrialResult) -> str:

@@ -1,0 +1,179 @@
+"""The search space of decays, and a decay from its values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
+
+from kerasdecay import _checks
+from kerasdecay.callbacks import LearningRateDecay
+from kerasdecay.tuner.candidates import DECAYS, Candidate, Settings
+
+Decays: TypeAlias = Iterable[str] | Mapping[str, Candidate]
+
+DEFAULT_DECAYS = ("power_step", "cosine", "warmup_stable", "plateau")
+
+
+@dataclass(frozen=True)
+class Space:
+    """The hyperparameters of a searched decay; `Space.of` checks them.
+
+    In a trial there are `<prefix>name`, `<prefix>learning_rate` and, for the decay of that name
+    alone, `<prefix><name>_<parameter>`.
+    """
+
+    decays: Mapping[str, Candidate]
+    min_learning_rate: float
+    max_learning_rate: float
+    learning_rate_step: float | None
+    prefix: str
+    monitor: str
+    update: str
+
+    @classmethod
+    def of(
+        cls,
+        decays: Decays = DEFAULT_DECAYS,
+        *,
+        min_learning_rate: float = 0.01,
+        max_learning_rate: float = 0.5,
+        learning_rate_step: float | None = None,
+        prefix: str = "decay_",
+        monitor: str = "val_loss",
+        update: str = "auto",
+    ) -> Self:
+        """Return the space; see `DecayHyperModel` for the arguments and errors."""
+        owner = "kerasdecay.tuner"
+        low = _checks.number(owner, "min_learning_rate", min_learning_rate, above=0)
+        high = _checks.number(owner, "max_learning_rate", max_learning_rate, above=low)
+        if learning_rate_step is not None:
+            learning_rate_step = _checks.number(
+                owner, "learning_rate_step", learning_rate_step, above=1
+            )
+        if not isinstance(prefix, str) or not prefix:
+            raise _checks.invalid(owner, "prefix", "a string that is not empty", prefix)
+        chosen = _chosen(owner, decays)
+        for name, candidate in chosen.items():
+            if high >= candidate.rate_below:
+                raise _checks.invalid(
+                    owner,
+                    "max_learning_rate",
+                    f"< {candidate.rate_below:g} for the decay {name}",
+                    max_learning_rate,
+                    f"Lower it, or leave {name} out of decays=(…).",
+                )
+        return cls(chosen, low, high, learning_rate_step, prefix, monitor, update)
+
+    @property
+    def name_key(self) -> str:
+        """The hyperparameter that names the decay."""
+        return f"{self.prefix}name"
+
+    @property
+    def rate_key(self) -> str:
+        """The hyperparameter that holds the initial learning rate."""
+        return f"{self.prefix}learning_rate"
+
+    def decay(
+        self,
+        hp: Any,
+        *,
+        epochs: int | None = None,
+        state_path: str | os.PathLike[str] | None = None,
+    ) -> LearningRateDecay:
+        """Declare all hyperparameters, and return the decay that their values make."""
+        name = hp.Choice(self.name_key, list(self.decays))
+        rate = hp.Float(
+            self.rate_key,
+            self.min_learning_rate,
+            self.max_learning_rate,
+            step=self.learning_rate_step,
+            sampling="log",
+        )
+        if name not in self.decays:
+            allowed = "one of " + ", ".join(self.decays)
+            raise _checks.invalid("kerasdecay.tuner", self.name_key, allowed, name)
+        values: dict[str, Any] = {}
+        for other, candidate in self.decays.items():
+            if not candidate.parameters:
+                continue
+            with hp.conditional_scope(self.name_key, [other]):
+                found = {
+                    parameter: declare(hp, self.key_of(other, parameter))
+                    for parameter, declare in candidate.parameters.items()
+                }
+            if other == name:
+                values = found
+        settings = Settings(self.monitor, epochs, self.update, state_path)
+        return self.decays[name].build(settings, rate, **values)
+
+    def key_of(self, name: str, parameter: str) -> str:
+        """Return the full name of a decay's own hyperparameter."""
+        return f"{self.prefix}{name}_{parameter}"
+
+
+def decay_from_hp(
+    hp: Any,
+    decays: Decays = DEFAULT_DECAYS,
+    *,
+    epochs: int | None = None,
+    state_path: str | os.PathLike[str] | None = None,
+    **space: Any,
+) -> LearningRateDecay:
+    """Return the decay that a trial's hyperparameters choose, for a `fit` of your own.
+
+    Declare the hyperparameters before the first trial, in `declare_hyperparameters`: KerasTuner
+    looks for them when it is made, when only `build` has run, and Hyperband ends without a single
+    trial where it finds none.
+
+    Args:
+        hp: KerasTuner's `HyperParameters` of the trial.
+        decays: See `DecayHyperModel`.
+        epochs: The horizon; None takes `fit`'s. Under Hyperband give its `max_epochs`: `fit` is
+            told the rung's epochs only.
+        state_path: A file for the states of rules, see `LearningRateDecay`.
+        space: Further arguments of `DecayHyperModel`: `min_learning_rate`, `max_learning_rate`,
+            `learning_rate_step`, `prefix`, `monitor`, `update`.
+
+    Raises:
+        ValueError: For an argument out of its range.
+
+    Examples:
+        >>> import keras_tuner
+        >>> class MyModel(keras_tuner.HyperModel):
+        ...     def declare_hyperparameters(self, hp):
+        ...         decay_from_hp(hp)
+        ...
+        ...     def fit(self, hp, model, *args, callbacks=(), **kwargs):
+        ...         callbacks = [decay_from_hp(hp), *callbacks]
+        ...         return model.fit(*args, callbacks=callbacks, **kwargs)
+        >>> hp = keras_tuner.HyperParameters()
+        >>> decay_from_hp(hp, ("cosine",), min_learning_rate=0.1).schedule
+        Cosine(initial_learning_rate=0.1, final_learning_rate=0.0)
+        >>> hp.values
+        {'decay_name': 'cosine', 'decay_learning_rate': 0.1, 'decay_cosine_final': 0.0}
+    """
+    return Space.of(decays, **space).decay(hp, epochs=epochs, state_path=state_path)
+
+
+def _chosen(owner: str, decays: Any) -> dict[str, Candidate]:
+    remedy = "A decay of your own comes as decays={'name': Candidate(…)}."
+    known = ", ".join(DECAYS)
+    if isinstance(decays, Mapping):
+        chosen = dict(decays)
+    elif isinstance(decays, str) or not isinstance(decays, Iterable):
+        raise _checks.invalid(owner, "decays", f"several of {known}", decays, remedy)
+    else:
+        names = list(decays)
+        for name in names:
+            if name not in DECAYS:
+                raise _checks.invalid(owner, "decays", f"some of {known}", name, remedy)
+        chosen = {name: DECAYS[name] for name in names}
+    for name, candidate in chosen.items():
+        if not isinstance(name, str) or not isinstance(candidate, Candidate):
+            raise _checks.invalid(owner, "decays", "a dict of name → Candidate", {name: candidate})
+    if not chosen:
+        raise _checks.invalid(owner, "decays", "at least one decay", decays, f"There are {known}.")
+    return chosen

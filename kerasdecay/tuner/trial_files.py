@@ -1,0 +1,122 @@
+"""What a trial leaves in KerasTuner's folder: the states of its rules, the record of its rates."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from kerasdecay._files import write_atomically
+from kerasdecay.callbacks import LearningRateDecay
+from kerasdecay.study.storage import decode_number, to_json
+
+STATE = "decay_state.json"
+RECORD = "decay_record.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """The rates of a trial, those of the rungs that it was promoted from included.
+
+    Args:
+        horizon: The epochs that its decay was planned for.
+        learning_rates: The rate in the last step of each epoch, from epoch 0 on.
+        events: What rules decided, with their reasons.
+    """
+
+    horizon: int
+    learning_rates: tuple[float, ...]
+    events: tuple[str, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """Return the record in a trial's folder; None where there is none that can be read."""
+        try:
+            data = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            rates = tuple(map(decode_number, data["learning_rates"]))
+            return cls(int(data["horizon"]), rates, tuple(map(str, data["events"])))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    @classmethod
+    def of(cls, decay: LearningRateDecay, before: Self | None) -> Self | None:
+        """Return what a training under `decay` did, after the rungs `before`."""
+        trace = decay.trace
+        if trace is None:
+            return None
+        key = next(iter(trace.setup.base_rates))
+        past = () if before is None else before.learning_rates[: trace.setup.first_epoch]
+        rates = tuple(logs[key] for _, logs in trace.logs)
+        events = () if before is None else before.events
+        return cls(trace.setup.epochs, (*past, *rates), (*events, *map(str, trace.events)))
+
+
+class TrialFiles:
+    """The files of one execution of a trial.
+
+    KerasTuner keeps the weights of the best epoch of all executions, and a promoted trial goes on
+    with them. Therefore the execution that these weights come from is the one whose state and
+    record stay.
+
+    Args:
+        folder: The trial's.
+        parent: The folder of the trial that it was promoted from, or None.
+        saver: KerasTuner's callback that keeps the best weights, or None.
+    """
+
+    def __init__(self, folder: Path, parent: Path | None, saver: Any) -> None:
+        self._folder = folder
+        self._parent = parent
+        self._saver = saver
+        self._best_before = self._best()
+
+    @classmethod
+    def of(cls, callbacks: Iterable[Any]) -> Self | None:
+        """Return the files of the trial that KerasTuner's callbacks tell of; None outside one."""
+        tuner = trial = saver = None
+        for callback in callbacks:
+            if hasattr(callback, "tuner") and hasattr(callback, "trial"):
+                tuner, trial = callback.tuner, callback.trial
+            if hasattr(callback, "best_value") and hasattr(callback, "objective"):
+                saver = callback
+        if tuner is None or trial is None:
+            return None
+        folder = str(tuner.get_trial_dir(trial.trial_id))
+        if "://" in folder:  # a bucket: rates are right without files, rules begin anew at a rung
+            return None
+        promoted_from = trial.hyperparameters.values.get("tuner/trial_id")
+        parent = None if promoted_from is None else Path(tuner.get_trial_dir(promoted_from))
+        return cls(Path(folder), parent, saver)
+
+    def begin(self) -> Path:
+        """Return the state file for this execution: the promoted one's, else none yet."""
+        path = self._folder / f"{STATE}.running"
+        path.unlink(missing_ok=True)  # of an execution that was interrupted
+        if self._parent is not None and (self._parent / STATE).is_file():
+            shutil.copyfile(self._parent / STATE, path)
+        return path
+
+    def end(self, decay: LearningRateDecay) -> None:
+        """Keep state and record if KerasTuner has kept this execution's weights."""
+        running = self._folder / f"{STATE}.running"
+        if not self._is_kept():
+            running.unlink(missing_ok=True)
+            return
+        if running.is_file():
+            os.replace(running, self._folder / STATE)
+        record = Record.of(decay, None if self._parent is None else Record.read(self._parent))
+        if record is not None:
+            write_atomically(self._folder / RECORD, to_json(asdict(record)))
+
+    def _best(self) -> float:
+        return float(getattr(self._saver, "best_value", math.inf))
+
+    def _is_kept(self) -> bool:
+        # Where the objective is no metric of the logs, the best value stays infinite, and the
+        # weights of every epoch are saved: the last execution's stay.
+        return self._best() != self._best_before or math.isinf(self._best())
