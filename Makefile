@@ -85,7 +85,7 @@ bench: $(DEV) $(if $(filter torch,$(BACKENDS)),$(TORCHED)) ## every benchmark bu
 	@set -e; for file in $(BENCHES); do echo "== $$file"; $(BIN)/python "$$file"; done
 
 docs: $(DEV) ## build the documentation into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean: ## remove environments, caches and builds; results/ stays
 	rm -rf .venv .venv-* dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -45,11 +45,12 @@ def scenarios(count: int, seed: int) -> list[dict[str, Any]]:
     rows = []
     for number in range(count):
         point = POINTS[number % len(POINTS)]
-        # Before the first save there is nothing to go on from; that is a new training.
-        earliest = 0 if point == "after" else 1
+        saver = SAVERS[number // len(POINTS) % len(SAVERS)]
+        # A backup within epoch 0 says "epoch 0": what begins there is a new training.
+        earliest = 1 if saver == "backup every 3 steps" else 0
         rows.append(
             {
-                "saver": SAVERS[number // len(POINTS) % len(SAVERS)],
+                "saver": saver,
                 "order": draw.choice(ORDERS),
                 "update": draw.choice(UPDATES),
                 "point": point,

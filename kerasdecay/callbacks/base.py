@@ -125,6 +125,8 @@ class DecayCallback(keras.callbacks.Callback):
         """Write the rate of the epoch's first batch."""
         if self._run is None:
             self._run = self._start(epoch)
+            # The initial rate, which a model saved within this epoch no longer tells.
+            self._save_state(epoch)
         self._run.begin_epoch(self.model, epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -145,13 +147,7 @@ class DecayCallback(keras.callbacks.Callback):
         for index, event in enumerate(events):
             self._obey(event, index % len(self.rules), model)
         self._watch.note(self.rules, epoch, logs)
-        if self._state_file is not None:
-            states = {
-                channel.key: [state.to_data() for state in channel.states]
-                for channel in self._run.channels
-            }
-            bases = {channel.key: channel.plan.base_rate for channel in self._run.channels}
-            self._state_file.save(epoch + 1, bases, states)
+        self._save_state(epoch + 1)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Leave the last rate in place, show the summary, let go of the model."""
@@ -183,6 +179,17 @@ class DecayCallback(keras.callbacks.Callback):
         mean = (logs or {}).get("loss")
         if mean is not None:  # a training step of one's own may tell none
             self._batch_losses.note(batch, float(mean), (self.params or {}).get("steps"))
+
+    def _save_state(self, epoch: int) -> None:
+        """Write, if there is a state file, the states with which `epoch` begins."""
+        if self._state_file is None or self._run is None:
+            return
+        channels = self._run.channels
+        states = {
+            channel.key: [state.to_data() for state in channel.states] for channel in channels
+        }
+        bases = {channel.key: channel.plan.base_rate for channel in channels}
+        self._state_file.save(epoch, bases, states)
 
     def _timeline(self) -> Timeline:
         params = self.params or {}

@@ -1,4 +1,7 @@
-"""What a running comparison says: a heading a run, Keras' own progress, a closing line."""
+"""What a running comparison says: a heading a run, Keras' own progress, a closing line.
+
+Runs that are trained at the same time would talk across each other: of them, the closing line.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +28,15 @@ class Progress:
     Args:
         verbose: 1, or 0 for silence: not one byte.
         total: Runs in the comparison, those already finished included.
+        parallel: Whether the runs are trained at the same time, and end in any order.
     """
 
-    def __init__(self, verbose: int, total: int) -> None:
+    def __init__(self, verbose: int, total: int, parallel: bool = False) -> None:
         if verbose not in (0, 1):
             raise invalid("compare", "verbose", "0 or 1", verbose)
         self._verbose = bool(verbose)
         self._total = total
+        self._parallel = parallel
         self._number = 0
         self._terminal = sys.stdout.isatty()
 
@@ -60,7 +65,11 @@ class Progress:
     def finished(self, run: Run) -> None:
         """Close a run."""
         speed = f"{run.images_per_second:,.0f} images/s"
-        self._say(f"{run.arm} · seed {run.seed}: done in {run.seconds:,.0f} s, {speed}")
+        count = ""
+        if self._parallel:
+            self._number += 1
+            count = f" · {self._number} of {self._total}"
+        self._say(f"{run.arm} · seed {run.seed}: done in {run.seconds:,.0f} s, {speed}{count}")
 
     def stopped(self, count: int, output: Path | None) -> None:
         """Say what is left of a comparison that did not come to its end."""

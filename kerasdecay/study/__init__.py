@@ -6,6 +6,7 @@ plotted without one.
 
 from kerasdecay.study.compare import compare
 from kerasdecay.study.comparison import Comparison
+from kerasdecay.study.execution import LostRunsError
 from kerasdecay.study.finder import find_learning_rate
 from kerasdecay.study.learning_rate_range import LearningRateRange
 from kerasdecay.study.runs import OutputError, Run
@@ -14,6 +15,7 @@ from kerasdecay.study.steadiness import steadiness
 __all__ = [
     "Comparison",
     "LearningRateRange",
+    "LostRunsError",
     "OutputError",
     "Run",
     "compare",

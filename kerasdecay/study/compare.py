@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,12 @@ from kerasdecay._checks import integer
 from kerasdecay.report.comparison_progress import Progress
 from kerasdecay.study import arguments
 from kerasdecay.study.comparison import Comparison
+from kerasdecay.study.execution import Executor, executor_of
 from kerasdecay.study.runs import OutputError, Run, differences, read_run, run_files, run_path
 from kerasdecay.study.storage import encode
 
 if TYPE_CHECKING:  # Keras loads when the first comparison starts, not when this module does
+    import joblib
     import keras
 
     from kerasdecay.study.arms import Arm
@@ -39,6 +41,7 @@ def compare(
     verbose: int = 1,
     fit_arguments: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    parallel: int | joblib.Parallel | None = None,
 ) -> Comparison:
     """Train every arm with every seed, each from the same start and on the same batches.
 
@@ -64,10 +67,14 @@ def compare(
         resume: Take finished runs from `output` instead of training them again. Their
             configuration (arm, epochs, batch size, data, model, `fit_arguments`, `metadata`) must
             be this call's.
-        verbose: 1 shows each run as it goes, 0 writes nothing.
+        verbose: 1 shows each run as it goes (in parallel: as it ends), 0 writes nothing.
         fit_arguments: Further arguments of `fit`, the same for every run.
         metadata: JSON data that belongs to the experiment (the data set's name, say). It is kept
             in every run and must be the same when resuming.
+        parallel: How many runs are trained at the same time, each in a process of its own: None
+            for one after the other, here; a number of processes, -1 for one a core; or a
+            `joblib.Parallel`. With `joblib.parallel_config("dask")` around the call, and any
+            number, they are trained on a Dask cluster. The result is that of the serial call.
 
     Returns:
         The finished runs: a table, curves, JSON and CSV (see `Comparison`).
@@ -76,11 +83,14 @@ def compare(
         ValueError: For an argument out of its range, or a model that is not compiled.
         OutputError: (a ValueError) If `output` holds runs and `resume` is not set, or runs of
             another configuration, or a file that is not a whole run.
+        LostRunsError: (a RuntimeError) If worker processes died, and their runs with them. All
+            others are finished first.
 
     An error or Ctrl-C within a run ends the comparison; the runs that were finished are in
-    `output`, and `resume=True` goes on with the others.
+    `output`, and `resume=True` goes on with the others. In parallel, what is under way when a
+    run fails with an error is trained to its end and kept.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np
         >>> def build_model():
         ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
@@ -93,6 +103,7 @@ def compare(
         >>> losses["large"] < losses["small"]
         True
     """
+    execute = executor_of(parallel)
     specs = _specs(
         build_model,
         arguments.pair("data", data),
@@ -107,36 +118,29 @@ def compare(
     )
     folder = None if output is None else Path(output)
     finished = {} if folder is None else _finished(folder, specs, resume)
-    progress = Progress(verbose, total=len(specs))
-    runs = _run_all(specs, finished, folder, progress)
+    progress = Progress(verbose, total=len(specs), parallel=parallel is not None)
+    runs = _run_all(execute, specs, finished, folder, progress)
     return Comparison(tuple(sorted(runs, key=lambda run: (run.arm_index, run.seed))))
 
 
 def _run_all(
+    execute: Executor,
     specs: list[RunSpec],
     finished: Mapping[tuple[str, int], Run],
     folder: Path | None,
     progress: Progress,
 ) -> list[Run]:
-    """Train what is not finished, one run after the other, writing each as it ends."""
-    from kerasdecay.study.training import train
-
+    """Train what is not finished, and write each run as it ends."""
     progress.resumed(len(finished), folder)
     runs = list(finished.values())
+    waiting = [spec for spec in specs if (spec.arm, spec.seed) not in finished]
     try:
-        for spec in specs:
-            if (spec.arm, spec.seed) in finished:
-                continue
-            progress.started(spec.arm, spec.seed)
-            try:
-                run = train(dataclasses.replace(spec, verbose=progress.keras_verbose))
-            except Exception as error:
-                error.add_note(f"compare: in arm {spec.arm!r}, seed {spec.seed}")
-                raise
-            if folder is not None:
-                run.write(folder)
-            runs.append(run)
-            progress.finished(run)
+        with closing(execute(waiting, progress)) as trained:
+            for run in trained:
+                if folder is not None:
+                    run.write(folder)
+                runs.append(run)
+                progress.finished(run)
     except BaseException:
         progress.stopped(len(runs), folder)
         raise

@@ -1,0 +1,105 @@
+"""What a step costs under each callback and engine, beside a plain `fit`.
+
+    python benchmarks/callback_overhead.py                    every backend, some 8 minutes each
+    python benchmarks/callback_overhead.py --backend jax      one of them
+    python benchmarks/callback_overhead.py --quick            a smoke test; writes nothing
+
+Each backend is measured in a process of its own, with jit_compile on and off, on a network of one
+layer and on one of 30, but for two cases that would take too long. The arms take turns, in a new
+order each round; a ratio compares an arm with the plain `fit` of its own round. Told are medians
+over the rounds, with quartiles.
+Results: benchmarks/results/callback_overhead-<backend>.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).resolve().parent / "results"
+BACKENDS = ("tensorflow", "jax", "torch")
+
+# torch.compile takes minutes for the deep network, and anew for each compiled training. Without jit
+# JAX dispatches each operation by itself: a step of 30 layers takes a good part of a second.
+LEFT_OUT = {("torch", "deep", True), ("jax", "deep", False)}
+
+
+def table_of(backend: str, case: dict[str, Any]) -> Table:
+    """Return a case's table."""
+    step = "jit" if case["jit"] else "no jit"
+    table = Table(
+        title=f"{backend}, {case['network']} network, {step}: µs a step "
+        f"(n = {case['rounds']} rounds of {case['steps']} steps)"
+    )
+    table.add_column("callback", no_wrap=True)
+    for heading in ("median", "quartiles", "ratio to a plain fit", "quartiles"):
+        table.add_column(heading, justify="right")
+    for name, arm in case["arms"].items():
+        table.add_row(
+            name,
+            f"{arm['median']:.0f}",
+            "{:.0f} … {:.0f}".format(*arm["quartiles"]),
+            f"{arm['ratio']:.3f}",
+            "{:.3f} … {:.3f}".format(*arm["ratio_quartiles"]),
+        )
+    return table
+
+
+def measure_here(backend: str, *, quick: bool) -> None:
+    """Measure the backend of this process; print its tables, write its file."""
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Keras takes its backend from the environment, when it is imported.
+    from _overhead import Case, Effort, measure
+
+    from kerasdecay._files import write_atomically
+    from kerasdecay.study.environment import environment
+    from kerasdecay.study.storage import to_json
+
+    effort = Effort(rounds=2, seconds=0.0, epoch_seconds=0.02) if quick else Effort()
+    console = Console()
+    cases = []
+    for network in ("tiny",) if quick else ("tiny", "deep"):
+        for jit in (False,) if quick else (False, True):
+            if (backend, network, jit) in LEFT_OUT:
+                continue
+            cases.append(measure(Case(network, jit), effort))
+            console.print(table_of(backend, cases[-1]))
+    if not quick:
+        content = {
+            "command": f"python benchmarks/callback_overhead.py --backend {backend}",
+            "environment": environment(),
+            "cases": cases,
+        }
+        write_atomically(RESULTS / f"callback_overhead-{backend}.json", to_json(content))
+
+
+def main() -> int:
+    """Measure one backend here, or each that is installed in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--backend", choices=BACKENDS, help="one backend alone")
+    parser.add_argument("--quick", action="store_true", help="a smoke test; nothing is written")
+    arguments = parser.parse_args()
+    if arguments.backend:
+        measure_here(arguments.backend, quick=arguments.quick)
+        return 0
+    status = 0
+    for backend in BACKENDS:
+        if importlib.util.find_spec(backend) is None:
+            Console().print(f"{backend} is not installed: left out")
+            continue
+        command = [sys.executable, __file__, "--backend", backend]
+        status |= subprocess.run([*command, *sys.argv[1:]], check=False).returncode
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

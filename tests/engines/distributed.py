@@ -1,0 +1,59 @@
+"""The same trainings over several devices: a script, for they must be set up before all else.
+
+    python distributed.py mirrored | data-parallel
+
+Prints, as JSON, the weights after the training with Keras' own schedule and with each engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from typing import Any
+
+import keras
+from engines.trainings import PAIRS, built, fit, sgd, weights
+
+from kerasdecay import LearningRateDecay
+
+
+def scope_of(kind: str) -> Any:
+    """Set the devices up; return the context in which models are to be built."""
+    if kind == "data-parallel":
+        devices = keras.distribution.list_devices()
+        assert len(devices) == 2
+        distribution = keras.distribution.DataParallel(devices=devices)
+        keras.distribution.set_distribution(distribution)
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    # MultiWorkerMirroredStrategy is no case: in Keras 3.15 a plain `fit` under it fails already.
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    halves = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, halves)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    assert strategy.num_replicas_in_sync == 2
+    return strategy.scope()
+
+
+def main() -> None:
+    """Train three times."""
+    scope = scope_of(sys.argv[1])
+    schedule, reference = PAIRS["cosine"]
+    found = {}
+    with scope:
+        trainings = {
+            "keras": (built(sgd(reference())), []),
+            "batch": (built(sgd(0.05)), [LearningRateDecay(schedule, update="batch")]),
+            "compiled": (built(sgd(0.05)), [LearningRateDecay(schedule, update="compiled")]),
+            "constant": (built(sgd(0.05)), []),
+        }
+    for name, (model, callbacks) in trainings.items():
+        fit(model, callbacks)
+        found[name] = weights(model).tolist()
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Two devices train as one does: Keras' schedule, `batch` and `compiled` give the same weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from engines.trainings import BACKEND, assert_same, at_constant_rate
+
+pytestmark = pytest.mark.any_backend
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = {"tensorflow": "mirrored", "jax": "data-parallel"}
+
+
+@pytest.mark.skipif(BACKEND not in KINDS, reason="Keras spreads no training on torch")
+def test_two_devices() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "engines" / "distributed.py"), KINDS[BACKEND]],
+        env={
+            **os.environ,
+            "KERAS_BACKEND": BACKEND,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+            "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "JAX_PLATFORMS": "cpu",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = {name: np.array(vector) for name, vector in json.loads(done.stdout).items()}
+    assert_same(found["batch"], found["keras"])
+    assert_same(found["compiled"], found["keras"])
+    assert_same(found["constant"], at_constant_rate())
+    assert np.abs(found["keras"] - found["constant"]).max() > 0.01
