@@ -81,10 +81,11 @@ class Killer(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch = epoch
-        if self.point == "write" and self._is_here(epoch):
-            os.replace = lambda *paths: kill()  # type: ignore[assignment]
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        # Not before: what is written as an epoch begins is not the state that this is about.
+        if self.point == "write" and self._is_here(self.epoch):
+            os.replace = lambda *paths: kill()  # type: ignore[assignment]
         if self.point == "batch" and self._is_here(self.epoch) and batch == self.scenario.batch:
             kill()
 
