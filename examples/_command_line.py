@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable
 from typing import NoReturn
+
+from _errors import UsageError
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,3 +35,16 @@ def numbers(text: str, allowed: str) -> tuple[int, ...]:
 def seeds(text: str) -> tuple[int, ...]:
     """Read seeds, separated by commas."""
     return numbers(text, "different integers >= 0, separated by commas")
+
+
+def exit_code(prog: str, work: Callable[[], None]) -> int:
+    """Do the work; return 0, 2 for what the user can put right, or 130 for Ctrl-C."""
+    try:
+        work()
+    except UsageError as error:
+        print(f"{prog}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped; the same command with --resume goes on.", file=sys.stderr)
+        return 130
+    return 0

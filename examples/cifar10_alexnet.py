@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from _command_line import Parser, count, numbers, seeds
+from _command_line import Parser, count, exit_code, numbers, seeds
 from _errors import UsageError
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before a framework is imported
@@ -172,15 +172,7 @@ def _command(arguments: argparse.Namespace) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the example; return the exit code: 2 for what the user can put right, 130 for Ctrl-C."""
     parsed = parse(arguments)
-    try:
-        run(parsed)
-    except UsageError as error:
-        print(f"cifar10_alexnet.py: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped; the same command with --resume goes on.", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code("cifar10_alexnet.py", lambda: run(parsed))
 
 
 if __name__ == "__main__":

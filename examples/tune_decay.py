@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _command_line import Parser, count, seeds
+from _command_line import Parser, count, exit_code, seeds
 from _errors import UsageError
 from cifar10_alexnet import use_xla
 
@@ -195,15 +195,7 @@ def verdict(comparison: Comparison, best: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the example; return the exit code: 2 for what the user can put right, 130 for Ctrl-C."""
     parsed = parse(arguments)
-    try:
-        run(parsed)
-    except UsageError as error:
-        print(f"tune_decay.py: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped; the same command with --resume goes on.", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code("tune_decay.py", lambda: run(parsed))
 
 
 if __name__ == "__main__":

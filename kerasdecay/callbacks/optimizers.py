@@ -62,8 +62,21 @@ def read(optimizer: Any) -> float:
     The variable is in single precision; what is returned is the shortest decimal number that it
     stands for: 0.1, not 0.10000000149.
     """
-    held = np.float32(keras.ops.convert_to_numpy(optimizer._learning_rate))
-    return float(np.format_float_scientific(held))
+    return shortest(float(np.float32(keras.ops.convert_to_numpy(optimizer._learning_rate))))
+
+
+def shortest(value: float) -> float:
+    """Return a float32 as the shortest decimal that names it, as its user wrote it.
+
+    A rate of 0.1, read from an optimizer, is the float64 0.10000000149011612. Everything that is
+    not exactly a float32 stays as it is.
+
+    Examples:
+        >>> shortest(0.10000000149011612)
+        0.1
+    """
+    single = np.float32(value)
+    return float(str(single)) if float(single) == value else value
 
 
 def effective(optimizer: Any) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasdecay.callbacks.optimizers import shortest
 from kerasdecay.study.arms import Arm, callbacks_of
 from kerasdecay.study.environment import environment
 from kerasdecay.study.runs import Run
@@ -183,17 +184,3 @@ def current_rate(model: keras.Model) -> float | None:
     except AttributeError:
         return None
     return shortest(float(rate))
-
-
-def shortest(value: float) -> float:
-    """Return a float32 as the shortest decimal that names it, as its user wrote it.
-
-    A rate of 0.1, read from an optimizer, is the float64 0.10000000149011612. Everything that is
-    not exactly a float32 stays as it is.
-
-    Examples:
-        >>> shortest(0.10000000149011612)
-        0.1
-    """
-    single = np.float32(value)
-    return float(str(single)) if float(single) == value else value
