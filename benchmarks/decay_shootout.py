@@ -14,6 +14,7 @@ split; the test split is read once, after the last epoch; no seed is dropped.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import sys
@@ -75,6 +76,10 @@ ARMS = {**OPEN_LOOP, **RULES}
 RATE = 0.1
 
 
+class OutOfTime(Exception):
+    """The minutes that were given are used up."""
+
+
 def settings(testbed: str) -> list[tuple[int, float]]:
     """Return the (epochs, initial learning rate) pairs that a test bed is trained with."""
     if testbed == "digits":
@@ -108,57 +113,77 @@ def main() -> int:
         testbed = cifar10(arguments.regime, arguments.data_dir, arguments.data_note)
     path = arguments.results / f"shootout-{testbed.name}-{testbed.regime}.jsonl"
     until = time.monotonic() + 60 * arguments.minutes if arguments.minutes else float("inf")
-    run_all(testbed, names, range(seeds), path, until)
+    try:
+        run_all(testbed, names, range(seeds), path, until)
+    except OutOfTime:
+        print(f"out of time after {arguments.minutes:g} minutes: call again to go on")
     return 0
 
 
 def run_all(testbed: Testbed, names: list[str], seeds: range, path: Path, until: float) -> None:
-    """Train what has no line in `path` yet, all arms of a seed before the next seed."""
+    """Train what has no line in `path` yet, all arms of a seed in one call of `compare`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    done = {_key(json.loads(line)) for line in lines}
     for seed in seeds:
         for epochs, rate in settings(testbed.name):
-            for name in names:
-                key = (name, seed, epochs, rate)
-                if key in done:
-                    continue
-                if time.monotonic() > until:
-                    return
-                line = run_one(testbed, name, seed, epochs, rate)
-                with path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(line) + "\n")
-                print(f"{name:22} seed {seed} {epochs} epochs from {rate:g}: {_short(line)}")
+            common = {
+                "testbed": testbed.name,
+                "regime": testbed.regime,
+                "data": testbed.source,
+                "seed": seed,
+                "epochs": epochs,
+                "initial_learning_rate": rate,
+                "batch_size": testbed.batch_size,
+            }
+            missing = [name for name in names if (name, seed, epochs, rate) not in _done(path)]
+            arms, undefined = _defined(missing, rate)
+            for name, reason in undefined.items():
+                _append(path, {"arm": name, **common, "undefined": reason})
+            if arms:
+                run_seed(testbed, arms, common, path, until)
 
 
-def run_one(testbed: Testbed, name: str, seed: int, epochs: int, rate: float) -> dict[str, Any]:
-    """Train one arm with one seed, through `compare`, and return its line."""
-    line: dict[str, Any] = {
-        "testbed": testbed.name,
-        "regime": testbed.regime,
-        "data": testbed.source,
-        "arm": name,
-        "seed": seed,
-        "epochs": epochs,
-        "initial_learning_rate": rate,
-        "batch_size": testbed.batch_size,
-    }
-    try:
-        ARMS[name](rate)
-    except ValueError as error:
-        return {**line, "undefined": str(error)}
-    result = compare(
+def run_seed(
+    testbed: Testbed,
+    arms: dict[str, Callable[[], keras.callbacks.Callback]],
+    common: dict[str, Any],
+    path: Path,
+    until: float,
+) -> None:
+    """Train these arms with one seed; append a line for each run as it ends."""
+
+    def keep(run: Run) -> None:
+        _append(path, {"arm": run.arm, **common, **_figures(run), "environment": environment()})
+        if time.monotonic() > until:
+            raise OutOfTime
+
+    compare(
         testbed.build_model,
         testbed.train,
-        {name: lambda: ARMS[name](rate)},
-        epochs=epochs,
-        seeds=(seed,),
+        arms,
+        epochs=common["epochs"],
+        seeds=(common["seed"],),
         batch_size=testbed.batch_size,
         validation_data=testbed.validation,
         test_data=testbed.test,
         verbose=0,
+        on_run=keep,
     )
-    return {**line, **_figures(result.runs[0]), "environment": environment()}
+
+
+def _defined(
+    names: list[str], rate: float
+) -> tuple[dict[str, Callable[[], keras.callbacks.Callback]], dict[str, str]]:
+    """Return the arms that this initial rate is allowed for, and why the others refuse it."""
+    arms, undefined = {}, {}
+    for name in names:
+        make = functools.partial(ARMS[name], rate)
+        try:
+            make()
+        except ValueError as error:
+            undefined[name] = str(error)
+        else:
+            arms[name] = make
+    return arms, undefined
 
 
 def _figures(run: Run) -> dict[str, Any]:
@@ -174,12 +199,22 @@ def _figures(run: Run) -> dict[str, Any]:
     }
 
 
-def _key(line: dict[str, Any]) -> tuple[str, int, int, float]:
-    return line["arm"], line["seed"], line["epochs"], line["initial_learning_rate"]
+def _done(path: Path) -> set[tuple[str, int, int, float]]:
+    """Return (arm, seed, epochs, initial rate) of every line that is there."""
+    keys = ("arm", "seed", "epochs", "initial_learning_rate")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {tuple(json.loads(line)[key] for key in keys) for line in lines}
 
 
-def _short(line: dict[str, Any]) -> str:
-    return "undefined" if "undefined" in line else f"{line['test_accuracy']:.4f}"
+def _append(path: Path, line: dict[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    told = "undefined" if "undefined" in line else f"{line['test_accuracy']:.4f}"
+    print(
+        f"{line['arm']:22} seed {line['seed']}, {line['epochs']} epochs from "
+        f"{line['initial_learning_rate']:g}: {told}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ def compare(
     fit_arguments: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
     parallel: int | joblib.Parallel | None = None,
+    on_run: Callable[[Run], object] | None = None,
 ) -> Comparison:
     """Train every arm with every seed, each from the same start and on the same batches.
 
@@ -75,6 +76,9 @@ def compare(
             for one after the other, here; a number of processes, -1 for one a core; or a
             `joblib.Parallel`. With `joblib.parallel_config("dask")` around the call, and any
             number, they are trained on a Dask cluster. The result is that of the serial call.
+        on_run: A function that is called with each run as it ends, here and not in a worker,
+            after its file is written: to log it elsewhere, say. What it raises ends the
+            comparison as Ctrl-C does. Runs taken from `output` are not told again.
 
     Returns:
         The finished runs: a table, curves, JSON and CSV (see `Comparison`).
@@ -119,7 +123,7 @@ def compare(
     folder = None if output is None else Path(output)
     finished = {} if folder is None else _finished(folder, specs, resume)
     progress = Progress(verbose, total=len(specs), parallel=parallel is not None)
-    runs = _run_all(execute, specs, finished, folder, progress)
+    runs = _run_all(execute, specs, finished, folder, progress, on_run)
     return Comparison(tuple(sorted(runs, key=lambda run: (run.arm_index, run.seed))))
 
 
@@ -129,8 +133,9 @@ def _run_all(
     finished: Mapping[tuple[str, int], Run],
     folder: Path | None,
     progress: Progress,
+    on_run: Callable[[Run], object] | None,
 ) -> list[Run]:
-    """Train what is not finished, and write each run as it ends."""
+    """Train what is not finished; write and tell each run as it ends."""
     progress.resumed(len(finished), folder)
     runs = list(finished.values())
     waiting = [spec for spec in specs if (spec.arm, spec.seed) not in finished]
@@ -141,6 +146,8 @@ def _run_all(
                     run.write(folder)
                 runs.append(run)
                 progress.finished(run)
+                if on_run is not None:
+                    on_run(run)
     except BaseException:
         progress.stopped(len(runs), folder)
         raise
