@@ -17,7 +17,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasdecay import LearningRateDecay, PlateauDecay
+from kerasdecay import (
+    AdaptiveKneeDecay,
+    GreedyDecay,
+    LearningRateDecay,
+    LossSlopeDecay,
+    PlateauDecay,
+    WeightNormDecay,
+)
+from kerasdecay.rules import Plateau
 from kerasdecay.schedules import Constant, Cosine
 
 PLAIN = "no callback"
@@ -65,6 +73,10 @@ def _ours(update: str) -> Callable[[int, int], Any]:
     return lambda epochs, steps: LearningRateDecay(Cosine(RATE), update=update)
 
 
+def _rule(decay: Callable[..., Any], *arguments: Any) -> Callable[[int, int], Any]:
+    return lambda epochs, steps: decay(*arguments, schedule=Constant(RATE))
+
+
 ARMS: dict[str, Callable[[int, int], Any] | None] = {
     PLAIN: None,
     "Keras LearningRateScheduler": lambda epochs, steps: keras.callbacks.LearningRateScheduler(
@@ -76,7 +88,11 @@ ARMS: dict[str, Callable[[int, int], Any] | None] = {
     'update="batch"': _ours("batch"),
     'update="20 steps"': _ours("20 steps"),
     'update="compiled"': _ours("compiled"),
-    "PlateauDecay": lambda epochs, steps: PlateauDecay("loss", schedule=Constant(RATE)),
+    "PlateauDecay": _rule(PlateauDecay, "loss"),
+    "GreedyDecay": _rule(GreedyDecay, "loss"),
+    "WeightNormDecay": _rule(WeightNormDecay),
+    "AdaptiveKneeDecay": _rule(AdaptiveKneeDecay, Plateau("loss")),
+    "LossSlopeDecay, each batch's loss": _rule(LossSlopeDecay),
 }
 
 
@@ -114,8 +130,8 @@ class Effort:
         epoch_seconds: How long an epoch of a plain training should last, which sets its steps.
     """
 
-    rounds: int = 11
-    seconds: float = 95.0
+    rounds: int = 15
+    seconds: float = 170.0
     epoch_seconds: float = 0.4
 
 

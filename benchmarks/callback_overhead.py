@@ -1,6 +1,6 @@
 """What a step costs under each callback and engine, beside a plain `fit`.
 
-    python benchmarks/callback_overhead.py                    every backend, some 8 minutes each
+    python benchmarks/callback_overhead.py                    every backend, some 10 minutes each
     python benchmarks/callback_overhead.py --backend jax      one of them
     python benchmarks/callback_overhead.py --quick            a smoke test; writes nothing
 

@@ -76,7 +76,7 @@ ARMS = {**OPEN_LOOP, **RULES}
 RATE = 0.1
 
 
-class OutOfTime(Exception):
+class OutOfTimeError(Exception):
     """The minutes that were given are used up."""
 
 
@@ -115,7 +115,7 @@ def main() -> int:
     until = time.monotonic() + 60 * arguments.minutes if arguments.minutes else float("inf")
     try:
         run_all(testbed, names, range(seeds), path, until)
-    except OutOfTime:
+    except OutOfTimeError:
         print(f"out of time after {arguments.minutes:g} minutes: call again to go on")
     return 0
 
@@ -154,7 +154,7 @@ def run_seed(
     def keep(run: Run) -> None:
         _append(path, {"arm": run.arm, **common, **_figures(run), "environment": environment()})
         if time.monotonic() > until:
-            raise OutOfTime
+            raise OutOfTimeError
 
     compare(
         testbed.build_model,
