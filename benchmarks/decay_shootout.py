@@ -26,54 +26,15 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+from _arms import ARMS, CIFAR10_ARMS, RATE
 from _shootout_report import report
 from _testbeds import Testbed, cifar10, digits
 
-from kerasdecay import (
-    AdaptiveKneeDecay,
-    CosineDecay,
-    GreedyDecay,
-    LearningRateDecay,
-    LinearDecay,
-    LossSlopeDecay,
-    OneCycleDecay,
-    PlateauDecay,
-    PowerStepDecay,
-    StepDecay,
-    WarmupStableDecay,
-    WeightNormDecay,
-)
-from kerasdecay.rules import Plateau
-from kerasdecay.schedules import Constant, Exponential, Knee, Rex
 from kerasdecay.study import compare
 from kerasdecay.study.environment import environment
 from kerasdecay.study.runs import Run
 
 RESULTS = Path(__file__).resolve().parent / "results"
-
-OPEN_LOOP: dict[str, Callable[[float], keras.callbacks.Callback]] = {
-    "constant": lambda rate: LearningRateDecay(Constant(rate)),
-    "power-step": PowerStepDecay,
-    "step": StepDecay,
-    "exponential": lambda rate: LearningRateDecay(Exponential(rate)),
-    "cosine": CosineDecay,
-    "linear": LinearDecay,
-    "one-cycle": OneCycleDecay,
-    "rex": lambda rate: LearningRateDecay(Rex(rate)),
-    "knee-50": lambda rate: LearningRateDecay(Knee(rate)),
-    "knee-80": lambda rate: LearningRateDecay(Knee(rate, hold="80%")),
-    "hold-1-sqrt": WarmupStableDecay,
-}
-RULES: dict[str, Callable[[float], keras.callbacks.Callback]] = {
-    "plateau": lambda rate: PlateauDecay(schedule=Constant(rate)),
-    "greedy": lambda rate: GreedyDecay(schedule=Constant(rate)),
-    "weight-norm": lambda rate: WeightNormDecay(schedule=Constant(rate)),
-    "loss-slope": lambda rate: LossSlopeDecay(schedule=Constant(rate)),
-    "adaptive-knee": lambda rate: AdaptiveKneeDecay(schedule=Constant(rate)),
-    "power-step-by-plateau": lambda rate: PowerStepDecay(rate, advance_on=Plateau()),
-}
-ARMS = {**OPEN_LOOP, **RULES}
-RATE = 0.1
 
 
 class OutOfTimeError(Exception):
@@ -92,7 +53,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--testbed", choices=("digits", "cifar10"), default="digits")
     parser.add_argument("--regime", choices=("plain", "regularised"), default="plain")
-    parser.add_argument("--arms", default=",".join(ARMS), help="names, separated by commas")
+    parser.add_argument("--arms", help="names, separated by commas; default: see _arms.py")
     parser.add_argument("--seeds", type=int, help="default: 10 on digits, 5 on CIFAR-10")
     parser.add_argument("--minutes", type=float, help="begin no run after so many minutes")
     parser.add_argument("--data-dir", help="TensorFlow Datasets folder (else TFDS_DATA_DIR)")
@@ -102,7 +63,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.report:
         return report(arguments.results)
-    names = arguments.arms.split(",")
+    chosen = ARMS if arguments.testbed == "digits" else CIFAR10_ARMS
+    names = arguments.arms.split(",") if arguments.arms else list(chosen)
     unknown = [name for name in names if name not in ARMS]
     if unknown:
         parser.error(f"--arms: no {', '.join(unknown)}; there are {', '.join(ARMS)}")

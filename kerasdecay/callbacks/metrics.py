@@ -62,8 +62,8 @@ class Watch:
             return
         self._named.add(name)
         warnings.warn(
-            f"{self._owner}: the rules watch {name!r}, which is not in the logs so far; they "
-            f"decide nothing without it. There are: {', '.join(self._known)}. Pass another "
+            f"{self._owner}: the rules watch {name!r}, which is not in the logs so far: "
+            f"nothing can be decided by it. There are: {', '.join(self._known)}. Pass another "
             "monitor=…, or validation_data to fit.",
             stacklevel=2,
         )

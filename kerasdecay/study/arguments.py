@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,13 @@ def different_seeds(seeds: Any) -> tuple[int, ...]:
     if not values or len(set(values)) < len(values):
         raise invalid("compare", "seeds", allowed, values)
     return values
+
+
+def optional_function(argument: str, value: Any) -> Callable[..., Any] | None:
+    """Return a function, or None."""
+    if value is not None and not callable(value):
+        raise invalid("compare", argument, "a function or None", value)
+    return value
 
 
 def fit_arguments_of(arguments: Mapping[str, Any] | None) -> dict[str, Any]:

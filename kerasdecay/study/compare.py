@@ -108,6 +108,7 @@ def compare(
         True
     """
     execute = executor_of(parallel)
+    tell = arguments.optional_function("on_run", on_run)
     specs = _specs(
         build_model,
         arguments.pair("data", data),
@@ -123,7 +124,7 @@ def compare(
     folder = None if output is None else Path(output)
     finished = {} if folder is None else _finished(folder, specs, resume)
     progress = Progress(verbose, total=len(specs), parallel=parallel is not None)
-    runs = _run_all(execute, specs, finished, folder, progress, on_run)
+    runs = _run_all(execute, specs, finished, folder, progress, tell)
     return Comparison(tuple(sorted(runs, key=lambda run: (run.arm_index, run.seed))))
 
 
@@ -133,7 +134,7 @@ def _run_all(
     finished: Mapping[tuple[str, int], Run],
     folder: Path | None,
     progress: Progress,
-    on_run: Callable[[Run], object] | None,
+    tell: Callable[[Run], object] | None,
 ) -> list[Run]:
     """Train what is not finished; write and tell each run as it ends."""
     progress.resumed(len(finished), folder)
@@ -146,8 +147,8 @@ def _run_all(
                     run.write(folder)
                 runs.append(run)
                 progress.finished(run)
-                if on_run is not None:
-                    on_run(run)
+                if tell is not None:
+                    tell(run)
     except BaseException:
         progress.stopped(len(runs), folder)
         raise

@@ -293,6 +293,30 @@ def test_more_arms_and_seeds_join_those_that_are_finished(tmp_path):
     ]  # fmt: skip
 
 
+def test_each_run_is_told_once_it_is_written(tmp_path):
+    told = []
+
+    def on_run(run):
+        told.append((run, [path.name for path in (tmp_path / "runs").iterdir()]))
+
+    run_compare({"a": 0.1}, output=tmp_path, epochs=1)
+    arms = {"a": 0.1, "b": 0.01}
+    result = run_compare(arms, output=tmp_path, resume=True, epochs=1, on_run=on_run)
+    ((run, files),) = told
+    assert run in result.runs and run.arm == "b"
+    assert sorted(files) == ["a-seed0.json", "b-seed0.json"]
+
+
+def test_what_is_told_can_end_the_comparison(tmp_path, capsys):
+    def on_run(run):
+        raise TimeoutError("enough")
+
+    with pytest.raises(TimeoutError, match="enough"):
+        run_compare({"a": 0.1, "b": 0.01}, output=tmp_path, epochs=1, on_run=on_run, verbose=1)
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["a-seed0.json"]
+    assert "stopped after 1 of 2 runs" in capsys.readouterr().out
+
+
 def test_finished_runs_are_not_overwritten(finished):
     with pytest.raises(OutputError, match=r"finished runs.*with 1\. Give resume=True"):
         run_compare({"b": 0.1}, output=finished)
@@ -388,6 +412,7 @@ def test_on_a_terminal_it_has_headings(capsys, monkeypatch):
         ({"test_data": (X,)}, r"test_data must be a pair"),
         ({"verbose": 2}, r"verbose must be 0 or 1\. Received: verbose=2"),
         ({"fit_arguments": {"callbacks": []}}, r"'callbacks'\. Use compare's own argument arms"),
+        ({"on_run": "print"}, r"on_run must be a function or None\. Received: on_run='print'"),
         ({"metadata": {"a": object()}}, r"metadata must be JSON data \(object"),
         ({"build_model": lambda: None}, r"build_model must return a compiled keras\.Model.*None"),
         (
