@@ -1,8 +1,10 @@
 """What one step costs under each callback: the measuring half of callback_overhead.py.
 
-Each measurement is a `fit` of three epochs of its own, of which the last two count: the first may
+Each measurement is a `fit` of short epochs of its own, of which all but the first count: that may
 trace and compile. What counts goes from before the first callback's `on_epoch_begin` to after the
-last one's `on_epoch_end`, so that work between steps and between epochs is included.
+last one's `on_epoch_end`, so that work between steps and between epochs is included. Epochs are
+short and many, for the median of many short ones bears a machine whose speed wanders; a second
+plain arm shows how much wandering is left.
 """
 
 from __future__ import annotations
@@ -29,8 +31,10 @@ from kerasdecay.rules import Plateau
 from kerasdecay.schedules import Constant, Cosine
 
 PLAIN = "no callback"
+PLAIN_AGAIN = "no callback, again"
 RATE, BATCH, FEATURES = 1e-4, 8, 16
-WARM, COUNTED = 1, 2
+WARM, COUNTED = 1, 4
+RESAMPLED = 2000
 
 
 class HandWritten(keras.callbacks.Callback):
@@ -79,6 +83,7 @@ def _rule(decay: Callable[..., Any], *arguments: Any) -> Callable[[int, int], An
 
 ARMS: dict[str, Callable[[int, int], Any] | None] = {
     PLAIN: None,
+    PLAIN_AGAIN: None,
     "Keras LearningRateScheduler": lambda epochs, steps: keras.callbacks.LearningRateScheduler(
         lambda epoch, rate: rate * 0.99
     ),
@@ -130,22 +135,22 @@ class Effort:
         epoch_seconds: How long an epoch of a plain training should last, which sets its steps.
     """
 
-    rounds: int = 15
+    rounds: int = 40
     seconds: float = 170.0
-    epoch_seconds: float = 0.4
+    epoch_seconds: float = 0.15
 
 
 def measure(case: Case, effort: Effort, seed: int = 0) -> dict[str, Any]:
-    """Return the microseconds a step of every arm, one value a round, in rounds of all arms."""
+    """Return the microseconds a step of every arm, measured in rounds of all arms."""
     began = time.perf_counter()
     shared = case.build()
     # A compiled training has its own network: its end rebuilds the step, at others' cost.
     models = {name: case.build() if "compiled" in name else shared for name in ARMS}
     _microseconds(shared, None, 40)
-    steps = round(effort.epoch_seconds * 1e6 / _microseconds(shared, None, 40))
+    steps = round(effort.epoch_seconds * 1e6 / np.median(_microseconds(shared, None, 40)))
     steps = min(max(steps // 20 * 20, 40), 2000)
     draw = random.Random(seed)
-    found: dict[str, list[float]] = {name: [] for name in ARMS}
+    found: dict[str, list[list[float]]] = {name: [] for name in ARMS}
     for number in range(effort.rounds):
         for name in draw.sample(list(ARMS), len(ARMS)):
             make = ARMS[name]
@@ -157,12 +162,14 @@ def measure(case: Case, effort: Effort, seed: int = 0) -> dict[str, Any]:
         "network": case.network,
         "jit": case.jit,
         "steps": steps,
+        "epochs": COUNTED,
         "rounds": len(found[PLAIN]),
         "arms": {name: _summary(values, found[PLAIN]) for name, values in found.items()},
     }
 
 
-def _microseconds(model: Any, callback: Any, steps: int) -> float:
+def _microseconds(model: Any, callback: Any, steps: int) -> list[float]:
+    """Return the microseconds a step of each epoch that counts."""
     x = np.zeros((steps * BATCH, FEATURES), "float32")
     begin, end = Clock("begin"), Clock("end")
     model.fit(
@@ -175,15 +182,18 @@ def _microseconds(model: Any, callback: Any, steps: int) -> float:
         callbacks=[begin, *([callback] if callback else []), end],
     )
     spent = [after - before for before, after in zip(begin.times, end.times, strict=True)]
-    return sum(spent[WARM:]) / (COUNTED * steps) * 1e6
+    return [1e6 * seconds / steps for seconds in spent[WARM:]]
 
 
-def _summary(values: list[float], plain: list[float]) -> dict[str, Any]:
-    ratios = [value / base for value, base in zip(values, plain, strict=True)]
+def _summary(rounds: list[list[float]], plain: list[list[float]]) -> dict[str, Any]:
+    values, base = np.asarray(rounds), np.asarray(plain)
+    # Whole rounds are resampled, the same of both arms: what slows a round slows both.
+    draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLED, len(values)))
+    ratios = np.median(values[draws], axis=(1, 2)) / np.median(base[draws], axis=(1, 2))
     return {
-        "microseconds": [round(value, 2) for value in values],
+        "microseconds": np.round(values, 1).tolist(),
         "median": float(np.median(values)),
         "quartiles": np.percentile(values, [25, 75]).tolist(),
-        "ratio": float(np.median(ratios)),
-        "ratio_quartiles": np.percentile(ratios, [25, 75]).tolist(),
+        "ratio": float(np.median(values) / np.median(base)),
+        "ratio_interval": np.percentile(ratios, [2.5, 97.5]).tolist(),
     }

@@ -73,7 +73,7 @@ def _section(group: tuple[Any, ...], lines: list[Line], results: Path) -> str:
     rows = []
     for arm, runs in trained.items():
         differences = [
-            _told(_differences(runs, trained.get(other, []))) if other != arm else "–"
+            _told(_differences(runs, trained.get(other, [])).values()) if other != arm else "–"
             for other in BASELINES
         ]
         rows.append(
@@ -110,7 +110,7 @@ def _clear_of(other: str, arms: dict[str, list[Line]]) -> str:
     """Say which arms' paired interval to this one lies above 0, and which below."""
     above, below = [], []
     for arm, runs in arms.items():
-        found = _differences(runs, arms[other]) if arm != other else []
+        found = list(_differences(runs, arms[other]).values()) if arm != other else []
         if len(found) > 1:
             low, high = _interval(found)
             above += [arm] if low > 0 else []
@@ -186,7 +186,7 @@ def _wrong_rates(group: tuple[Any, ...], lines: list[Line], results: Path) -> st
             arm,
             "rule" if arm in RULES else "shape",
             *(_told(_accuracies(by_rate.get(rate, []))) for rate in rates),
-            *(_told(_lost(by_rate, rate)) for rate in wrong),
+            *(_told(_lost(by_rate, rate).values()) for rate in wrong),
         ]
         for arm, by_rate in arms.items()
     ]
@@ -208,19 +208,19 @@ def _wrong_rates(group: tuple[Any, ...], lines: list[Line], results: Path) -> st
 def _least_lost(arms: dict[str, dict[float, list[Line]]], rate: float) -> str:
     """Say which rule and which shape lose least from this rate, and the difference between them."""
     lost = {arm: _lost(by_rate, rate) for arm, by_rate in arms.items()}
-    means = {arm: statistics.fmean(values) for arm, values in lost.items() if values}
+    means = {arm: statistics.fmean(found.values()) for arm, found in lost.items() if found}
     rule = min((arm for arm in means if arm in RULES), key=means.__getitem__)
     shape = min((arm for arm in means if arm not in RULES), key=means.__getitem__)
-    pairs = [mine - other for mine, other in zip(lost[rule], lost[shape], strict=False)]
+    more = [lost[rule][seed] - lost[shape][seed] for seed in lost[rule] if seed in lost[shape]]
     ends = _differences(arms[rule][rate], arms[shape][rate])
     return (
-        f"From {rate:g} the rule that loses least is {rule} ({means[rule]:+.4f}), the shape "
-        f"{shape} ({means[shape]:+.4f}): the rule loses {_told(pairs)} more than the shape, and "
-        f"ends {_told(ends)} above it."
+        f"From {rate:g} the rule that loses least is {rule} ({means[rule]:.4f}), the shape "
+        f"{shape} ({means[shape]:.4f}). The rule loses {_told(more)} more than the shape, and "
+        f"ends {_told(ends.values())} above it."
     )
 
 
-def _lost(by_rate: dict[float, list[Line]], rate: float) -> list[float]:
+def _lost(by_rate: dict[float, list[Line]], rate: float) -> dict[int, float]:
     return _differences(by_rate.get(RATE, []), by_rate.get(rate, []))
 
 
@@ -260,10 +260,14 @@ def _best_first(arms: dict[str, list[Line]]) -> dict[str, list[Line]]:
     return dict(sorted(arms.items(), key=lambda item: -statistics.fmean(_accuracies(item[1]))))
 
 
-def _differences(runs: list[Line], others: list[Line]) -> list[float]:
-    """Return the test accuracy of `runs` minus that of `others`, for each seed that both have."""
+def _differences(runs: list[Line], others: list[Line]) -> dict[int, float]:
+    """Return seed → test accuracy of `runs` minus that of `others`, where both have the seed."""
     pairs = {run["seed"]: run["test_accuracy"] for run in others}
-    return [run["test_accuracy"] - pairs[run["seed"]] for run in runs if run["seed"] in pairs]
+    return {
+        run["seed"]: run["test_accuracy"] - pairs[run["seed"]]
+        for run in runs
+        if run["seed"] in pairs
+    }
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float]:
@@ -273,7 +277,8 @@ def _interval(values: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def _told(values: Sequence[float]) -> str:
+def _told(found: Iterable[float]) -> str:
+    values = list(found)
     if not values:
         return "–"
     mean = statistics.fmean(values)

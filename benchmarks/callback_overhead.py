@@ -6,8 +6,8 @@
 
 Each backend is measured in a process of its own, with jit_compile on and off, on a network of one
 layer and on one of 30, but for two cases that would take too long. The arms take turns, in a new
-order each round; a ratio compares an arm with the plain `fit` of its own round. Told are medians
-over the rounds, with quartiles.
+order each round. Told are medians over all epochs of all rounds, with quartiles, and the ratio to
+the plain `fit`'s median with its 95 % interval (rounds resampled).
 Results: benchmarks/results/callback_overhead-<backend>.json.
 """
 
@@ -37,18 +37,18 @@ def table_of(backend: str, case: dict[str, Any]) -> Table:
     step = "jit" if case["jit"] else "no jit"
     table = Table(
         title=f"{backend}, {case['network']} network, {step}: µs a step "
-        f"(n = {case['rounds']} rounds of {case['steps']} steps)"
+        f"(n = {case['rounds']} rounds of {case['epochs']} epochs of {case['steps']} steps)"
     )
     table.add_column("callback", no_wrap=True)
-    for heading in ("median", "quartiles", "ratio to a plain fit", "quartiles"):
-        table.add_column(heading, justify="right")
+    for heading in ("median", "quartiles", "ratio to plain", "95 %"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, arm in case["arms"].items():
         table.add_row(
             name,
             f"{arm['median']:.0f}",
             "{:.0f} … {:.0f}".format(*arm["quartiles"]),
             f"{arm['ratio']:.3f}",
-            "{:.3f} … {:.3f}".format(*arm["ratio_quartiles"]),
+            "{:.3f} … {:.3f}".format(*arm["ratio_interval"]),
         )
     return table
 
@@ -65,7 +65,7 @@ def measure_here(backend: str, *, quick: bool) -> None:
     from kerasdecay.study.storage import to_json
 
     effort = Effort(rounds=2, seconds=0.0, epoch_seconds=0.02) if quick else Effort()
-    console = Console()
+    console = Console(width=100)
     cases = []
     for network in ("tiny",) if quick else ("tiny", "deep"):
         for jit in (False,) if quick else (False, True):

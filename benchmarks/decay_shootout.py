@@ -30,6 +30,7 @@ from _arms import ARMS, CIFAR10_ARMS, RATE
 from _shootout_report import report
 from _testbeds import Testbed, cifar10, digits
 
+from kerasdecay._files import write_atomically
 from kerasdecay.study import compare
 from kerasdecay.study.environment import environment
 from kerasdecay.study.runs import Run
@@ -68,6 +69,8 @@ def main() -> int:
     unknown = [name for name in names if name not in ARMS]
     if unknown:
         parser.error(f"--arms: no {', '.join(unknown)}; there are {', '.join(ARMS)}")
+    if arguments.testbed == "digits" and arguments.regime != "plain":
+        parser.error("--regime: digits are trained plain only")
     seeds = arguments.seeds or (10 if arguments.testbed == "digits" else 5)
     if arguments.testbed == "digits":
         testbed = digits()
@@ -85,6 +88,7 @@ def main() -> int:
 def run_all(testbed: Testbed, names: list[str], seeds: range, path: Path, until: float) -> None:
     """Train what has no line in `path` yet, all arms of a seed in one call of `compare`."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    done = _done(path)
     for seed in seeds:
         for epochs, rate in settings(testbed.name):
             common = {
@@ -96,7 +100,7 @@ def run_all(testbed: Testbed, names: list[str], seeds: range, path: Path, until:
                 "initial_learning_rate": rate,
                 "batch_size": testbed.batch_size,
             }
-            missing = [name for name in names if (name, seed, epochs, rate) not in _done(path)]
+            missing = [name for name in names if (name, seed, epochs, rate) not in done]
             arms, undefined = _defined(missing, rate)
             for name, reason in undefined.items():
                 _append(path, {"arm": name, **common, "undefined": reason})
@@ -162,10 +166,18 @@ def _figures(run: Run) -> dict[str, Any]:
 
 
 def _done(path: Path) -> set[tuple[str, int, int, float]]:
-    """Return (arm, seed, epochs, initial rate) of every line that is there."""
+    """Return (arm, seed, epochs, initial rate) of every line that is there.
+
+    A last line without an end is a run that was killed as it was written: it is cut off.
+    """
+    if not path.exists():
+        return set()
+    text = path.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        write_atomically(path, whole)
     keys = ("arm", "seed", "epochs", "initial_learning_rate")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return {tuple(json.loads(line)[key] for key in keys) for line in lines}
+    return {tuple(json.loads(line)[key] for key in keys) for line in whole.splitlines()}
 
 
 def _append(path: Path, line: dict[str, Any]) -> None:

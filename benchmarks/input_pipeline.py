@@ -159,6 +159,9 @@ def main() -> None:
         "images_per_second": {
             way: {"rounds": speeds[way], **summary(speeds[way])} for way in speeds
         },
+        "input_alone_images_per_second": {
+            way: {"rounds": inputs[way], **summary(inputs[way])} for way in inputs
+        },
         "ratio": {"rounds": ratios, **ratio},
     }
     console.print(f"Written: {write_atomically(options.output, to_json(result))}")
