@@ -134,7 +134,7 @@ def test_what_has_a_line_is_not_trained_again(tmp_path, monkeypatch):
 
     pair = (np.zeros((2, 1)), np.zeros(2))
     testbed = testbeds.Testbed("digits", "plain", "zeros", pair, pair, pair, 32, lambda: None)
-    monkeypatch.setattr(decay_shootout, "compare", compare)
+    monkeypatch.setattr(shootout, "compare", compare)
     path, names = tmp_path / "shootout-digits-plain.jsonl", ["linear", "power-step"]
     with pytest.raises(shootout.OutOfTimeError):
         shootout.run_all(testbed, names, range(2), path, until=0.0)
