@@ -39,7 +39,30 @@ class Composition(Schedule):
 
 
 @dataclasses.dataclass(frozen=True)
-class Warmup(Composition):
+class Around(Composition):
+    """A composition around one schedule, which begins when that begins."""
+
+    schedule: Schedule
+
+    @property
+    def parts(self) -> tuple[Schedule, ...]:
+        """The schedule inside."""
+        return (self.schedule,)
+
+    def _with(self, parts: tuple[Schedule, ...]) -> Self:
+        return dataclasses.replace(self, schedule=parts[0])
+
+    def warmup_from(self, start: Moment) -> int:
+        """What the schedule inside warms up."""
+        return self.schedule.warmup_from(start)
+
+    def check(self, start: Moment) -> None:
+        """Raise what the schedule inside raises."""
+        self.schedule.check(start)
+
+
+@dataclasses.dataclass(frozen=True)
+class Warmup(Around):
     """A linear rise into a schedule, which then runs shifted, over the rest of the horizon.
 
     With N updates inside the warmup w, the n-th of them (n = 0 … N−1) has the rate
@@ -63,7 +86,6 @@ class Warmup(Composition):
     Source: Goyal et al., Accurate, Large Minibatch SGD, 2017 (arXiv:1706.02677).
     """
 
-    schedule: Schedule
     duration: Duration
     start: float | None = None
 
@@ -73,14 +95,6 @@ class Warmup(Composition):
         if self.start is not None:
             start = _checks.number("warmup", "start", self.start, at_least=0, at_most=1)
             object.__setattr__(self, "start", start)
-
-    @property
-    def parts(self) -> tuple[Schedule, ...]:
-        """What is warmed up."""
-        return (self.schedule,)
-
-    def _with(self, parts: tuple[Schedule, ...]) -> Self:
-        return dataclasses.replace(self, schedule=parts[0])
 
     @property
     def changes_within_epochs(self) -> bool:
@@ -219,7 +233,7 @@ class Sequence(Composition):
 
 
 @dataclasses.dataclass(frozen=True)
-class Scaled(Composition):
+class Scaled(Around):
     """A schedule times a factor: η(t) = c · s(t).
 
     Args:
@@ -235,7 +249,6 @@ class Scaled(Composition):
         [0.05, 0.05]
     """
 
-    schedule: Schedule
     factor: float
 
     def __post_init__(self) -> None:
@@ -244,25 +257,9 @@ class Scaled(Composition):
         object.__setattr__(self, "factor", factor)
 
     @property
-    def parts(self) -> tuple[Schedule, ...]:
-        """What is scaled."""
-        return (self.schedule,)
-
-    def _with(self, parts: tuple[Schedule, ...]) -> Self:
-        return dataclasses.replace(self, schedule=parts[0])
-
-    @property
     def changes_within_epochs(self) -> bool:
         """Whether the schedule inside does."""
         return self.schedule.changes_within_epochs
-
-    def warmup_from(self, start: Moment) -> int:
-        """What the schedule inside warms up."""
-        return self.schedule.warmup_from(start)
-
-    def check(self, start: Moment) -> None:
-        """Raise what the schedule inside raises."""
-        self.schedule.check(start)
 
     def learning_rate(self, now: Moment) -> Any:
         """The rate inside, times c."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Self
+from typing import Any
 
 from kerasdecay import _checks
 from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.annealing import CURVES, descent
 from kerasdecay.schedules.base import Schedule
-from kerasdecay.schedules.composition import Composition, checked_schedule
+from kerasdecay.schedules.composition import Around, checked_schedule
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.namespace import NUMPY
 from kerasdecay.schedules.timeline import Moment
 
 
 @dataclasses.dataclass(frozen=True)
-class Cooldown(Composition):
+class Cooldown(Around):
     """Follow a schedule up to a moment T, and go from its rate there to η₁ at the horizon E.
 
     η(t) = s(t) for t < T, and η₁ + (s(T) − η₁) · c(u) from there on, with u = (t − T)/(E − T) and c
@@ -39,7 +39,6 @@ class Cooldown(Composition):
     Source: Hägele et al., 2024 (arXiv:2405.18392): cool down from wherever a training is.
     """
 
-    schedule: Schedule
     begin: Duration
     curve: str = "1-sqrt"
     final_learning_rate: float = 0.0
@@ -52,22 +51,6 @@ class Cooldown(Composition):
             "cooldown", "final_learning_rate", self.final_learning_rate, at_least=0
         )
         object.__setattr__(self, "final_learning_rate", final)
-
-    @property
-    def parts(self) -> tuple[Schedule, ...]:
-        """What is followed."""
-        return (self.schedule,)
-
-    def _with(self, parts: tuple[Schedule, ...]) -> Self:
-        return dataclasses.replace(self, schedule=parts[0])
-
-    def warmup_from(self, start: Moment) -> int:
-        """What the schedule inside warms up."""
-        return self.schedule.warmup_from(start)
-
-    def check(self, start: Moment) -> None:
-        """Raise what the schedule inside raises."""
-        self.schedule.check(start)
 
     def learning_rate(self, now: Moment) -> Any:
         """s(t) below T, then down from s(T)."""
