@@ -31,8 +31,17 @@ def compiled(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return function  # torch trains eagerly unless asked
 
 
-def on_tensors(schedule: Schedule, timeline: Timeline, updates: Any) -> np.ndarray:
-    rates = compiled(lambda update: schedule.rates(update, timeline, KERAS))
+def as_it_is(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return function
+
+
+def on_tensors(
+    schedule: Schedule,
+    timeline: Timeline,
+    updates: Any,
+    compile_with: Callable[[Any], Any] = compiled,
+) -> np.ndarray:
+    rates = compile_with(lambda update: schedule.rates(update, timeline, KERAS))
     return keras.ops.convert_to_numpy(rates(keras.ops.convert_to_tensor(updates)))
 
 
@@ -79,25 +88,40 @@ def test_stages_begin_where_they_should(steps: int) -> None:
     np.testing.assert_allclose(found, np.repeat([0.1, 0.01, 0.001], 10), rtol=1e-6)
 
 
-@settings(
+def assert_tensors_agree_with_vectors(
+    schedule: Schedule, timeline: Timeline, compile_with: Callable[[Any], Any]
+) -> None:
+    assume_it_fits(schedule, timeline)
+    # Always as many: on JAX every operation is compiled again for each length.
+    updates = np.linspace(0, timeline.updates + 1, 50).astype(int)
+    expected = np.asarray(schedule.rates(updates, timeline))
+    found = on_tensors(schedule, timeline, updates, compile_with)
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-7 * expected.max() + 1e-30)
+
+
+reproducible = settings(
     max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
+
+
+@reproducible
 @given(schedule=compositions(), timeline=timelines())
 def test_tensors_agree_with_vectors_for_all_arguments(
     schedule: Schedule, timeline: Timeline
 ) -> None:
-    assume_it_fits(schedule, timeline)
-    # Always as many: on JAX every operation is compiled again for each length.
-    updates = np.linspace(0, timeline.updates + 1, 50).astype(int)
-    expected = np.asarray(schedule.rates(updates, timeline))
-    found = schedule.rates(keras.ops.convert_to_tensor(updates), timeline, KERAS)
-    np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(found), expected, rtol=2e-5, atol=1e-7 * expected.max() + 1e-30
-    )
+    assert_tensors_agree_with_vectors(schedule, timeline, as_it_is)
+
+
+@settings(reproducible, max_examples=12)  # each is a compilation
+@given(schedule=compositions(), timeline=timelines())
+def test_compiled_tensors_agree_with_vectors_for_all_arguments(
+    schedule: Schedule, timeline: Timeline
+) -> None:
+    assert_tensors_agree_with_vectors(schedule, timeline, compiled)
 
 
 def test_a_users_function_cannot_be_compiled_and_says_so() -> None:

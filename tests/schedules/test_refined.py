@@ -8,6 +8,12 @@ import pytest
 from kerasdecay.schedules import Linear, Refined, simulate
 
 
+def by_the_papers_formula(norms: np.ndarray, exponent: int) -> np.ndarray:
+    weights = norms**-exponent
+    rates = np.array([weight * weights[t + 1 :].sum() for t, weight in enumerate(weights)])
+    return rates / rates.max()
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("length", [2, 3, 15, 199, 200, 201, 1000])
 def test_norms_that_never_change_give_linear(length: int, optimizer: str) -> None:
@@ -20,10 +26,9 @@ def test_norms_that_never_change_give_linear(length: int, optimizer: str) -> Non
 @pytest.mark.parametrize(("optimizer", "exponent"), [("sgd", 2), ("adam", 1)])
 def test_the_papers_formula_where_the_filter_has_no_width(optimizer: str, exponent: int) -> None:
     norms = np.array([4.0, 2.0, 1.0, 1.0, 3.0])
-    weights = norms**-exponent
-    expected = np.array([w * weights[i + 1 :].sum() for i, w in enumerate(weights)])
     refined = Refined.from_gradient_norms(norms, optimizer=optimizer)
-    np.testing.assert_allclose(refined.relative_rates, expected / expected.max(), rtol=1e-12)
+    expected = by_the_papers_formula(norms, exponent)
+    np.testing.assert_allclose(refined.relative_rates, expected, rtol=1e-12)
 
 
 def test_large_gradients_at_first_give_a_warmup_of_its_own() -> None:
@@ -42,6 +47,31 @@ def test_outliers_are_filtered() -> None:
     np.testing.assert_allclose(
         simulate(refined, epochs=9), simulate(Linear(0.4), epochs=9), rtol=1e-10
     )
+
+
+@pytest.mark.parametrize(("outliers", "vanish"), [(5, True), (6, False)])
+def test_of_100_norms_11_count_for_each(outliers: int, vanish: bool) -> None:
+    norms = np.ones(100)
+    norms[40 : 40 + outliers] = 1e6
+    found = Refined.from_gradient_norms(norms).relative_rates
+    linear = np.linspace(1, 0, 100)
+    assert np.allclose(found, linear, rtol=1e-10) == vanish
+
+
+@pytest.mark.parametrize(("optimizer", "exponent"), [("sgd", 2), ("adam", 1)])
+@pytest.mark.parametrize(("length", "width"), [(20, 3), (100, 11), (199, 19)])
+def test_a_random_trace_is_filtered_as_scipy_does_it(
+    length: int, width: int, optimizer: str, exponent: int
+) -> None:
+    ndimage = pytest.importorskip("scipy.ndimage")
+    norms = np.random.default_rng(length).lognormal(size=length)
+    first_repeats = ndimage.median_filter(norms, width, mode="nearest")
+    end_is_mirrored = ndimage.median_filter(norms, width, mode="reflect")
+    half = length // 2
+    smooth = np.concatenate([first_repeats[:half], end_is_mirrored[half:]])
+    refined = Refined.from_gradient_norms(norms, optimizer=optimizer)
+    expected = by_the_papers_formula(smooth, exponent)
+    np.testing.assert_allclose(refined.relative_rates, expected, rtol=1e-10)
 
 
 def test_long_traces_are_kept_short() -> None:

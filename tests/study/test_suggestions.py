@@ -1,9 +1,11 @@
-"""Suggestions of curves that are worked out by hand."""
+"""Suggestions of curves: worked out by hand, and as fastai's formulas have them."""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,14 +106,62 @@ def test_whatever_the_losses_a_suggestion_is_a_rate_that_was_tried_or_none(losse
     assert found["minimum/10"].rate is None or found["minimum/10"].rate in [r / 10 for r in rates]
 
 
-@given(st.lists(st.integers(0, 20), min_size=3, max_size=25))
-def test_the_longest_fall_is_that_of_the_plain_definition(losses):
-    lengths = []
-    for index, loss in enumerate(losses):
-        before = [lengths[k] for k in range(index) if losses[k] > loss]
-        lengths.append(1 + max(before, default=0))
-    length = max(lengths)
-    end = lengths.index(length)
-    rates = [2.0**k for k in range(len(losses))]
-    expected = rates[end - length + length // 3 + length // 6] if length >= 3 else None
-    assert valley(rates, losses).rate == expected
+class Fastai(NamedTuple):
+    """What `Learner.lr_find` of fastai 2 finds in a recording, written from its description.
+
+    It leaves out the first ⌊num_it / 10⌋ points and the last 5. `valley` takes the first of the
+    longest strictly falling subsequences, of L points up to the place e, and goes int(L/3) and
+    int(L/3/2) points on from e − L. `steep` takes the least Δloss / Δ ln(rate), `minimum` a tenth
+    of the rate of the lowest loss. (After a NaN it looks at nothing more; our finder stops there.)
+
+    Source: fastai/callback/schedule.py at 0a049e8, the same at 6caa46d; valley came with pull
+    request 3377.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+
+    @classmethod
+    def of(cls, rates, losses, num_it):
+        return cls(*(np.asarray(values[num_it // 10 : -5], float) for values in (rates, losses)))
+
+    @property
+    def falls(self):
+        """The length of the longest fall that ends in each point."""
+        lengths = np.ones(len(self.losses), int)
+        for place, loss in enumerate(self.losses):
+            lengths[place] += lengths[:place][self.losses[:place] > loss].max(initial=0)
+        return lengths
+
+    @property
+    def slopes(self):
+        return np.diff(self.losses) / np.diff(np.log(self.rates))
+
+    @property
+    def valley(self):
+        third = self.falls.max() / 3
+        return self.rates[self.falls.argmax() - self.falls.max() + int(third) + int(third / 2)]
+
+    @property
+    def minimum(self):
+        return self.rates[self.losses.argmin()] / 10
+
+
+@given(
+    noise=st.lists(st.integers(0, 60), min_size=12, max_size=45),
+    trend=st.integers(-2, 15),
+    missing=st.integers(0, 30),
+)
+def test_suggestions_are_fastais_where_there_is_a_fall_and_none_elsewhere(noise, trend, missing):
+    losses = [loss - trend * step for step, loss in enumerate(noise)]
+    planned = len(losses) + missing  # the test stopped early
+    rates = np.geomspace(1e-7, 10, planned)[: len(losses)].tolist()
+    found = {each.name: each.rate for each in suggest(rates, losses, planned)}
+    theirs = Fastai.of(rates, losses, planned)
+    assert found["valley"] == (theirs.valley if theirs.falls.max() >= 3 else None)
+    assert found["minimum/10"] == (theirs.minimum if theirs.losses.argmin() > 0 else None)
+    if theirs.slopes.min() < 0:  # of two equally steep places, rounding says which
+        place = theirs.rates.tolist().index(found["steepest"])
+        assert theirs.slopes[place] == pytest.approx(theirs.slopes.min())
+    else:
+        assert found["steepest"] is None

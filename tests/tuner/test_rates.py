@@ -50,9 +50,10 @@ def test_every_trial_follows_its_schedule(kind, options, make, search, build_mod
         np.testing.assert_allclose(fit["rates"], planned(trial), rtol=1e-6)
 
 
-@pytest.mark.parametrize("update", ["auto", "compiled"])
-def test_promoted_trials_keep_their_place(update, make, search, build_model, spy):
-    hypermodel = DecayHyperModel(build_model, SHAPES, update=update)
+@pytest.mark.parametrize(("update", "epochs"), [("auto", None), ("compiled", None), ("auto", 12)])
+def test_promoted_trials_keep_their_place(update, epochs, make, search, build_model, spy):
+    hypermodel = DecayHyperModel(build_model, SHAPES, update=update, epochs=epochs)
+    horizon = epochs or EPOCHS  # as given, or the tuner's max_epochs
     tuner = search(make("Hyperband", hypermodel), spy)
 
     results = {result.trial_id: result for result in search_result(tuner).trials}
@@ -63,11 +64,12 @@ def test_promoted_trials_keep_their_place(update, make, search, build_model, spy
         first, last = values["tuner/initial_epoch"], values["tuner/epochs"]
         rungs.append((first, last))
         assert fit["epochs"] == list(range(first, last))
-        expected = planned(trial)[first * STEPS : last * STEPS]
+        whole = planned(trial, epochs=horizon)
+        expected = whole[first * STEPS : last * STEPS]
         np.testing.assert_allclose(fit["rates"], expected, rtol=2e-6)
         record = results[trial.trial_id]
-        assert (record.epochs, record.horizon) == (last, EPOCHS)
-        ends = planned(trial)[STEPS - 1 : last * STEPS : STEPS]
+        assert (record.epochs, record.horizon) == (last, horizon)
+        ends = whole[STEPS - 1 : last * STEPS : STEPS]
         np.testing.assert_allclose(record.learning_rates, ends, rtol=2e-6)
     assert set(rungs) == {(0, 1), (1, 4), (0, 4)}
 

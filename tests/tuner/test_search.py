@@ -63,6 +63,16 @@ def test_a_parameter_exists_for_its_decay_only(make, search):
     assert names == {"power_step", "cosine", "warmup_stable", "plateau"}
 
 
+def test_the_initial_rate_is_sampled_by_its_logarithm():
+    hp = keras_tuner.HyperParameters()
+    DecayHyperModel(Untrained()).declare_hyperparameters(hp)
+    (rate,) = [one for one in hp.space if one.name == "decay_learning_rate"]
+    assert isinstance(rate, keras_tuner.engine.hyperparameters.Float)
+    assert (rate.sampling, rate.min_value, rate.max_value) == ("log", 0.01, 0.5)
+    # What that means: half way in probability is the geometric mean of the ends, 0.0707.
+    assert rate.prob_to_value(0.5) == pytest.approx((0.01 * 0.5) ** 0.5)
+
+
 def test_a_grid_is_complete(make, search):
     hypermodel = DecayHyperModel(
         Untrained(),

@@ -1,0 +1,76 @@
+"""What users write against: the signatures as design.md has them, and every name documented."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import kerasdecay
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# A change here is a change for users: it needs a line in CHANGELOG.md.
+SIGNATURES = {
+    "LearningRateDecay": (
+        "(schedule, *, warmup=None, rules=(), epochs=None, update='auto', state_path=None, "
+        "verbose=0)"
+    ),
+    "PowerStepDecay": (
+        "(initial_learning_rate=None, *, stages=3, remainder='last', min_learning_rate=0.0, "
+        "advance_on=None, warmup=None, rules=(), epochs=None, update='auto', state_path=None, "
+        "verbose=0)"
+    ),
+    "PlateauDecay": (
+        "(monitor='val_loss', factor=0.1, patience=10, verbose=0, mode='auto', min_delta=0.0001, "
+        "cooldown=0, min_lr=0.0, *, schedule=None, min_delta_mode='abs', smoothing=1, "
+        "restore_best_weights=False, stop_at_min_lr=False, warmup=None, rules=(), epochs=None, "
+        "update='auto', state_path=None)"
+    ),
+    "WarmupDecay": (
+        "(duration, then=None, start=None, *, rules=(), verbose=0, epochs=None, update='auto', "
+        "state_path=None)"
+    ),
+}
+
+
+def without_types(function) -> str:
+    """Return a signature's names, kinds and defaults."""
+    signature = inspect.signature(function)
+    bare = [one.replace(annotation=one.empty) for one in signature.parameters.values()]
+    return str(inspect.Signature(bare))
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_signatures_are_those_of_the_design(name):
+    assert without_types(getattr(kerasdecay, name)) == SIGNATURES[name]
+
+
+def documented() -> dict[str, list[str]]:
+    """Return, for each module that a page of docs/api is about, the names that it shows."""
+    pages = sorted((ROOT / "docs" / "api").glob("*.md"))
+    modules = [re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.MULTILINE) for page in pages]
+    return {name: importlib.import_module(name).__all__ for (name,) in modules}
+
+
+def test_every_module_for_users_has_its_page_of_the_reference():
+    packages = {
+        f"kerasdecay.{path.parent.name}" for path in (ROOT / "kerasdecay").glob("*/__init__.py")
+    }
+    assert set(documented()) == packages - {"kerasdecay.cli"}  # its own --help tells of that
+
+
+@pytest.mark.parametrize("name", kerasdecay.__all__)
+def test_every_name_of_the_package_is_on_a_page(name):
+    homes = [module for module, names in documented().items() if name in names]
+    of_pages = [getattr(importlib.import_module(home), name) for home in homes]
+    assert any(one is getattr(kerasdecay, name) for one in of_pages)
+
+
+def test_every_decay_callback_of_the_reference_can_be_imported_from_the_package():
+    callbacks = {name for name in documented()["kerasdecay.callbacks"] if name.endswith("Decay")}
+    here = {name for name in kerasdecay.__all__ if name.endswith("Decay")}
+    assert here == callbacks
