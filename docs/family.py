@@ -14,10 +14,10 @@ import sys
 import numpy as np
 
 from kerasdecay import rules, schedules
+from kerasdecay.report.replays import open_loop
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-IMAGES = ROOT / "docs" / "images" / "shapes"
-PAGES = {"README.md": "docs/images/shapes", "docs/shapes.md": "images/shapes"}
+IMAGES = ROOT / "docs" / "images"
 EPOCHS, STEPS = 30, 8
 WIDTH, HEIGHT, MARGIN = 132, 34, 3
 
@@ -28,7 +28,6 @@ EXAMPLES = {
     ),
 }
 CALLBACKS = {
-    "constant": "",
     "power-step": "PowerStepDecay",
     "step": "StepDecay",
     "linear": "LinearDecay",
@@ -42,6 +41,23 @@ RULE_CALLBACKS = {
     "weight-norm": "WeightNormDecay",
     "loss-slope": "LossSlopeDecay",
     "adaptive-knee": "AdaptiveKneeDecay",
+    "staged": "PowerStepDecay(advance_on=…)",
+}
+
+# A made-up training for the rules to look at, and each with numbers for so few epochs.
+EPOCH = np.arange(EPOCHS)
+LOSS = np.interp(EPOCH, [0, 3, 8, 12, 15, 18, 24, 29], [2.3, 1.5, 1.0, 1.0, 0.7, 0.6, 0.6, 0.5])
+NORM = np.interp(EPOCH, [0, 6, 12, 17, 22, 29], [100.0, 80.0, 90.0, 70.0, 85.0, 80.0])
+BATCH = np.arange(EPOCHS * 40).reshape(EPOCHS, 40)
+BATCH_LOSSES = np.interp(BATCH / 40, [0, 2, 6, 15, 18, 29], [2.3, 1.5, 1.0, 1.0, 0.6, 0.6])
+BATCH_LOSSES += 0.1 * np.sin(BATCH**2)
+RULE_EXAMPLES = {
+    "plateau": rules.Plateau(factor=0.4, patience=4),
+    "greedy": rules.Greedy(factor=0.8, patience=1),
+    "weight-norm": rules.WeightNorm(factor=0.4),
+    "loss-slope": rules.LossSlope(factor=0.4),
+    "adaptive-knee": rules.AdaptiveKnee(),
+    "staged": rules.Staged(rules.Plateau(patience=4)),
 }
 
 
@@ -50,10 +66,27 @@ def first_line(member: type) -> str:
     return (inspect.getdoc(member) or "").partition("\n")[0].rstrip(".")
 
 
-def curve(name: str) -> str:
-    """Return a shape's curve as a small SVG picture."""
+def shape_rates(name: str) -> np.ndarray:
+    """Return the rates of a shape."""
     shape = EXAMPLES.get(name) or schedules.FAMILY[name](0.1)
-    rates = schedules.simulate(shape, epochs=EPOCHS, steps_per_epoch=STEPS)
+    return schedules.simulate(shape, epochs=EPOCHS, steps_per_epoch=STEPS)
+
+
+def rule_rates(name: str) -> np.ndarray:
+    """Return the rates that a rule makes of 0.1 in the made-up training."""
+    rule = RULE_EXAMPLES[name]
+    logs = [
+        {"val_loss": loss, "weight_norm": norm}
+        for loss, norm in zip(LOSS.tolist(), NORM.tolist(), strict=True)
+    ]
+    states = list(rule.replay(logs, 0.1, BATCH_LOSSES))
+    scales = [1.0, *(state.scale for state in states[:-1])]
+    planned = schedules.simulate(open_loop(rule, states, 0.1), epochs=EPOCHS, steps_per_epoch=STEPS)
+    return planned * np.repeat(scales, STEPS)
+
+
+def curve(rates: np.ndarray) -> str:
+    """Return rates as a small SVG picture."""
     across = np.linspace(MARGIN, WIDTH - MARGIN, len(rates))
     down = HEIGHT - MARGIN - rates / rates.max() * (HEIGHT - 2 * MARGIN)
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True))
@@ -64,29 +97,42 @@ def curve(name: str) -> str:
     )
 
 
-def tables(images: str) -> str:
-    """Return both tables in Markdown; `images` is where the page finds the curves."""
-    lines = ["| shape | | what it does | as a callback |", "| --- | --- | --- | --- |"]
-    for name, member in schedules.FAMILY.items():
-        callback = CALLBACKS.get(name)
-        shown = f"`{callback}`" if callback else ""
-        picture = f"![{name}]({images}/{name}.svg)"
-        lines.append(f"| `{member.__name__}` | {picture} | {first_line(member)} | {shown} |")
-    lines += ["", "| rule | what it does | as a callback |", "| --- | --- | --- |"]
-    for name, rule in rules.FAMILY.items():
-        lines.append(f"| `{rule.__name__}` | {first_line(rule)} | `{RULE_CALLBACKS[name]}` |")
-    lines.append("| `Staged` | " + first_line(rules.Staged) + " | `PowerStepDecay(advance_on=…)` |")
+def table(kind: str, family: dict[str, type], callbacks: dict[str, str], images: str) -> str:
+    """Return a family in Markdown; `images` is where the page finds the curves."""
+    lines = [f"| {kind} | | what it does | as a callback |", "| --- | --- | --- | --- |"]
+    for name, member in family.items():
+        picture = f"![{name}]({images}/{kind}s/{name}.svg)"
+        callback = f"`{callbacks[name]}`" if name in callbacks else ""
+        lines.append(f"| `{member.__name__}` | {picture} | {first_line(member)} | {callback} |")
     return "\n".join(lines)
+
+
+def shape_table(images: str) -> str:
+    """Return the table of shapes."""
+    return table("shape", schedules.FAMILY, CALLBACKS, images)
+
+
+def rule_table(images: str) -> str:
+    """Return the table of rules."""
+    return table("rule", rules.FAMILY, RULE_CALLBACKS, images)
 
 
 def files() -> dict[pathlib.Path, str]:
     """Return what should stand where."""
-    wanted = {IMAGES / f"{name}.svg": curve(name) for name in schedules.FAMILY}
-    for page, images in PAGES.items():
+    wanted = {
+        IMAGES / "shapes" / f"{name}.svg": curve(shape_rates(name)) for name in schedules.FAMILY
+    }
+    wanted |= {IMAGES / "rules" / f"{name}.svg": curve(rule_rates(name)) for name in rules.FAMILY}
+    pages = {
+        "README.md": f"{shape_table('docs/images')}\n\n{rule_table('docs/images')}",
+        "docs/shapes.md": shape_table("images"),
+        "docs/rules.md": rule_table("images"),
+    }
+    for page, tables in pages.items():
         text = (ROOT / page).read_text(encoding="utf-8")
         before, begin, rest = text.partition("<!-- family -->\n")
         _, end, after = rest.partition("\n<!-- /family -->")
-        wanted[ROOT / page] = before + begin + tables(images) + end + after
+        wanted[ROOT / page] = before + begin + tables + end + after
     return wanted
 
 

@@ -18,8 +18,8 @@ class Event:
     """A decision, where it was taken and what it did to the rate.
 
     Args:
-        epoch: The epoch that had just ended (for `"resume"`: the one about to begin), from 0.
-        source: Who decided: the rule's class name, or the callback's.
+        epoch: The epoch that had just ended, from 0.
+        source: Who decided: the rule's class name.
         decision: Kind and reason.
         before: The rate before.
         after: The rate after.

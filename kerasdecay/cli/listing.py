@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kerasdecay.cli.parts import dashed, default_of, first_line
+from kerasdecay.cli.parts import dashed, default_of, first_line, value_text
 from kerasdecay.cli.terminal import Terminal
 from kerasdecay.report.charts import Line, Piece
 from kerasdecay.rules import FAMILY as RULES
@@ -33,15 +33,9 @@ def _lines(family: Mapping[str, Any]) -> Iterator[Line]:
     for name, kind in family.items():
         yield [Piece(f"  {name:<{width - 2}}", "cyan"), Piece(first_line(kind))]
         options = [
-            f"{dashed(field.name)}={_text(default_of(field))}"
+            f"{dashed(field.name)}={value_text(family, default_of(field))}"
             for field in dataclasses.fields(kind)
             if field.name != "initial_learning_rate"
         ]
         if options:
             yield [Piece(" " * width), Piece("  ".join(options), "dim")]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(_text, value))
-    return f"{value:g}" if isinstance(value, float) else str(value).lower()

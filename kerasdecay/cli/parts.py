@@ -6,14 +6,24 @@ import argparse
 import dataclasses
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _ARGUMENT = re.compile(r"^    (\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 PREFIX = "part."
 """Keeps the options of shapes and rules apart from those of the command, in one namespace."""
 
-_METAVARS = {"int": "N", "float": "X", "Duration": "DURATION", "str": "WORD"}
+_MEMBER = "Rule[Any]"
+"""The type of a field that is itself a member of the family: the rule that sets another off."""
+
+_METAVARS = {
+    "int": "N",
+    "float": "X",
+    "float | None": "X",
+    "Duration": "DURATION",
+    "str": "WORD",
+    _MEMBER: "RULE[:OPTION=VALUE…]",
+}
 
 
 def add_options(
@@ -61,7 +71,8 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
         family: Name → frozen dataclass.
         text: `NAME`, or `NAME:OPTION=VALUE:OPTION=VALUE`.
         given: Options for all members alike: field → text, or what an option's action made of it. A
-            member takes those it has; its own, in `text`, come first.
+            member takes those it has; its own, in `text`, come first. Those that it does not have
+            go to the member inside it, if there is one.
 
     Raises:
         ValueError: For a name or an option that is not there, or a value that the member refuses.
@@ -70,7 +81,7 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
     if name not in family:
         raise ValueError(f"there is no {name!r}. There are: {', '.join(family)}")
     fields = {field.name: field for field in dataclasses.fields(family[name])}
-    values = {option: value for option, value in given.items() if option in fields}
+    own: dict[str, Any] = {}
     for word in words:
         option, equals, value = word.partition("=")
         field = option.strip().replace("-", "_")
@@ -79,14 +90,53 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
             raise ValueError(f"{name} has no option {option!r}. It has: {known}")
         if not equals and fields[field].type != "bool":
             raise ValueError(f"{text!r}: {option} needs a value, as in {name}:{option}=…")
-        values[field] = value if equals else True
-    return family[name](**{key: _value(fields[key], value) for key, value in values.items()})
+        own[field] = value if equals else True
+    values = _values(family[name], {**given, **own})
+    others = {option: value for option, value in given.items() if option not in fields}
+    for key, described in fields.items():
+        if described.type == _MEMBER:
+            values[key] = _inner(family, values.get(key, default_of(described)), others)
+    return family[name](**values)
 
 
-def unused(family: Mapping[str, Any], texts: Iterable[str], given: Iterable[str]) -> list[str]:
-    """Return the options that none of the members named in `texts` has."""
-    has = {field.name for text in texts for field in dataclasses.fields(family[text.split(":")[0]])}
+def _inner(family: Mapping[str, Any], chosen: Any, given: Mapping[str, Any]) -> Any:
+    """Return the member inside another: the one that a word stands for, or the default, changed."""
+    if isinstance(chosen, str):
+        return build(family, chosen, given)
+    return dataclasses.replace(chosen, **_values(type(chosen), given))
+
+
+def unused(members: Iterable[Any], given: Iterable[str]) -> list[str]:
+    """Return the options that neither any of these members has nor any inside them."""
+    has = {field for member in members for field in _all_fields(member)}
     return [option for option in given if option not in has]
+
+
+def _all_fields(member: Any) -> Iterator[str]:
+    for field in dataclasses.fields(member):
+        yield field.name
+        if field.type == _MEMBER:
+            yield from _all_fields(getattr(member, field.name))
+
+
+def spelled(family: Mapping[str, Any], member: Any) -> str:
+    """Return the word for a member, the reverse of `build`."""
+    (name,) = (name for name, kind in family.items() if kind is type(member))
+    changed = [
+        f"{dashed(field.name)}={value_text(family, getattr(member, field.name))}"
+        for field in dataclasses.fields(member)
+        if getattr(member, field.name) != default_of(field)
+    ]
+    return ":".join([name, *changed])
+
+
+def value_text(family: Mapping[str, Any], value: Any) -> str:
+    """Return an option's value as it is typed."""
+    if isinstance(value, tuple):
+        return ",".join(value_text(family, item) for item in value)
+    if dataclasses.is_dataclass(value):
+        return spelled(family, value)
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
 def dashed(name: str) -> str:
@@ -113,10 +163,18 @@ def _descriptions(kind: Any) -> dict[str, str]:
     return {name: " ".join(text.split()) for name, text in _ARGUMENT.findall(arguments)}
 
 
+def _values(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of those fields that were given."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    return {name: _value(fields[name], text) for name, text in given.items() if name in fields}
+
+
 def _value(field: dataclasses.Field[Any], value: Any) -> Any:
     """Return a field's value from the text for it; the class itself checks it."""
-    if not isinstance(value, str) or field.type == "str":
+    if not isinstance(value, str) or field.type in ("str", _MEMBER):
         return value
+    if value.lower() == "none" and str(field.type).endswith("| None"):
+        return None
     if field.type == "bool":
         return {"true": True, "false": False}.get(value.lower(), value)
     if str(field.type).startswith("tuple"):

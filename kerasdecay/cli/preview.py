@@ -91,18 +91,18 @@ def run(options: argparse.Namespace) -> None:
 
 def _schedules(options: argparse.Namespace) -> dict[str, Schedule]:
     given = parts.given(options)
-    schedules: dict[str, Schedule] = {}
-    for text in options.shapes:
-        schedules[text] = parts.build(FAMILY, text, given)
-        if options.warmup is not None:
-            duration = parts.number(options.warmup)
-            schedules[text] = warmup(schedules[text], duration, options.warmup_start)
-    stray = parts.unused(FAMILY, options.shapes, given)
+    shapes: dict[str, Schedule] = {
+        text: parts.build(FAMILY, text, given) for text in options.shapes
+    }
+    stray = parts.unused(shapes.values(), given)
     if stray:
         raise ValueError(f"none of these shapes has --{parts.dashed(stray[0])}")
-    if options.warmup_start is not None and options.warmup is None:
-        raise ValueError("--warmup-start needs --warmup DURATION")
-    return schedules
+    if options.warmup is None:
+        if options.warmup_start is not None:
+            raise ValueError("--warmup-start needs --warmup DURATION")
+        return shapes
+    duration = parts.number(options.warmup)
+    return {text: warmup(one, duration, options.warmup_start) for text, one in shapes.items()}
 
 
 def _csv(rates: Rates, options: argparse.Namespace) -> str:

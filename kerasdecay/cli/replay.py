@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 from collections.abc import Mapping
 
 from kerasdecay.cli import parts
@@ -14,9 +15,14 @@ Say what a rule would have decided on a finished training log, and why.
 
   kerasdecay replay --log history.csv --monitor val_loss --patience 3 --factor 0.5
   kerasdecay replay --rule plateau:patience=3 --log history.csv --learning-rate 0.1
+  kerasdecay replay --rule adaptive-knee --trigger plateau:patience=2 --log history.csv
 
 The log is what keras.callbacks.CSVLogger writes: a row for each epoch, a column for each metric.
-The rates in it are not used: another rate would have led to other metrics."""
+The rates in it are not used: another rate would have led to other metrics. Options that a rule
+does not have itself go to its trigger. loss-slope needs the loss of every batch: a row for each,
+with its epoch in the column epoch and its own loss, not the mean up to it."""
+
+Log = list[Mapping[str, float]]
 
 _ABSENT = (None, "", "NA")
 """What stands for a metric that an epoch does not have; CSVLogger writes NA."""
@@ -39,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--learning-rate",
         metavar="X",
         type=float,
-        help="the rate of that training; without it the rule's scale is shown",
+        help="the rate of that training, which some rules need; without it the scale is shown",
     )
     parts.add_options(parser, "options of rules (kerasdecay list shows their defaults)", FAMILY)
     parser.set_defaults(run=run)
@@ -49,21 +55,31 @@ def run(options: argparse.Namespace) -> None:
     """Read the log, replay the rule, print the table."""
     given = parts.given(options)
     rule: Rule = parts.build(FAMILY, options.rule, given)
-    stray = parts.unused(FAMILY, [options.rule], given)
+    stray = parts.unused([rule], given)
     if stray:
         raise ValueError(f"{options.rule} has no --{parts.dashed(stray[0])}")
-    rate = options.learning_rate
-    if rate is not None and not 0 < rate < float("inf"):
-        raise ValueError(f"--learning-rate must be a finite number > 0. Received: {rate}")
+    rate = _rate(options, rule)
     epochs = read_log(options.log, rule.watched, options.separator)
+    losses: list[list[float]] | None = None
+    if rule.needs_batch_losses:
+        epochs, losses = by_epoch(epochs)
 
     from kerasdecay.report.console import show
     from kerasdecay.report.replays import replay_report
 
-    show(replay_report(rule, epochs, rate))
+    show(replay_report(rule, epochs, rate, losses))
 
 
-def read_log(path: str, column: str, separator: str = ",") -> list[Mapping[str, float]]:
+def _rate(options: argparse.Namespace, rule: Rule) -> float | None:
+    rate: float | None = options.learning_rate
+    if rate is None and rule.depends_on_rate:
+        raise ValueError(f"{options.rule} decides by the rate itself: give --learning-rate")
+    if rate is not None and not 0 < rate < float("inf"):
+        raise ValueError(f"--learning-rate must be a finite number > 0. Received: {rate}")
+    return rate
+
+
+def read_log(path: str, column: str, separator: str = ",") -> Log:
     """Return the numbers of each row of a CSVLogger's file; what is no number is left out.
 
     Raises:
@@ -84,7 +100,7 @@ def read_log(path: str, column: str, separator: str = ",") -> list[Mapping[str, 
     if column not in rows[0]:
         known = ", ".join(filter(None, rows[0]))
         raise ValueError(f"{path} has no column {column!r}. There are: {known}")
-    epochs: list[Mapping[str, float]] = []
+    epochs: Log = []
     for line, row in enumerate(rows, 2):
         numbers = {
             name: _number(text) for name, text in row.items() if name and text not in _ABSENT
@@ -95,6 +111,26 @@ def read_log(path: str, column: str, separator: str = ",") -> list[Mapping[str, 
             )
         epochs.append({name: value for name, value in numbers.items() if value is not None})
     return epochs
+
+
+def by_epoch(batches: Log) -> tuple[Log, list[list[float]]]:
+    """Return the epochs of a log that has a row for each batch, and the losses of each.
+
+    Raises:
+        ValueError: If it has a row for each epoch, whose loss is a mean over its batches.
+    """
+    groups = [list(rows) for _, rows in itertools.groupby(batches, lambda row: row.get("epoch"))]
+    if len(groups) == len(batches) or "epoch" not in batches[0]:
+        raise ValueError(
+            "a rule that looks at the loss of every batch needs a log with a row for each, and a "
+            "column epoch that says which epoch it belongs to"
+        )
+    losses = [[row["loss"] for row in rows if "loss" in row] for rows in groups]
+    epochs: Log = [
+        {"epoch": rows[0]["epoch"], **({"loss": sum(found) / len(found)} if found else {})}
+        for rows, found in zip(groups, losses, strict=True)
+    ]
+    return epochs, losses
 
 
 def _number(text: str) -> float | None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kerasdecay.report.stages import rate_text
+from kerasdecay.report.stages import movement_text, rate_text
 from kerasdecay.report.timelines import decision_cells
 from kerasdecay.report.wording import count, rule_text
-from kerasdecay.rules import Rule
+from kerasdecay.rules import Rule, RuleState
+from kerasdecay.schedules import Constant, Schedule, Timeline, cooldown
 
 
 def replay_report(
-    rule: Rule[Any], epochs: Sequence[Mapping[str, float]], learning_rate: float | None = None
+    rule: Rule[Any],
+    epochs: Sequence[Mapping[str, float]],
+    learning_rate: float | None = None,
+    losses: Sequence[Iterable[float]] | None = None,
 ) -> RenderableType:
     """Return the decisions of a rule on the metrics of each epoch, as a table and a closing line.
 
@@ -25,6 +30,7 @@ def replay_report(
         rule: The rule.
         epochs: The logs of each epoch.
         learning_rate: The open-loop rate of that training; None shows the rule's scale.
+        losses: For each epoch the losses of its batches, for a rule that asks for them.
     """
     table = Table(
         title=rule_text(rule),
@@ -39,20 +45,49 @@ def replay_report(
     table.add_column("decided")
     table.add_column("why", ratio=1)
     base = 1.0 if learning_rate is None else learning_rate
-    scale, waits, changes = 1.0, 0, 0
-    for place, (logs, state) in enumerate(zip(epochs, rule.replay(epochs, base), strict=True)):
-        decision = state.decision
+    states = list(rule.replay(epochs, base, losses))
+    rates = _rates(rule, states, base)
+    waits, changes = 0, 0
+    for place, (logs, state) in enumerate(zip(epochs, states, strict=True)):
+        decision, (begin, end, after) = state.decision, rates[place]
         waits = waits + 1 if decision.kind == "wait" else 0
-        changes += state.scale != scale
-        before, after = base * scale, base * state.scale
-        observed = f"{rule.watched} {logs[rule.watched]:.4g}" if rule.watched in logs else ""
+        changes += decision.changes_rate
         number = f"{logs.get('epoch', place) + 1:.0f}"
-        cells = decision_cells(decision, before, after, waits)
-        table.add_row(number, rate_text(before), observed, *cells)
-        scale = state.scale
+        observed = f"{rule.watched} {logs[rule.watched]:.4g}" if rule.watched in logs else ""
+        cells = decision_cells(decision, end, after, waits)
+        table.add_row(number, movement_text(begin, end), observed, *cells)
     what = "scale" if learning_rate is None else "rate"
-    end = f"{count(changes, 'change')} in {count(len(epochs), 'epoch')}: "
-    end += (
-        f"{what} {rate_text(base)} → {rate_text(base * scale)}" if changes else f"{what} as it was"
-    )
-    return Group(table, Text(end))
+    moved = f"{rate_text(base)} → {rate_text(rates[-1][-1])}" if changes else "as it was"
+    end_line = f"{count(changes, 'change')} in {count(len(epochs), 'epoch')}: {what} {moved}"
+    return Group(table, Text(end_line))
+
+
+def _rates(rule: Rule[Any], states: Sequence[RuleState], learning_rate: float) -> list[list[float]]:
+    """Return each epoch's rates: as it begins, as it ends, and after what was then decided."""
+    timeline = Timeline(len(states), unit="epoch")
+    planned = open_loop(rule, states, learning_rate).rates(np.arange(len(states) + 1), timeline)
+    scales = np.asarray([rule.initial_state().scale, *(state.scale for state in states)])
+    begins, ends = scales[:-1] * planned[:-1], scales[:-1] * planned[1:]
+    return np.stack([begins, ends, scales[1:] * planned[1:]], axis=1).tolist()
+
+
+def open_loop(rule: Rule[Any], states: Sequence[RuleState], learning_rate: float) -> Schedule:
+    """Return what the scales of a replay multiply: a constant rate and, if any, its way down.
+
+    Args:
+        rule: The rule.
+        states: Its states after each epoch.
+        learning_rate: The constant rate.
+
+    Examples:
+        >>> from kerasdecay.rules import AdaptiveKnee, Plateau
+        >>> from kerasdecay.schedules import simulate
+        >>> rule = AdaptiveKnee(Plateau("loss", patience=1))
+        >>> states = list(rule.replay([3.0, 2.0, 2.0, 2.0, 2.0]))
+        >>> simulate(open_loop(rule, states, 0.4), epochs=5).tolist()
+        [0.4, 0.4, 0.4, 0.4, 0.2]
+    """
+    held, begin, way_down = Constant(learning_rate), states[-1].cooldown_from, rule.way_down
+    if begin is None or way_down is None or begin == len(states):
+        return held
+    return cooldown(held, begin, way_down.curve, way_down.final_learning_rate)

@@ -66,6 +66,16 @@ def rate_text(rate: float) -> str:
     return f"{rate:.3g}"
 
 
+def movement_text(begin: float, end: float) -> str:
+    """Return two rates, or one where that says it all.
+
+    Examples:
+        >>> movement_text(0.1, 0.05), movement_text(0.1, 0.1)
+        ('0.1 → 0.05', '0.1')
+    """
+    return " → ".join(dict.fromkeys((rate_text(begin), rate_text(end))))
+
+
 def stages(begins: np.ndarray, ends: np.ndarray, *, first: int = 0, limit: int = 8) -> list[Stage]:
     """Return the stages of a run, one where it is all one movement.
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from kerasdecay._checks import invalid
 from kerasdecay.report.console import show
-from kerasdecay.report.stages import rate_text, recorded
+from kerasdecay.report.stages import movement_text, rate_text, recorded
 from kerasdecay.report.wording import shown_metrics
 from kerasdecay.rules import Decision
 
@@ -93,7 +93,7 @@ def _rows(trace: Trace, key: str) -> Iterator[tuple[str | Text, ...]]:
     waits: dict[int | None, int] = {}
     left = begins[0]
     for (epoch, logs), begin, end in zip(trace.logs, begins, ends, strict=True):
-        rate = rate_text(begin) + (f" → {rate_text(end)}" if begin != end else "")
+        rate = movement_text(begin, end)
         events = decided.get(epoch, [])
         if not events:
             undecided = _undecided(trace, moved=begin != left)

@@ -17,8 +17,9 @@ FAMILY: dict[str, type[Rule[Any]]] = {
     "weight-norm": WeightNorm,
     "loss-slope": LossSlope,
     "adaptive-knee": AdaptiveKnee,
+    "staged": Staged,
 }
-"""Every rule that makes sense by its defaults, by the name that the command line knows it by."""
+"""Every rule, by the name that the command line knows it by."""
 
 __all__ = [
     "FAMILY",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from kerasdecay import _checks
 from kerasdecay.rules.base import Observation, Rule, RuleState, WayDown
 from kerasdecay.rules.plateau import Plateau
+from kerasdecay.rules.reduction import share_of
 from kerasdecay.rules.triggered import Triggered, TriggeredState
 
 
@@ -74,6 +75,11 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         """The curve, and where it ends."""
         return WayDown(self.curve, self.final_learning_rate)
 
+    @property
+    def depends_on_rate(self) -> bool:
+        """The trigger does, or the way down ends above 0."""
+        return super().depends_on_rate or self.final_learning_rate > 0
+
     def fired(self, state: TriggeredState, observation: Observation, seen: str) -> TriggeredState:
         """Begin the way down, unless it is too early."""
         if state.cooldown_from is not None:
@@ -113,7 +119,6 @@ class AdaptiveKnee(Triggered[TriggeredState]):
             raise _checks.invalid(
                 "AdaptiveKnee", "epochs", "known, to come down to a horizon", None, "Pass epochs=…"
             )
-        # The tiny part keeps what binary fractions miss (0.07 × 100 = 7.000…1) whole.
-        earliest = math.ceil(self.min_hold * epochs - 1e-9)
-        latest = max(math.floor(self.latest * epochs + 1e-9), earliest)
+        earliest = math.ceil(share_of(self.min_hold, epochs))
+        latest = max(math.floor(share_of(self.latest, epochs)), earliest)
         return min(earliest, epochs - 1), min(latest, epochs - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from kerasdecay._config import Configurable
@@ -153,6 +153,11 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         """Whether its decisions may ask for the weights of the best epoch."""
         return False
 
+    @property
+    def depends_on_rate(self) -> bool:
+        """Whether it looks at the rate itself, for a bound say, and not at its scale alone."""
+        return getattr(self, "min_lr", 0.0) > 0
+
     def directed(self, find: Callable[[str], str | None]) -> Self:
         """Return the rule with a mode of `"auto"` settled, if `find` knows the watched metric."""
         direction = find(self.watched) if getattr(self, "mode", None) == "auto" else None
@@ -189,19 +194,28 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         return self.state_class(**values)  # type: ignore[arg-type, return-value]
 
     def replay(
-        self, values: Iterable[float | Mapping[str, float]], learning_rate: float = 1.0
+        self,
+        values: Iterable[float | Mapping[str, float]],
+        learning_rate: float = 1.0,
+        losses: Sequence[Iterable[float]] | None = None,
     ) -> Iterator[State]:
         """Yield the state after each epoch of a finished training.
 
         Args:
             values: For each epoch the watched value, or a mapping of all logs.
             learning_rate: The open-loop rate of that training, > 0.
+            losses: For each epoch the losses of its batches, where they are known.
         """
         logs = [one if isinstance(one, Mapping) else {self.watched: one} for one in values]
         state = self.initial_state()
         for epoch, metrics in enumerate(logs):
             observation = Observation(
-                epoch, metrics, learning_rate * state.scale, learning_rate, epochs=len(logs)
+                epoch,
+                metrics,
+                learning_rate * state.scale,
+                learning_rate,
+                epochs=len(logs),
+                losses=() if losses is None else tuple(losses[epoch]),
             )
             state = self.advance(state, observation)
             yield state

@@ -85,8 +85,7 @@ class Greedy(Rule[GreedyState]):
     reset_start: int = 500
 
     def __post_init__(self) -> None:
-        if not isinstance(self.monitor, str) or not self.monitor:
-            raise _checks.invalid("Greedy", "monitor", "the name of a metric", self.monitor)
+        monitors.check("Greedy", self.monitor, self.mode, self.min_delta_mode)
         values: dict[str, float] = {
             "factor": _checks.number("Greedy", "factor", self.factor, above=0, below=1),
         }
@@ -107,13 +106,16 @@ class Greedy(Rule[GreedyState]):
             )
         for argument, value in values.items():
             object.__setattr__(self, argument, value)
-        _checks.choice("Greedy", "mode", self.mode, monitors.MODES)
-        _checks.choice("Greedy", "min_delta_mode", self.min_delta_mode, ("abs", "rel"))
 
     @property
     def watched(self) -> str:
         """`monitor`."""
         return self.monitor
+
+    @property
+    def depends_on_rate(self) -> bool:
+        """Always: `max_lr` bounds it."""
+        return True
 
     def initial_state(self) -> GreedyState:
         """Return the state before any observation."""

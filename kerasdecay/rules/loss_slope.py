@@ -53,7 +53,7 @@ class LossSlope(Rule[LossSlopeState]):
 
     It needs the loss of every batch, and with that a call at each batch, which also ends Keras'
     asynchronous logging. The steps of one execution (`steps_per_execution`) count as one loss, and
-    where only epochs are known, as in a log file, so does each of them.
+    where an epoch's loss is all that is known, so does that.
 
     Args:
         factor: γ in (0, 1): new rate = rate × γ.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 from kerasdecay import _checks
 
@@ -51,6 +52,14 @@ def settled(owner: str, monitor: str, mode: str) -> str:
     if direction is None:
         raise undecided(owner, monitor)
     return direction
+
+
+def check(owner: str, monitor: Any, mode: Any, min_delta_mode: Any) -> None:
+    """Raise a ValueError unless these are the arguments of a rule that watches a metric."""
+    if not isinstance(monitor, str) or not monitor:
+        raise _checks.invalid(owner, "monitor", "the name of a metric", monitor)
+    _checks.choice(owner, "mode", mode, MODES)
+    _checks.choice(owner, "min_delta_mode", min_delta_mode, ("abs", "rel"))
 
 
 def smoothed(

@@ -77,8 +77,7 @@ class Plateau(Rule[PlateauState]):
     stop_at_min_lr: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.monitor, str) or not self.monitor:
-            raise _checks.invalid("Plateau", "monitor", "the name of a metric", self.monitor)
+        monitors.check("Plateau", self.monitor, self.mode, self.min_delta_mode)
         numbers = {
             "factor": _checks.number("Plateau", "factor", self.factor, above=0, below=1),
             "patience": _checks.integer("Plateau", "patience", self.patience, at_least=0),
@@ -89,8 +88,6 @@ class Plateau(Rule[PlateauState]):
         }
         for argument, value in numbers.items():
             object.__setattr__(self, argument, value)
-        _checks.choice("Plateau", "mode", self.mode, monitors.MODES)
-        _checks.choice("Plateau", "min_delta_mode", self.min_delta_mode, ("abs", "rel"))
 
     @property
     def watched(self) -> str:

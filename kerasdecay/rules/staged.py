@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from kerasdecay import _checks
-from kerasdecay.rules.base import Observation, RuleState
+from kerasdecay.rules.base import Observation, Rule, RuleState
+from kerasdecay.rules.plateau import Plateau
+from kerasdecay.rules.reduction import single
 from kerasdecay.rules.triggered import Triggered, TriggeredState
 
 
@@ -25,7 +27,8 @@ class Staged(Triggered[StagedState]):
     a higher rate than the one before.
 
     Args:
-        trigger: A rule that reduces; each of its reductions enters the next stage.
+        trigger: A rule that reduces; each of its reductions enters the next stage. By default a
+            plateau of the validation loss.
         stages: S, an integer >= 1.
         min_learning_rate: η_min >= 0.
 
@@ -45,6 +48,7 @@ class Staged(Triggered[StagedState]):
 
     state_class: ClassVar[type[RuleState]] = StagedState
 
+    trigger: Rule[Any] = dataclasses.field(default_factory=Plateau)
     stages: int = 3
     min_learning_rate: float = 0.0
 
@@ -55,6 +59,11 @@ class Staged(Triggered[StagedState]):
         lowest = _checks.number("Staged", "min_learning_rate", self.min_learning_rate, at_least=0)
         object.__setattr__(self, "min_learning_rate", lowest)
 
+    @property
+    def depends_on_rate(self) -> bool:
+        """Always: the stages are its powers."""
+        return True
+
     def fired(self, state: StagedState, observation: Observation, seen: str) -> StagedState:
         """Enter the next stage, if there is one."""
         planned = self._planned(observation)
@@ -62,7 +71,7 @@ class Staged(Triggered[StagedState]):
             return state.deciding("floor", f"{seen}; but stage {self.stages} is the last")
         stage = state.stage + 1
         rate = max(planned ** (stage + 1), self.min_learning_rate)
-        if not rate < planned * state.scale:
+        if not single(rate) < single(planned * state.scale):
             low = f"and the rate is at min_learning_rate {self.min_learning_rate:g}"
             return state.deciding("floor", f"{seen}, {low}")
         state = dataclasses.replace(state, stage=stage, scale=rate / planned)

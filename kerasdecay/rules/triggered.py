@@ -97,6 +97,11 @@ class Triggered(Rule[State], Generic[State]):
         """The trigger's."""
         return self.trigger.restores_best_weights
 
+    @property
+    def depends_on_rate(self) -> bool:
+        """The trigger does."""
+        return self.trigger.depends_on_rate
+
     @staticmethod
     def obeying(state: State, kind: str, reason: str) -> State:
         """Return the state with a decision at which the trigger's wish for the weights is heard."""

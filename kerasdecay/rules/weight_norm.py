@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from kerasdecay import _checks
 from kerasdecay.rules.base import Observation, Rule, RuleState
-from kerasdecay.rules.reduction import reduction
+from kerasdecay.rules.reduction import reduction, share_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +107,7 @@ class WeightNorm(Rule[WeightNormState]):
         if self.last_decay is None or observation.epochs is None or state.decayed_late:
             return False
         done, epochs = observation.epoch + 1, observation.epochs
-        # The tiny part keeps what binary fractions miss (0.07 × 100 = 7.000…1) whole.
-        return min(self.last_decay * epochs - 1e-9, epochs - 1) <= done < epochs
+        return min(share_of(self.last_decay, epochs), epochs - 1) <= done < epochs
 
     def _reduce(
         self, state: WeightNormState, observation: Observation, factor: float, seen: str

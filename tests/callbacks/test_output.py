@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
+import keras
 import pytest
 from tiny import Scripted, fit, odometer
 
@@ -15,9 +17,9 @@ pytestmark = pytest.mark.any_backend
 VALUES = [1.0, 1.0, math.nan, 0.5]
 
 
-def output(capfd: pytest.CaptureFixture[str], **arguments: Any) -> str:
+def output(capfd: pytest.CaptureFixture[str], learning_rate: float = 0.5, **arguments: Any) -> str:
     decay = PlateauDecay("val_loss", factor=0.5, patience=1, **arguments)
-    fit(odometer(), [Scripted(val_loss=VALUES), decay], epochs=len(VALUES))
+    fit(odometer(learning_rate), [Scripted(val_loss=VALUES), decay], epochs=len(VALUES))
     captured = capfd.readouterr()
     assert captured.err == ""
     return captured.out
@@ -39,12 +41,31 @@ def test_verbose_1_where_there_is_no_terminal_has_no_escape_codes(
     assert "\r" not in text
 
 
-def test_verbose_1_prints_each_reduction_as_keras_does(capfd: pytest.CaptureFixture[str]) -> None:
-    text = output(capfd, verbose=1)
-    assert "\nEpoch 2: PlateauDecay reducing learning rate to 0.25." in text
-    assert "\nEpoch 3: PlateauDecay reducing learning rate to 0.125." in text
-    assert "val_loss 1 has not improved on 1 by 0.0001 for 1 epoch" in text
-    assert text.count("reducing learning rate") == 2
+def kerass_output(capfd: pytest.CaptureFixture[str], learning_rate: float) -> str:
+    theirs = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, verbose=1)
+    fit(odometer(learning_rate), [Scripted(val_loss=VALUES), theirs], epochs=len(VALUES))
+    return capfd.readouterr().out
+
+
+def test_verbose_1_prints_each_reduction_as_keras_does_and_why(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    theirs = kerass_output(capfd, 0.5).replace("ReduceLROnPlateau", "PlateauDecay")
+    lines = theirs.splitlines()
+    assert len(lines) == 4 and lines[::2] == ["", ""]  # a line of its own, under the progress bar
+    ours = output(capfd, verbose=1)
+    assert f"\n{lines[0]}\n{lines[1]} val_loss 1 has not improved on 1 by 0.0001 for 1 ep" in ours
+    assert f"\n{lines[2]}\n{lines[3]} val_loss is nan, which counts as no improvement" in ours
+    assert ours.count("reducing learning rate") == 2
+
+
+def test_verbose_1_prints_three_digits_of_a_rate_that_keras_prints_in_full(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    rate = re.compile(r"Epoch \d: \w+ reducing learning rate to (\S+)\.\s")
+    theirs = rate.findall(kerass_output(capfd, 0.1))
+    assert theirs == ["0.05000000074505806", "0.02500000037252903"]
+    assert rate.findall(output(capfd, 0.1, verbose=1)) == ["0.05", "0.025"]
 
 
 def test_verbose_1_says_where_the_base_rate_came_from(capfd: pytest.CaptureFixture[str]) -> None:

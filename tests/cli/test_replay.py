@@ -1,10 +1,22 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
+from tiny import fit, odometer
 
-from kerasdecay import PlateauDecay
-from kerasdecay.cli import main
-from kerasdecay.rules import Plateau
+from kerasdecay import LearningRateDecay
+from kerasdecay.cli import main, parts
+from kerasdecay.rules import (
+    FAMILY,
+    AdaptiveKnee,
+    Greedy,
+    LossSlope,
+    Plateau,
+    Staged,
+    WeightNorm,
+)
+from kerasdecay.schedules import Constant
 
 LOG = """\
 epoch,loss,val_loss
@@ -65,32 +77,184 @@ def test_without_a_rate_the_scale_is_shown(capsys, log):
     assert replayed(capsys, "--log", log)[-1] == "0 changes in 7 epochs: scale as it was"
 
 
+def test_the_rates_of_a_knee_follow_its_way_down(capsys, tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("loss\n" + "\n".join(["4", "3", "2", "1", "1", "1", "1", "1"]))
+    arguments = ["--rule", "adaptive-knee:min-hold=0", "--trigger", "plateau:monitor=loss"]
+    arguments += ["--patience", "1", "--log", str(path)]
+    assert replayed(capsys, *arguments, "--learning-rate", "0.6") == [
+        "AdaptiveKnee on loss, trigger=Plateau('loss', patience=1), min_hold=0.0",
+        "",
+        " epoch   rate        observed   decided               why",
+        f" {'─' * 88}",
+        "     1   0.6         loss 4     improved",
+        "     2   0.6         loss 3     improved",
+        "     3   0.6         loss 2     improved",
+        "     4   0.6         loss 1     improved",
+        "     5   0.6         loss 1     the way down begins   loss 1 has not improved on 1 by",
+        "                                                      0.0001 for 1 epoch; time to come",
+        "                                                      down: down to 0 from epoch 6 on",
+        "                                                      (linear)",
+        "     6   0.6 → 0.4   loss 1     not yet",
+        "     7   0.4 → 0.2   loss 1     not yet (2)",
+        "     8   0.2 → 0     loss 1     not yet (3)",
+        "",
+        "1 change in 8 epochs: rate 0.6 → 0",
+    ]
+    assert replayed(capsys, *arguments)[-1] == "1 change in 8 epochs: scale 1 → 0"
+    held = replayed(capsys, *arguments, "--final-learning-rate", "0.3", "--learning-rate", "0.6")
+    assert [line.split("loss")[0].split()[1:] for line in held[-5:-2]] == [
+        ["0.6", "→", "0.5"],
+        ["0.5", "→", "0.4"],
+        ["0.4", "→", "0.3"],
+    ]
+    assert held[-1] == "1 change in 8 epochs: rate 0.6 → 0.3"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "title"),
+    [
+        (["adaptive-knee"], "trigger=Plateau(patience=2, min_delta=0.0, smoothing=3)"),
+        (
+            ["adaptive-knee", "--patience", "5"],
+            "trigger=Plateau(patience=5, min_delta=0.0, smoothing=3)",
+        ),
+        (["adaptive-knee", "--trigger", "plateau"], "trigger=Plateau()"),
+        (["adaptive-knee:trigger=plateau", "--patience", "5"], "trigger=Plateau(patience=5)"),
+        (
+            ["staged", "--trigger", "greedy:patience=2:min-lr=0", "--patience", "5"],
+            "trigger=Greedy(patience=2, min_lr=0.0)",
+        ),
+        (
+            ["adaptive-knee", "--trigger", "staged", "--stages", "5", "--patience", "1"],
+            "trigger=Staged(Plateau(patience=1), stages=5)",
+        ),
+    ],
+)
+def test_what_a_rule_does_not_have_goes_to_its_trigger(capsys, monkeypatch, log, arguments, title):
+    monkeypatch.setenv("COLUMNS", "200")
+    lines = replayed(capsys, "--log", log, "--learning-rate", "0.1", "--rule", *arguments)
+    assert lines[0].endswith(f"on val_loss, {title}")
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_what_the_list_says_of_a_trigger_can_be_typed(name):
+    if "trigger" in {field.name for field in dataclasses.fields(FAMILY[name])}:
+        rule = FAMILY[name]()
+        assert parts.build(FAMILY, parts.spelled(FAMILY, rule.trigger), {}) == rule.trigger
+
+
+def test_a_log_of_batches_is_gathered_into_epochs(capsys, tmp_path):
+    path = tmp_path / "batches.csv"
+    rows = [f"{epoch},{loss}" for epoch in range(3) for loss in [1.0, 3.0] * 6]
+    rows[:2] = ["0,NA", "0,"]
+    rows[14] = "1,nan"
+    path.write_text("\n".join(["epoch,loss", *rows]))
+    lines = replayed(capsys, "--rule", "loss-slope:min-losses=30", "--log", str(path))
+    # 10, 11 and 12 losses: the last 17 of 33, which end as they begin, have no slope at all.
+    assert lines[4:] == [
+        "     1   1       loss 2     not yet",
+        "     2   1       loss nan   not finite   loss is nan: 1 of 12 losses are not finite and",
+        "                                         do not count",
+        "     3   1       loss 2     1 → 0.1      loss has not fallen over 17 batches (p = 0.5):",
+        "                                         rate × 0.1",
+        "",
+        "1 change in 3 epochs: scale 1 → 0.1",
+    ]
+
+
 def test_another_separator(capsys, tmp_path):
     path = tmp_path / "history.tsv"
     path.write_text(LOG.replace(",", "\t"))
     assert "7 epochs" in replayed(capsys, "--log", str(path), "--separator", "\t")[-1]
 
 
-def test_a_replay_decides_as_the_training_did(capsys, tmp_path):
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(0.1), "mse")
-    x = np.random.default_rng(0).normal(size=(16, 2)).astype("float32")
-    rule = {"factor": 0.5, "patience": 1, "min_delta": 10.0}
-    decay = PlateauDecay("loss", **rule)
-    logger = keras.callbacks.CSVLogger(tmp_path / "history.csv")
-    model.fit(x, x[:, :1], epochs=8, verbose=0, callbacks=[decay, logger])
-    lines = replayed(
-        capsys,
-        "--rule",
-        "plateau:monitor=loss:factor=0.5:patience=1:min-delta=10",
-        *("--log", str(tmp_path / "history.csv"), "--learning-rate", "0.1"),
-    )
-    assert lines[0].startswith(f"{type(decay.rules[0]).__name__} on loss")
-    assert decay.rules == (Plateau("loss", **rule),)
-    assert len(decay.events) == 7
-    final = decay.events[-1].after
-    assert lines[-1] == f"{len(decay.events)} changes in 8 epochs: rate 0.1 → {final:.3g}"
+# A new rule is one row: its options on the command line, and the rule that they stand for.
+RULES = {
+    "plateau": (
+        "--monitor val_loss --patience 2 --factor 0.5 --min-lr 0.03",
+        Plateau("val_loss", factor=0.5, patience=2, min_lr=0.03),
+    ),
+    "greedy": ("--patience 1 --factor 0.5", Greedy(patience=1, factor=0.5)),
+    "weight-norm": ("--factor 0.5 --last-decay none", WeightNorm(0.5, last_decay=None)),
+    "loss-slope": ("--min-losses 20 --factor 0.2", LossSlope(0.2, min_losses=20)),
+    "adaptive-knee": (
+        "--patience 1 --curve 1-sqrt",
+        AdaptiveKnee(Plateau("val_loss", patience=1, min_delta=0.0, smoothing=3), curve="1-sqrt"),
+    ),
+    "staged": ("--trigger plateau:patience=2 --stages 4", Staged(Plateau(patience=2), stages=4)),
+}
+VAL_LOSSES = [1.0, 0.8, 0.6, 0.5, 0.6, 0.6, None, 0.6, 0.7, 0.4, 0.4, 0.4]
+WEIGHTS = [3.0, 2.0, 3.0, 4.0, 3.0, 2.0, 3.0, 4.0, 3.0, 2.0, 1.0, 2.0]
+
+
+class Script(keras.callbacks.Callback):
+    """Dictate the epochs' validation losses and weights."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.set_weights([np.full((1, 1), WEIGHTS[epoch])])
+        if VAL_LOSSES[epoch] is not None:
+            logs["val_loss"] = VAL_LOSSES[epoch]
+
+
+class Watcher(keras.callbacks.Callback):
+    """Note the rate of each epoch's first batch, and the loss of every batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.rates, self.losses = [], []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 0:
+            self.rates.append(float(self.model.optimizer.learning_rate))
+            self.losses.append([])
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.losses[-1].append((batch + 1) * logs["loss"] - sum(self.losses[-1]))
+
+
+def test_every_rule_has_a_row():
+    assert [type(rule) for _, rule in RULES.values()] == list(FAMILY.values())
+    assert list(RULES) == list(FAMILY)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_replay_says_what_the_training_did(capsys, monkeypatch, tmp_path, name):
+    monkeypatch.setenv("COLUMNS", "200")
+    options, rule = RULES[name]
+    decay, watcher = LearningRateDecay(Constant(0.1), rules=[rule]), Watcher()
+    path = tmp_path / "history.csv"
+    logger = keras.callbacks.CSVLogger(path)
+    fit(odometer(), [Script(), decay, watcher, logger], epochs=len(VAL_LOSSES))
+    if rule.needs_batch_losses:
+        rows = [f"{epoch},{loss}" for epoch, one in enumerate(watcher.losses) for loss in one]
+        path.write_text("\n".join(["epoch,loss", *rows]))
+
+    arguments = ["--rule", name, *options.split(), "--learning-rate", "0.1"]
+    title, _, header, _, *rows, _, end = replayed(capsys, "--log", str(path), *arguments)
+    assert title.startswith(f"{type(rule).__name__} on {rule.watched}")
+    starts = [header.index(word) for word in ("rate", "observed", "decided", "why")]
+    begins = [row[starts[0] : starts[1]].split("→")[0].strip() for row in rows]
+    assert begins == [f"{rate:.3g}" for rate in watcher.rates]
+    told = [
+        (int(row[: starts[0]]), row[starts[2] : starts[3]].strip(), row[starts[3] :])
+        for row in rows
+        if "→" in row[starts[2] : starts[3]] or "begins" in row[starts[2] : starts[3]]
+    ]
+    assert told == [
+        (
+            event.epoch + 1,
+            "the way down begins"
+            if event.kind == "cooldown_start"
+            else f"{event.before:.3g} → {event.after:.3g}",
+            event.reason,
+        )
+        for event in decay.events
+    ]
+    assert told
+    last = 0.0 if rule.way_down else decay.events[-1].after
+    count = "1 change" if len(told) == 1 else f"{len(told)} changes"
+    assert end == f"{count} in {len(VAL_LOSSES)} epochs: rate 0.1 → {last:.3g}"
 
 
 @pytest.mark.parametrize(
@@ -106,6 +270,20 @@ def test_a_replay_decides_as_the_training_did(capsys, tmp_path):
         (LOG, ["--rule", "plateau:mood=1"], "plateau has no option 'mood'"),
         (LOG, ["--factor", "2"], "factor must be a finite number > 0 and < 1"),
         (LOG, ["--learning-rate", "-1"], "--learning-rate must be a finite number > 0"),
+        (LOG, ["--rule", "greedy"], "greedy decides by the rate itself: give --learning-rate"),
+        (LOG, ["--rule", "staged"], "staged decides by the rate itself"),
+        (LOG, ["--min-lr", "0.1"], "plateau decides by the rate itself"),
+        (LOG, ["--rule", "adaptive-knee", "--trigger", "greedy"], "decides by the rate itself"),
+        (LOG, ["--rule", "adaptive-knee:final-learning-rate=0.1"], "decides by the rate itself"),
+        (LOG, ["--rule", "staged", "--learning-rate", "1"], "learning_rate must be below 1"),
+        (LOG, ["--rule", "weight-norm"], "has no column 'weight_norm'"),
+        (LOG, ["--rule", "loss-slope"], "needs a log with a row for each"),
+        ("loss\n0.5\n0.4\n", ["--rule", "loss-slope"], "a column epoch that says which"),
+        (LOG, ["--rule", "adaptive-knee:trigger=loss-slope"], "needs a log with a row for each"),
+        (LOG, ["--trigger", "greedy"], "plateau has no --trigger"),
+        (LOG, ["--rule", "adaptive-knee", "--stages", "2"], "adaptive-knee has no --stages"),
+        (LOG, ["--rule", "staged:trigger=intuition"], "there is no 'intuition'"),
+        (LOG, ["--rule", "staged:trigger=adaptive-knee"], "trigger must be a rule that reduces"),
         (LOG, ["--separator", "ab"], "--separator must be one character"),
         ("\x00\xff", [], "is no CSV file"),
     ],

@@ -401,7 +401,7 @@ def test_claims_that_cannot_be_checked_are_not():
 TINY = ["--preset", "smoke", "--train-size", "48", "--test-size", "20", "--batch-size", "16"]
 
 
-def test_from_end_to_end_on_digits(tmp_path, capsys, monkeypatch):
+def test_from_end_to_end_on_digits(tmp_path, capsys, monkeypatch, titles):
     def no_network(folder):
         raise data.DataError("there is no network")
 
@@ -422,6 +422,9 @@ def test_from_end_to_end_on_digits(tmp_path, capsys, monkeypatch):
     assert sorted(path.name for path in output.iterdir()) == [
         "curves.png", "history.csv", "results.json", "runs",
     ]  # fmt: skip
+    assert titles == {
+        "curves.png": "scikit-learn digits · 48 training and 20 test images · AlexNet at 32×32"
+    }
     text = (output / "results.json").read_text("utf-8")
     found = json.loads(text, parse_constant=pytest.fail)
     assert str(tmp_path) not in text
@@ -444,17 +447,18 @@ def test_from_end_to_end_on_digits(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.any_backend
-def test_from_end_to_end_on_a_file_of_arrays(tmp_path, capsys):
+def test_from_end_to_end_on_a_file_of_arrays(tmp_path, capsys, titles):
     path = npz(tmp_path / "images.npz")
     arguments = f"--preset smoke --experiments 3 --dataset {path} --output {tmp_path / 'o'}".split()
     assert example.main(arguments) == 0
     assert "images.npz · 20 training and 10 test images" in capsys.readouterr().out
     assert (tmp_path / "o" / "curves.png").exists()
+    assert titles["curves.png"].startswith("images.npz · 20 training and 10 test images · ")
     found = json.loads((tmp_path / "o" / "results.json").read_text("utf-8"))
     assert found["command"].endswith("--preset smoke --experiments 3 --dataset images.npz")
 
 
-def test_on_cifar10_the_articles_figures_stand_beside_ours(capsys):
+def test_on_cifar10_the_articles_figures_stand_beside_ours(capsys, tmp_path, titles):
     labelled = data.ImageData("CIFAR-10", *([np.zeros((4, 32, 32, 3))] * 4), is_cifar10=True)
     report = showing.Report(settings("--preset", "cpu"), labelled, "JPEG copy", "command")
     runs = [
@@ -467,6 +471,9 @@ def test_on_cifar10_the_articles_figures_stand_beside_ours(capsys):
     for figures in claims.ARTICLE.values():
         assert all(f"{value:.4f}" in out for value in figures.values())
     assert "CIFAR-10, JPEG copy · 8,000 training" in out
+    report.write(Comparison(tuple(runs)), tmp_path)
+    labelled_with = "CIFAR-10, JPEG copy · 8,000 training and 2,000 test images · AlexNet at 32×32"
+    assert titles == {"curves.png": labelled_with}
 
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path, capsys, monkeypatch):

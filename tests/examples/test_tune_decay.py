@@ -42,7 +42,7 @@ def small_network(monkeypatch):
     monkeypatch.setattr(networks, "compiled_network", build)
 
 
-def test_search_compare_write_and_go_on(images, tmp_path, capsys):
+def test_search_compare_write_and_go_on(images, tmp_path, capsys, titles):
     output = tmp_path / "output"
     command = [*SMALL, "--dataset", images, "--output", str(output)]
     assert example.main(command) == 0
@@ -54,6 +54,10 @@ def test_search_compare_write_and_go_on(images, tmp_path, capsys):
     assert "Search: Running Trial" not in shown  # KerasTuner's own tables
     files = {path.name for path in output.iterdir()}
     assert files == {"search", "runs", "search.json", "search.png", "results.json", "curves.png"}
+    assert titles == {
+        "search.png": "images.npz · 2 trials",
+        "curves.png": "images.npz · the best of 2 trials against the article's",
+    }
 
     results = json.loads((output / "results.json").read_text())
     trials = results["search"]["trials"]

@@ -1,8 +1,10 @@
 import pytest
+from tiny import Scripted, fit, odometer
 
-from kerasdecay import PowerStepDecay
+from kerasdecay import LearningRateDecay, PowerStepDecay
 from kerasdecay.report import explain, timeline
-from kerasdecay.rules import Plateau
+from kerasdecay.rules import AdaptiveKnee, Greedy, Plateau
+from kerasdecay.schedules import Constant
 
 
 def lines_of(text):
@@ -46,6 +48,52 @@ def test_epochs_of_not_yet_are_counted(trace_of, capsys):
     explain(trace_of([0.5] * 4, rule=Plateau("val_loss", patience=9)))
     decided = [line.split("0.5")[-1].strip() for line in lines_of(capsys.readouterr().out)[4:8]]
     assert decided == ["improved", "not yet", "not yet (2)", "not yet (3)"]
+
+
+def test_every_rule_of_a_training_has_its_say(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "88")
+    losses = [9.0, 8.0, 7.0, 6.0, 5.0, 5.0, 5.0, 4.0]
+    aucs = [0.1, 0.2, 0.5, 0.6, 0.6, 0.5, 0.7, 0.8]
+    rules = [Greedy(factor=0.5, patience=1), AdaptiveKnee(Plateau("auc", patience=1))]
+    decay = LearningRateDecay(Constant(0.1), warmup=2, rules=rules)
+    fit(odometer(), [Scripted(val_loss=losses, auc=aucs), decay], epochs=8)
+    explain(decay)
+    # Four batches an epoch: up by eighths of 0.1; from epoch 6 on down by twelfths of 0.2, and of
+    # 0.1 in epoch 8.
+    assert lines_of(capsys.readouterr().out) == [
+        "LearningRateDecay: what was decided, and why",
+        "",
+        " epoch   rate               observed     decided                 why",
+        f" {'─' * 86}",
+        "     1   0.0125 → 0.05      val_loss 9   the rules rest",
+        "     2   0.0625 → 0.1       val_loss 8   the rules rest",
+        "     3   0.1                val_loss 7   Greedy: improved",
+        "                            auc 0.5      AdaptiveKnee:",
+        "                                         improved",
+        "     4   0.1                val_loss 6   Greedy: 0.1 → 0.2       val_loss 6 is the best",
+        "                                                                 so far, 2 in a row:",
+        "                                                                 rate × 2",
+        "                            auc 0.6      AdaptiveKnee:",
+        "                                         improved",
+        "     5   0.2                val_loss 5   Greedy: improved",
+        "                            auc 0.6      AdaptiveKnee: the way   auc 0.6 has not",
+        "                                         down begins             improved on 0.6 by",
+        "                                                                 0.0001 for 1 epoch;",
+        "                                                                 time to come down:",
+        "                                                                 down to 0 from epoch 6",
+        "                                                                 on (linear)",
+        "     6   0.2 → 0.15         val_loss 5   Greedy: not yet",
+        "                            auc 0.5      AdaptiveKnee: not yet",
+        "     7   0.133 → 0.0833     val_loss 5   Greedy: 0.0833 →        val_loss 5 is no",
+        "                                         0.0417                  improvement, 2 in a",
+        "                                                                 row: rate × 0.5",
+        "                            auc 0.7      AdaptiveKnee: not yet",
+        "                                         (2)",
+        "     8   0.0333 → 0.00833   val_loss 4   Greedy: improved",
+        "                            auc 0.8      AdaptiveKnee: not yet",
+        "                                         (3)",
+        "",
+    ]
 
 
 def test_each_optimizer_has_its_own_timeline(trace_of):

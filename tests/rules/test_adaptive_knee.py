@@ -6,6 +6,8 @@ import copy
 import json
 import math
 import pickle
+import random
+import statistics
 from typing import Any
 
 import pytest
@@ -64,6 +66,23 @@ def test_it_begins_at_latest_though_the_trigger_never_fires() -> None:
     assert state.decision.reason == (
         "loss -15 is the best so far; 16 of 20 epochs are done: down to 0 from epoch 17 on (linear)"
     )
+
+
+def failures(values: list[float]) -> list[int]:
+    """Return after which epochs the value so far best is not improved on."""
+    return [
+        done for done in range(2, len(values) + 1) if values[done - 1] >= min(values[: done - 1])
+    ]
+
+
+def test_by_default_the_noise_of_a_falling_loss_does_not_bring_it_down() -> None:
+    noise = random.Random(0)
+    losses = [0.5 + 1.5 * math.exp(-epoch / 5) + noise.gauss(0, 0.06) for epoch in range(30)]
+    means = [statistics.fmean(losses[max(done - 3, 0) : done]) for done in range(1, 31)]
+    assert failures(means)[:3] == [19, 21, 22]  # two in a row, after half of the epochs
+    assert begins(AdaptiveKnee(), losses) == 22
+    assert failures(losses)[0] == 10
+    assert begins(AdaptiveKnee(Plateau(patience=1), min_hold=0.0), losses) == 10
 
 
 @pytest.mark.parametrize(
@@ -153,6 +172,15 @@ def test_a_triggers_raise_is_no_sign_and_no_raise() -> None:
     assert [state.decision.kind for state in states[:7]] == ["improve", "wait"] * 3 + ["improve"]
     assert states[1].decision.reason == "loss 3 is the best so far, 2 in a row"
     assert states[-1].cooldown_from == 8
+
+
+def test_what_a_staged_trigger_would_have_done_is_not_told() -> None:
+    rule = AdaptiveKnee(Staged(TRIGGER), min_hold=0.0)
+    *_, state = list(rule.replay([1.0, 1.0, 1.0], 0.1))[:2]
+    assert state.decision.reason == (
+        "loss 1 has not improved on 1 by 0.0001 for 1 epoch; time to come down: "
+        "down to 0 from epoch 3 on (linear)"
+    )
 
 
 def test_a_trigger_that_never_reduces_is_refused() -> None:

@@ -191,6 +191,13 @@ def test_the_decision_is_the_one_sided_test_on_the_later_half_of_the_means() -> 
         assert f"(p = {test.pvalue:.2g})" in state.decision.reason
 
 
+def test_a_replay_may_know_the_losses_of_each_epochs_batches() -> None:
+    rule, level = LossSlope(min_losses=20), [[1.0] * 12] * 2
+    states = list(rule.replay([{}, {"loss": 1.0}], losses=level))
+    assert [state.count for state in states] == [12, 0]
+    assert [state.decision.kind for state in states] == ["wait", "reduce"]
+
+
 def test_without_noise_the_slope_decides() -> None:
     falling = [1.0 - step / 64 for step in range(20)]
     rule = LossSlope(min_losses=20)

@@ -1,4 +1,4 @@
-"""Reduction on a plateau, by hand-computed values."""
+"""Reduction on a plateau, by hand-computed values, and as torch's own class does it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasdecay.rules import Plateau
@@ -33,6 +33,68 @@ def test_golden_table_of_patience_and_cooldown(patience: int, cooldown: int) -> 
     expected = GOLDEN[patience, cooldown]
     rule = Plateau("loss", factor=0.5, patience=patience, cooldown=cooldown)
     assert scales(rule, [0.7] * len(expected)) == expected
+
+
+def torchs(values: list[float], **arguments: Any) -> list[float]:
+    """Return the rates that torch's ReduceLROnPlateau leaves after each of these values, from 1."""
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, **arguments)
+    rates = []
+    for value in values:
+        theirs.step(value)
+        rates.append(optimizer.param_groups[0]["lr"])
+    return rates
+
+
+# The same table for torch, which waits for one epoch more, after a cooldown too.
+TORCHS_GOLDEN = {
+    (2, 0): [1, 1, 1, 0.5, 0.5, 0.5, 0.25],
+    (2, 1): [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25],
+    (2, 2): [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25],
+}
+
+
+@pytest.mark.parametrize(("patience", "cooldown"), TORCHS_GOLDEN)
+def test_golden_table_of_torch(patience: int, cooldown: int) -> None:
+    expected = TORCHS_GOLDEN[patience, cooldown]
+    values = [0.7] * len(expected)
+    assert torchs(values, patience=patience, cooldown=cooldown) == expected
+    rule = Plateau("loss", factor=0.5, patience=patience + 1, cooldown=cooldown + 1)
+    assert scales(rule, values) == expected
+
+
+def test_patience_alone_does_not_make_it_torchs() -> None:
+    rule = Plateau("loss", factor=0.5, patience=3, cooldown=1)
+    assert scales(rule, [0.7] * 8) == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25] != TORCHS_GOLDEN[2, 1]
+
+
+# Positive, for below 0 torch's relative threshold takes what is a little worse for better.
+sixty_fourths = st.integers(1, 64).map(lambda value: value / 64)
+
+
+@settings(max_examples=200)
+@given(
+    values=st.lists(st.one_of(sixty_fourths, st.just(math.nan)), min_size=1, max_size=25),
+    patience=st.integers(0, 4),
+    cooldown=st.integers(0, 3),
+    threshold=st.sampled_from([1e-4, 1 / 64, 0.25]),
+    mode=st.sampled_from(["min", "max"]),
+)
+def test_with_one_more_of_patience_and_cooldown_it_is_torchs(
+    values: list[float], patience: int, cooldown: int, threshold: float, mode: str
+) -> None:
+    rule = Plateau(
+        "m",
+        factor=0.5,
+        patience=patience + 1,
+        mode=mode,
+        min_delta=threshold,
+        cooldown=cooldown + 1,
+        min_delta_mode="rel",
+    )
+    theirs = torchs(values, patience=patience, cooldown=cooldown, threshold=threshold, mode=mode)
+    assert scales(rule, values) == theirs
 
 
 def test_patience_0_reduces_at_every_epoch_without_improvement() -> None:
@@ -102,6 +164,39 @@ def test_min_lr_is_reached_once_although_single_precision_holds_it_inexactly() -
     assert kinds(rule, [1.0] * 5, 0.1)[1:] == ["reduce", "reduce", "floor", "floor"]
 
 
+def test_smoothing_judges_the_mean_of_the_last_so_many_values() -> None:
+    rule = Plateau("loss", factor=0.5, patience=2, min_delta=0.0, smoothing=3)
+    values = [6.0, 3.0, 6.0, 6.0, 0.0, 3.0]
+    # The means are 6, 9/2, 15/3, 15/3, 12/3 and 9/3.
+    assert kinds(rule, values) == ["improve", "improve", "wait", "reduce", "improve", "improve"]
+    assert [state.best for state in rule.replay(values)] == [6.0, 4.5, 4.5, 4.5, 4.0, 3.0]
+    raw = Plateau("loss", factor=0.5, patience=2, min_delta=0.0)
+    assert kinds(raw, values) == ["improve", "improve", "wait", "reduce", "improve", "wait"]
+
+
+def test_what_is_no_number_and_what_is_absent_does_not_enter_the_mean() -> None:
+    rule = Plateau("loss", factor=0.5, patience=4, min_delta=0.0, smoothing=3)
+    states = list(rule.replay([3.0, 6.0, 3.0, math.nan, {}, 0.0, math.inf, 0.0]))
+    assert [state.decision.kind for state in states] == [
+        "improve",  # 3
+        "wait",  # 9/2
+        "wait",  # 12/3
+        "nonfinite",
+        "absent",
+        "reduce",  # (6 + 3 + 0)/3 = 3, which is no better
+        "nonfinite",
+        "improve",  # (3 + 0 + 0)/3
+    ]
+    window = (3.0, 6.0, 3.0)
+    later = [(6.0, 3.0, 0.0), (6.0, 3.0, 0.0), (3.0, 0.0, 0.0)]
+    assert [state.recent for state in states] == [(3.0,), (3.0, 6.0), *[window] * 3, *later]
+    assert [state.wait for state in states] == [0, 1, 2, 3, 3, 0, 1, 0]
+    assert states[5].decision.reason == (
+        "loss 3 has not improved on 3 by 0 for 4 epochs: rate × 0.5"
+    )
+    assert states[-1].best == 1.0
+
+
 def test_there_is_no_event_at_the_floor() -> None:
     rule = Plateau("loss", patience=1, min_lr=1.0)
     *_, state = rule.replay([1.0, 1.0])
@@ -149,6 +244,8 @@ def test_reasons_are_sentences_with_the_numbers() -> None:
         ("min_lr", -1.0),
         ("min_lr", math.inf),
         ("min_delta_mode", "percent"),
+        ("smoothing", 0),
+        ("smoothing", 1.5),
     ],
 )
 def test_a_value_out_of_range_is_named(argument: str, value: Any) -> None:

@@ -80,6 +80,7 @@ def test_every_rule_has_a_row() -> None:
         if isinstance(one, type) and issubclass(one, Rule) and one is not Rule
     }
     assert public == {type(make()).__name__ for make, _ in FAMILY.values()}
+    assert public == {rule.__name__ for rule in kerasdecay.rules.FAMILY.values()}
 
 
 @each
@@ -177,6 +178,26 @@ def test_copies_pickles_and_configurations_are_equal(name: str) -> None:
     assert copy.deepcopy(rule) == rule
     assert pickle.loads(pickle.dumps(rule)) == rule
     assert type(rule).from_config(json.loads(json.dumps(rule.get_config()))) == rule
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, (make, _) in FAMILY.items() if not make().depends_on_rate]
+)
+@given(values=metrics, rate=st.floats(1e-6, 2.0))
+def test_where_the_rate_itself_does_not_count_any_rate_gives_the_same_states(
+    name: str, values: list[float], rate: float
+) -> None:
+    make, own = FAMILY[name]
+    assert list(make().replay(own + values, rate)) == replay(name, own + values)
+
+
+def test_which_rules_look_at_the_rate_itself() -> None:
+    bounded = [Plateau(min_lr=0.01), WeightNorm(min_lr=0.01), LossSlope(min_lr=0.01)]
+    looking = [*bounded, Greedy(min_lr=0.0), Staged(), AdaptiveKnee(final_learning_rate=0.01)]
+    looking += [AdaptiveKnee(rule) for rule in bounded]
+    assert all(rule.depends_on_rate for rule in looking)
+    blind: list[Rule[Any]] = [Plateau(), WeightNorm(), LossSlope(), AdaptiveKnee()]
+    assert not any(rule.depends_on_rate for rule in blind)
 
 
 @each

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kerasdecay.rules import Greedy, LossSlope, Observation, Plateau, Staged, WeightNorm
@@ -80,6 +80,8 @@ def test_a_planned_rate_from_1_on_is_refused_at_the_first_epoch(rate: float) -> 
     stages=st.integers(1, 6),
     lowest=st.sampled_from([0.0, 1e-3, 0.2]),
 )
+# The product of this rate and its scale at the floor is not the floor, by a rounding.
+@example(values=[0.0, 0.0, 0.0], initial=0.3787991110776554, stages=3, lowest=0.2)
 def test_the_rate_is_always_a_power_or_the_lowest(
     values: list[float], initial: float, stages: int, lowest: float
 ) -> None:
@@ -122,6 +124,10 @@ def test_what_a_trigger_would_have_done_to_the_rate_is_not_told(
     assert ": stage 2, rate 0.01" in state.decision.reason
     assert state.decision.restore_best == rule.restores_best_weights
     assert state.decision.reason.endswith("best weights restored") == rule.restores_best_weights
+
+
+def test_by_default_it_waits_for_a_plateau_of_the_validation_loss() -> None:
+    assert Staged() == Staged(Plateau("val_loss", patience=10))
 
 
 def test_a_trigger_may_end_the_training() -> None:
