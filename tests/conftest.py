@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from importlib import metadata
 
 from hypothesis import settings
@@ -13,6 +14,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 if "PYTEST_XDIST_WORKER" in os.environ:  # the processes share the cores already
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
+# A shell that starts a job in the background has it ignore Ctrl-C, which some tests are about.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A first example may compile a training step, so time says nothing about it.
 settings.register_profile("kerasdecay", deadline=None, derandomize=bool(os.environ.get("CI")))

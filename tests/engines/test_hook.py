@@ -53,6 +53,11 @@ class NotRebuilt(keras.optimizers.SGD):
 
 @pytest.mark.parametrize("name", KERAS_OPTIMIZERS)
 def test_every_optimizer_of_keras_goes_by_the_hook(name: str) -> None:
+    if name == "Muon" and keras.__version__.startswith("3.12."):
+        # It fails on TensorFlow in a plain fit as well.
+        with pytest.raises(ValueError, match="trying it failed"):
+            compiled.check_supported(keras.optimizers.Muon(0.1))
+        return
     compiled.check_supported(getattr(keras.optimizers, name)(0.1))
 
 
