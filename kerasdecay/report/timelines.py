@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -44,9 +45,11 @@ def explain(training: Any) -> None:
     show(timeline(training))
 
 
-def timeline(training: Any) -> Table:
-    """Return what `explain` prints, as a rich table."""
+def timeline(training: Any) -> RenderableType:
+    """Return what `explain` prints: a rich table, or a line if no epoch was finished."""
     trace = trace_of("explain", training)
+    if not trace.logs:
+        return nothing_finished(trace)
     several = len(trace.setup.base_rates) > 1
     table = Table(
         title=f"{trace.setup.decay}: what was decided, and why",
@@ -70,6 +73,11 @@ def timeline(training: Any) -> Table:
     return table
 
 
+def nothing_finished(trace: Trace) -> Text:
+    """Return what there is to tell of a training that ended in its first epoch."""
+    return Text(f"{trace.setup.decay}: no epoch was finished.")
+
+
 def trace_of(owner: str, training: Any) -> Trace:
     """Return a trace, given it or a callback that has one."""
     trace = getattr(training, "trace", training)
@@ -90,7 +98,7 @@ def _rows(trace: Trace, key: str) -> Iterator[tuple[str | Text, ...]]:
     rules = trace.setup.rules
     metrics = [rule.watched for rule in rules] or shown_metrics(logs for _, logs in trace.logs)
     shown = metrics[0] if metrics else ""
-    waits: dict[int | None, int] = {}
+    waits: dict[int, int] = {}
     left = begins[0]
     for (epoch, logs), begin, end in zip(trace.logs, begins, ends, strict=True):
         rate = movement_text(begin, end)
@@ -101,7 +109,7 @@ def _rows(trace: Trace, key: str) -> Iterator[tuple[str | Text, ...]]:
         start = (str(epoch + 1), rate)
         for event, place in zip(events, _deciders(events, rules), strict=True):
             waits[place] = waits.get(place, 0) + 1 if event.kind == "wait" else 0
-            observed = "" if place is None else _observed(logs, rules[place].watched)
+            observed = _observed(logs, rules[place].watched)
             decision, why = decision_cells(event.decision, event.before, event.after, waits[place])
             if len(rules) > 1:
                 decision = Text.assemble((f"{event.source}: ", "dim"), decision)
@@ -120,14 +128,12 @@ def _observed(logs: Mapping[str, float], name: str) -> str:
     return f"{name} {logs[name]:.4g}" if name in logs else ""
 
 
-def _deciders(events: list[Event], rules: Sequence[Any]) -> Iterator[int | None]:
+def _deciders(events: list[Event], rules: Sequence[Any]) -> Iterator[int]:
     """Yield, for the decisions of one epoch, the place of the rule that took each."""
     free = list(range(len(rules)))
     for event in events:
-        fits = (place for place in free if type(rules[place]).__name__ == event.source)
-        place = next(fits, None)
-        if place is not None:
-            free.remove(place)
+        place = next(place for place in free if type(rules[place]).__name__ == event.source)
+        free.remove(place)
         yield place
 
 

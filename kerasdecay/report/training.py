@@ -16,6 +16,7 @@ from rich.text import Text
 from kerasdecay.report.console import show
 from kerasdecay.report.sparklines import needs_log, sparkline
 from kerasdecay.report.stages import Stage, planned, rate_text, recorded, stages, table_rows
+from kerasdecay.report.timelines import nothing_finished
 from kerasdecay.report.wording import (
     brief,
     count,
@@ -136,7 +137,7 @@ def summary(trace: Trace) -> RenderableType:
     """Return the table after a training: stage, epochs, rate, metrics; decisions under it."""
     setup = trace.setup
     if not trace.logs:
-        return Text(f"{setup.decay}: no epoch was finished.")
+        return nothing_finished(trace)
     keys = list(setup.base_rates)
     metrics = shown_metrics(logs for _, logs in trace.logs)
     table = Table(

@@ -2,9 +2,10 @@ import pytest
 from tiny import Scripted, fit, odometer
 
 from kerasdecay import LearningRateDecay, PowerStepDecay
+from kerasdecay.callbacks.trace import Trace
 from kerasdecay.report import explain, timeline
 from kerasdecay.rules import AdaptiveKnee, Greedy, Plateau
-from kerasdecay.schedules import Constant
+from kerasdecay.schedules import Constant, PowerStep
 
 
 def lines_of(text):
@@ -94,6 +95,13 @@ def test_every_rule_of_a_training_has_its_say(monkeypatch, capsys):
         "                                         (3)",
         "",
     ]
+
+
+def test_a_training_that_ended_in_its_first_epoch_has_nothing_to_explain(setup_of, capsys):
+    trace = Trace(setup_of(PowerStep(0.1)))
+    trace.record_rates(0, 0, [0.1])
+    explain(trace)
+    assert capsys.readouterr().out == "PowerStepDecay: no epoch was finished.\n"
 
 
 def test_each_optimizer_has_its_own_timeline(trace_of):
