@@ -61,8 +61,8 @@ def measure_here(backend: str, *, quick: bool) -> None:
     from _overhead import Case, Effort, measure
 
     from kerasdecay._files import write_atomically
+    from kerasdecay._json import to_json
     from kerasdecay.study.environment import environment
-    from kerasdecay.study.storage import to_json
 
     effort = Effort(rounds=2, seconds=0.0, epoch_seconds=0.02) if quick else Effort()
     console = Console(width=100)

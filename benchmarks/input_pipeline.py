@@ -35,8 +35,8 @@ from rich.console import Console
 from rich.table import Table
 
 from kerasdecay._files import write_atomically
+from kerasdecay._json import to_json
 from kerasdecay.study.environment import device_name, environment
-from kerasdecay.study.storage import to_json
 
 SIDE = 227
 HOST, MODEL = "on the host (tf.data)", "in the model"

@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from kerasdecay._files import write_atomically
+from kerasdecay._json import to_json
 from kerasdecay.schedules import FAMILY, simulate, warmup
 from kerasdecay.study.environment import environment
-from kerasdecay.study.storage import to_json
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CLI = "import sys; from kerasdecay.cli import main; sys.exit(main(sys.argv[1:]))"

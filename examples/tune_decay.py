@@ -130,7 +130,7 @@ def run(arguments: argparse.Namespace) -> None:
         validation,
         tell=lambda line: console.print(f"  {line}"),
     )
-    result = show_search(tuner, arguments.output, console)
+    result = show_search(tuner, arguments.output, data.name, console)
 
     console.print(f"\n[bold]The best against the article's[/], seeds {list(arguments.seeds)} …")
     name = f"best: {result.best.decay} from {result.best.learning_rate:.3g}"
@@ -160,8 +160,8 @@ def run(arguments: argparse.Namespace) -> None:
     console.print(f"\nWritten to {arguments.output}: search.json, results.json, pictures")
 
 
-def show_search(tuner: Any, output: Path, console: Console) -> SearchResult:
-    """Show the search and write it; return it as data."""
+def show_search(tuner: Any, output: Path, data: str, console: Console) -> SearchResult:
+    """Show the search on the data of this name and write it; return it."""
     from kerasdecay.tuner import search_result
 
     result = search_result(tuner)
@@ -169,7 +169,7 @@ def show_search(tuner: Any, output: Path, console: Console) -> SearchResult:
     console.print(result.table())
     result.to_json(output / "search.json")
     with without_matplotlib(console):
-        result.plot(output / "search.png", title=f"{len(result.trials)} trials")
+        result.plot(output / "search.png", title=f"{data} · {len(result.trials)} trials")
     return result
 
 

@@ -10,7 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kerasdecay.report.comparison import comparison_figure, comparison_table, save_figure
+    from kerasdecay.report.comparison import comparison_figure, comparison_table
+    from kerasdecay.report.figures import save_figure
     from kerasdecay.report.pictures import plot
     from kerasdecay.report.sparklines import sparkline
     from kerasdecay.report.tensorboard import log_decisions
@@ -24,7 +25,7 @@ _HOMES = {
     "explain": "timelines",
     "log_decisions": "tensorboard",
     "plot": "pictures",
-    "save_figure": "comparison",
+    "save_figure": "figures",
     "sparkline": "sparklines",
     "summary": "training",
     "timeline": "timelines",

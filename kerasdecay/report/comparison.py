@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 import statistics
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from kerasdecay._files import write_atomically
 from kerasdecay.report import figures
+from kerasdecay.report.stages import rate_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +21,8 @@ if TYPE_CHECKING:
     from kerasdecay.study.comparison import Comparison
     from kerasdecay.study.runs import Run
 
-# Okabe & Ito (2008), "Color Universal Design": told apart by colour-blind readers and in print.
-COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+# Tell the rates of several optimizers apart, in matplotlib's words.
+_LINES = ("solid", "dashed", "dotted", "dashdot")
 
 
 def comparison_table(
@@ -75,7 +73,7 @@ def comparison_table(
         cells += [_number(swings[arm])] if steadiness else []
         cells.append(f"{statistics.fmean(run.seconds for run in runs):,.0f}")
         cells.append(f"{statistics.fmean(run.images_per_second for run in runs):,.0f}")
-        table.add_row(f"[bold]{escape(arm)}[/]", rate_text(runs[0]), *cells)
+        table.add_row(f"[bold]{escape(arm)}[/]", rate_cell(runs[0]), *cells)
         if arm in references:
             known = [references[arm].get(metric) for metric in metrics]
             figures = ["" if value is None else _number(value) for value in known]
@@ -83,13 +81,24 @@ def comparison_table(
     return table
 
 
-def rate_text(run: Run) -> str:
-    """Return the first and the last rate of a run, `0.1 → 0.001`, or one that never changed."""
-    rates = run.history.get("learning_rate", ())
-    if not rates:
-        return "–"
+def rate_cell(run: Run) -> str:
+    """Return the first and the last rate of a run, `0.1 → 0.001`, or one that never changed.
+
+    Several optimizers take a line each, with their names.
+    """
+    courses = {_optimizer(name): _course(rates) for name, rates in run.learning_rates.items()}
+    if len(courses) > 1:
+        return "\n".join(f"{escape(name)} {course}" for name, course in courses.items())
+    return next(iter(courses.values()), "–")
+
+
+def _course(rates: Sequence[float]) -> str:
     changed = any(rate != rates[0] for rate in rates)
-    return " → ".join(f"{rate:.3g}" for rate in ([rates[0], rates[-1]] if changed else rates[:1]))
+    return " → ".join(map(rate_text, [rates[0], rates[-1]] if changed else rates[:1]))
+
+
+def _optimizer(name: str) -> str:
+    return name.removeprefix("learning_rate_")
 
 
 def _what_the_figures_are(comparison: Comparison) -> str:
@@ -138,30 +147,16 @@ def comparison_figure(
     if not metrics:
         raise ValueError("comparison_figure: metrics must name at least one. Received: none.")
     figure = figures.new_figure(5.6 * len(metrics), 6.2)
-    from matplotlib.lines import Line2D
-
     names: list[list[Any]] = [[*metrics], ["learning_rate"] * len(metrics)]
     panels = figure.subplot_mosaic(names, height_ratios=[2.6, 1])
-    colours = {arm: COLOURS[index % len(COLOURS)] for index, arm in enumerate(comparison.arms)}
+    colours = figures.colours_of(comparison.arms)
     for metric in metrics:
         _draw_metric(panels[metric], comparison, metric, colours)
     _draw_rates(panels["learning_rate"], comparison, colours)
-
-    handles = [
-        Line2D([], [], color=colour, linewidth=2.5, label=arm) for arm, colour in colours.items()
-    ]
-    figure.legend(
-        handles=handles, loc="outside lower left", ncols=min(len(handles), 5), frameon=False
-    )
+    figures.key(figure, colours)
     if title:
-        figure.suptitle(title, x=0.01, ha="left", color=figures.INK, fontsize=13, fontweight="bold")
+        figures.headline(figure, title)
     return figure
-
-
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    """Save a figure, whole or not at all; the name's end (.png, .svg, .pdf) says as what."""
-    path = Path(path)
-    return write_atomically(path, figures.picture(figure, path.suffix.lstrip(".") or "png"))
 
 
 def _panels(comparison: Comparison) -> tuple[str, ...]:
@@ -184,8 +179,7 @@ def _draw_metric(
             _draw_mean(axes, comparison, arm, metric, colour, {"linewidth": 2.2})
     figures.heading(axes, metric.replace("_", " "))
     if has_validation:
-        key = "solid: validation   dotted: training"
-        axes.set_title(key, loc="right", fontsize=8, color=figures.INK)
+        figures.note(axes, "solid: validation   dotted: training")
     figures.dress(axes, 0, _epochs(comparison))
 
 
@@ -214,15 +208,21 @@ def _draw_mean(
 def _draw_rates(axes: Axes, comparison: Comparison, colours: Mapping[str, str]) -> None:
     # Each line is thinner than the one below it, so that arms of equal rate can all be seen.
     widths = [1.8 + 1.5 * step for step in reversed(range(len(colours)))]
+    rates_of = {arm: comparison.of(arm)[0].learning_rates for arm in colours}
+    names = list(dict.fromkeys(name for rates in rates_of.values() for name in rates))
+    lines = {name: _LINES[place % len(_LINES)] for place, name in enumerate(names)}
     for (arm, colour), width in zip(colours.items(), widths, strict=True):
-        rates = comparison.of(arm)[0].history.get("learning_rate", [])
-        axes.stairs(
-            list(rates),
-            list(range(len(rates) + 1)),
-            baseline=None,
-            color=colour,
-            linewidth=min(width, 7.0),
-        )
+        for name, rates in rates_of[arm].items():
+            axes.stairs(
+                list(rates),
+                list(range(len(rates) + 1)),
+                baseline=None,
+                color=colour,
+                linewidth=min(width, 7.0),
+                linestyle=lines[name],
+            )
+    if len(names) > 1:
+        figures.note(axes, "   ".join(f"{lines[name]}: {_optimizer(name)}" for name in names))
     figures.rate_axis(axes, log=True)
     axes.margins(y=0.12)
     figures.heading(axes, "learning rate")

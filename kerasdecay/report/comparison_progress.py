@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from rich.rule import Rule
 from rich.text import Text
 
-from kerasdecay._checks import invalid
 from kerasdecay.report.console import show
 
 if TYPE_CHECKING:
@@ -26,15 +25,13 @@ class Progress:
     everywhere else (a file, a pipe) it is plain text, one line an epoch, with no escape codes.
 
     Args:
-        verbose: 1, or 0 for silence: not one byte.
+        speaks: False for silence: not one byte.
         total: Runs in the comparison, those already finished included.
         parallel: Whether the runs are trained at the same time, and end in any order.
     """
 
-    def __init__(self, verbose: int, total: int, parallel: bool = False) -> None:
-        if verbose not in (0, 1):
-            raise invalid("compare", "verbose", "0 or 1", verbose)
-        self._verbose = bool(verbose)
+    def __init__(self, speaks: bool, total: int, parallel: bool = False) -> None:
+        self._speaks = speaks
         self._total = total
         self._parallel = parallel
         self._number = 0
@@ -43,7 +40,7 @@ class Progress:
     @property
     def keras_verbose(self) -> int:
         """What `fit` gets as `verbose`."""
-        if not self._verbose:
+        if not self._speaks:
             return 0
         return 1 if self._terminal else 2
 
@@ -57,7 +54,7 @@ class Progress:
         """Head a run."""
         self._number += 1
         text = f"{arm} · seed {seed} · run {self._number} of {self._total}"
-        if self._verbose and self._terminal:
+        if self._speaks and self._terminal:
             show(Rule(Text(text, style="bold cyan"), style="cyan"))
         else:
             self._say(f"== {text}")
@@ -84,6 +81,6 @@ class Progress:
             )
 
     def _say(self, text: str) -> None:
-        if self._verbose:
+        if self._speaks:
             show(Text(text, style="cyan" if self._terminal else ""), wrap=False)
             sys.stdout.flush()

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from kerasdecay._files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -11,6 +16,8 @@ if TYPE_CHECKING:
 
 INK = "#333333"
 FAINT = "#dddddd"
+# Okabe & Ito (2008), "Color Universal Design": told apart by colour-blind readers and in print.
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -30,17 +37,27 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=130, layout=layout)
 
 
+def colours_of(names: Iterable[str]) -> dict[str, str]:
+    """Give each name a colour; they begin anew where there are more names than colours."""
+    return {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
+
+
+def frame(axes: Axes) -> None:
+    """Give a panel its frame and grid."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(INK)
+    axes.grid(axis="y", color=FAINT, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK)
+
+
 def dress(axes: Axes, first: float, last: float) -> None:
     """Give a panel over the epochs from `first` to `last` its frame and grid."""
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlim(first, last)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(INK)
-    axes.grid(axis="y", color=FAINT, linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=INK)
+    frame(axes)
 
 
 def rate_axis(axes: Axes, *, log: bool) -> None:
@@ -61,8 +78,43 @@ def heading(axes: Axes, text: str) -> None:
     axes.set_title(text, loc="left", color=INK, fontsize=11, fontweight="bold")
 
 
+def note(axes: Axes, text: str) -> None:
+    """Set the small print beside a panel's heading, at its right."""
+    axes.set_title(text, loc="right", color=INK, fontsize=8)
+
+
+def headline(figure: Figure, text: str) -> None:
+    """Set what stands above all panels, at the left."""
+    figure.suptitle(text, x=0.01, ha="left", color=INK, fontsize=13, fontweight="bold")
+
+
+def key(figure: Figure, colours: Mapping[str, str]) -> None:
+    """Say below all panels which name has which colour."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=colour, linewidth=2.5, label=name) for name, colour in colours.items()
+    ]
+    figure.legend(
+        handles=handles, loc="outside lower left", ncols=min(len(handles), 5), frameon=False
+    )
+
+
 def picture(figure: Figure, kind: str = "png") -> bytes:
     """Return a figure as the bytes of a file; ValueError for a kind that is not known."""
     content = io.BytesIO()
     figure.savefig(content, format=kind)
     return content.getvalue()
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
+    """Save a figure, whole or not at all; the name's end (.png, .svg, .pdf) says as what."""
+    path = Path(path)
+    return write_atomically(path, picture(figure, path.suffix.lstrip(".") or "png"))
+
+
+def saved(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
+    """Return the figure, saved if there is a path."""
+    if path is not None:
+        save_figure(figure, path)
+    return figure

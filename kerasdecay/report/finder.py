@@ -9,7 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from kerasdecay.study.suggestions import FIRST_LEFT_OUT, LAST_LEFT_OUT
+from kerasdecay.report import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
     from kerasdecay.study.learning_rate_range import LearningRateRange
 
-# Okabe & Ito (2008), "Color Universal Design": told apart by colour-blind readers and in print.
-_COLOURS = {"valley": "#D55E00", "steepest": "#009E73", "minimum/10": "#CC79A7"}
-_CURVE = "#0072B2"
-_INK = "#333333"
+_VALLEY, _CURVE, _STEEPEST, _MINIMUM = figures.COLOURS[:4]
+_COLOURS = {"valley": _VALLEY, "steepest": _STEEPEST, "minimum/10": _MINIMUM}
 
 
 def range_table(result: LearningRateRange) -> Table:
@@ -35,19 +33,19 @@ def range_table(result: LearningRateRange) -> Table:
     table.add_column("learning rate", justify="right", no_wrap=True)
     table.add_column("why")
     for suggestion in result.suggestions:
-        rate = "none" if suggestion.rate is None else rate_text(suggestion.rate)
+        rate = "none" if suggestion.rate is None else two_digits(suggestion.rate)
         table.add_row(f"[bold]{suggestion.name}[/]", rate, escape(suggestion.reason))
     return table
 
 
-def rate_text(rate: float) -> str:
+def two_digits(rate: float) -> str:
     """Return a rate with two digits, as one would type it: 0.0023, 1.5e-05."""
     return f"{float(f'{rate:.1e}'):g}"
 
 
 def _summary(result: LearningRateRange) -> str:
     tried = f"{len(result.rates)} of {result.steps} steps"
-    tried += f", rates {rate_text(result.rates[0])} to {rate_text(result.rates[-1])}"
+    tried += f", rates {two_digits(result.rates[0])} to {two_digits(result.rates[-1])}"
     return f"{tried}; stopped: {result.stopped}" if result.stopped else tried
 
 
@@ -64,27 +62,18 @@ def range_figure(result: LearningRateRange) -> Figure:
     Raises:
         ImportError: If matplotlib is missing, with the command that installs it.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            'Drawing the range needs matplotlib: pip install "kerasdecay[plot]"'
-        ) from error
-
-    figure = Figure(figsize=(7.6, 4.6), dpi=130, layout="constrained")
+    figure = figures.new_figure(7.6, 4.6)
     axes = figure.subplots()
-    first = min(result.steps // FIRST_LEFT_OUT, len(result.rates) - 1)
-    last = max(len(result.rates) - 1 - LAST_LEFT_OUT, first)
     axes.scatter(result.rates, result.losses, s=9, color=_CURVE, alpha=0.4, linewidths=0)
     axes.plot(result.rates, result.smoothed, color="#bbbbbb", linewidth=2.2)
-    seen = slice(first, last + 1)
+    seen = result.looked_at
     axes.plot(result.rates[seen], result.smoothed[seen], color=_CURVE, linewidth=2.6)
     axes.set_xscale("log")
     if len(result.rates) > 1:
         axes.set_xlim(result.rates[0], result.rates[-1])
     axes.set_ylim(*_heights(result))
     _mark_suggestions(axes, result)
-    _dress(axes, result)
+    _dress(axes)
     return figure
 
 
@@ -112,11 +101,11 @@ def _mark_suggestions(axes: Axes, result: LearningRateRange) -> None:
             markeredgecolor="white",
             markeredgewidth=1.5,
             linestyle="none",
-            label=f"{suggestion.name}  {rate_text(suggestion.rate)}",
+            label=f"{suggestion.name}  {two_digits(suggestion.rate)}",
             zorder=5,
         )
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="lower left", frameon=False, labelcolor=_INK)
+        axes.legend(loc="lower left", frameon=False, labelcolor=figures.INK)
 
 
 def _height_at(result: LearningRateRange, rate: float) -> float:
@@ -127,12 +116,9 @@ def _height_at(result: LearningRateRange, rate: float) -> float:
     return result.smoothed[nearest]
 
 
-def _dress(axes: Axes, result: LearningRateRange) -> None:
-    axes.set_title("learning-rate range test", loc="left", color=_INK, fontweight="bold")
-    axes.set_title("dots: each batch   line: smoothed", loc="right", fontsize=8, color=_INK)
-    axes.set_xlabel("learning rate", color=_INK)
-    axes.set_ylabel("loss", color=_INK)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=_INK)
+def _dress(axes: Axes) -> None:
+    figures.heading(axes, "learning-rate range test")
+    figures.note(axes, "dots: each batch   line: smoothed")
+    axes.set_xlabel("learning rate", color=figures.INK)
+    axes.set_ylabel("loss", color=figures.INK)
+    figures.frame(axes)

@@ -6,11 +6,10 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from kerasdecay._checks import invalid
+from kerasdecay.report.console import show
 
 if TYPE_CHECKING:
     from kerasdecay.study.learning_rate_range import LearningRateRange
@@ -20,19 +19,17 @@ class Progress:
     """A bar with the rate and the loss on a terminal; elsewhere only the closing lines.
 
     Args:
-        verbose: 1, or 0 for silence: not one byte.
+        speaks: False for silence: not one byte.
         steps: How many steps were planned.
     """
 
-    def __init__(self, verbose: int, steps: int) -> None:
-        if verbose not in (0, 1):
-            raise invalid("find_learning_rate", "verbose", "0 or 1", verbose)
-        self._verbose = bool(verbose)
+    def __init__(self, speaks: bool, steps: int) -> None:
+        self._speaks = speaks
         self._steps = steps
         self._bar: Bar | None = None
 
     def __enter__(self) -> Self:
-        if self._verbose and sys.stdout.isatty():
+        if self._speaks and sys.stdout.isatty():
             self._bar = Bar(
                 TextColumn("[cyan]learning-rate range"),
                 BarColumn(),
@@ -61,5 +58,5 @@ class Progress:
 
     def summarise(self, result: LearningRateRange) -> None:
         """Show the result as a table."""
-        if self._verbose:
-            Console(file=sys.stdout, highlight=False).print(result.table())
+        if self._speaks:
+            show(result.table())

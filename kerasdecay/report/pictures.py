@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasdecay._checks import invalid
-from kerasdecay.report.comparison import COLOURS
-from kerasdecay.report.figures import INK, dress, heading, new_figure, rate_axis
+from kerasdecay.report.figures import COLOURS, INK, dress, heading, new_figure, rate_axis
 from kerasdecay.report.sparklines import needs_log
 from kerasdecay.report.trace_picture import trace_figure
 from kerasdecay.report.wording import brief

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerasdecay.report.comparison import COLOURS
-from kerasdecay.report.figures import INK, dress, heading, new_figure, rate_axis
+from kerasdecay.report.figures import COLOURS, INK, dress, heading, new_figure, rate_axis
 from kerasdecay.report.sparklines import needs_log
 from kerasdecay.report.stages import rate_text
 from kerasdecay.report.wording import shown_metrics

@@ -10,7 +10,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from kerasdecay.report.comparison import COLOURS
+from kerasdecay.report import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from kerasdecay.tuner.search import SearchResult, TrialResult
 
-_INK = "#333333"
 _HEADINGS = {"min": "lower is better", "max": "higher is better"}
 
 
@@ -86,31 +85,17 @@ def search_figure(result: SearchResult, *, title: str | None = None) -> Figure:
         ImportError: If matplotlib is missing, with the command that installs it.
         ValueError: If no trial was completed.
     """
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.lines import Line2D
-    except ImportError as error:
-        raise ImportError(
-            'Drawing a search needs matplotlib: pip install "kerasdecay[plot]"'
-        ) from error
-
     ranked = [trial for trial in result.trials if trial.rank is not None]
     if not ranked:
         raise ValueError("search_figure: result must hold a completed trial. Received: none.")
-    names = dict.fromkeys(trial.decay for trial in ranked)
-    colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
-    figure = Figure(figsize=(11.2, 4.6), dpi=130, layout="constrained")
+    colours = figures.colours_of(dict.fromkeys(trial.decay for trial in ranked))
+    figure = figures.new_figure(11.2, 4.6)
     left, right = figure.subplots(1, 2)
     _draw_scores(left, result, ranked, colours)
     _draw_rates(right, ranked, colours)
-    handles = [
-        Line2D([], [], color=colour, linewidth=2.5, label=name) for name, colour in colours.items()
-    ]
-    figure.legend(
-        handles=handles, loc="outside lower left", ncols=min(len(handles), 6), frameon=False
-    )
+    figures.key(figure, colours)
     if title:
-        figure.suptitle(title, x=0.01, ha="left", color=_INK, fontsize=13, fontweight="bold")
+        figures.headline(figure, title)
     return figure
 
 
@@ -131,14 +116,18 @@ def _draw_scores(
         )
     best = ranked[0]
     axes.scatter(
-        best.learning_rate, _score(best), s=230, facecolors="none", edgecolors=_INK, linewidths=1.4
+        best.learning_rate,
+        _score(best),
+        s=230,
+        facecolors="none",
+        edgecolors=figures.INK,
+        linewidths=1.4,
     )
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    heading = result.objective.replace("_", " ")
-    axes.set_title(heading, loc="left", color=_INK, fontsize=11, fontweight="bold")
-    axes.set_title(_HEADINGS[result.direction], loc="right", color=_INK, fontsize=8)
-    axes.set_xlabel("initial learning rate", color=_INK)
+    figures.heading(axes, result.objective.replace("_", " "))
+    figures.note(axes, _HEADINGS[result.direction])
+    axes.set_xlabel("initial learning rate", color=figures.INK)
     _dress(axes)
 
 
@@ -157,11 +146,9 @@ def _draw_rates(axes: Axes, ranked: list[TrialResult], colours: Mapping[str, str
         axes.stairs(rates, edges, baseline=None, color=colours[trial.decay], linewidth=width)
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(
-        "learning rate, best trial of each", loc="left", color=_INK, fontsize=11, fontweight="bold"
-    )
-    axes.set_title("bold: the best of all", loc="right", color=_INK, fontsize=8)
-    axes.set_xlabel("epochs done", color=_INK)
+    figures.heading(axes, "learning rate, best trial of each")
+    figures.note(axes, "bold: the best of all")
+    axes.set_xlabel("epochs done", color=figures.INK)
     _dress(axes)
 
 
@@ -172,10 +159,7 @@ def _dress(axes: Axes) -> None:
     for axis in (axis for axis, scale in scales if scale == "log"):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=_INK)
+    figures.frame(axes)
 
 
 def _listed(values: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The plain arguments of `compare`, checked before anything is trained."""
+"""The plain arguments of this package's functions, checked before anything is trained."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kerasdecay._checks import integer, invalid
-from kerasdecay.study.storage import encode
+from kerasdecay._json import encode
 
 _OWN_ARGUMENTS = {
     "x": "data",
@@ -48,6 +48,13 @@ def different_seeds(seeds: Any) -> tuple[int, ...]:
     if not values or len(set(values)) < len(values):
         raise invalid("compare", "seeds", allowed, values)
     return values
+
+
+def is_verbose(owner: str, value: Any) -> bool:
+    """Return whether `owner` is to say what it does."""
+    if value not in (0, 1):
+        raise invalid(owner, "verbose", "0 or 1", value)
+    return bool(value)
 
 
 def optional_function(argument: str, value: Any) -> Callable[..., Any] | None:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasdecay._checks import integer
+from kerasdecay._json import encode
 from kerasdecay.report.comparison_progress import Progress
 from kerasdecay.study import arguments
 from kerasdecay.study.comparison import Comparison
 from kerasdecay.study.execution import Executor, executor_of
-from kerasdecay.study.runs import OutputError, Run, differences, read_run, run_files, run_path
-from kerasdecay.study.storage import encode
+from kerasdecay.study.resuming import finished_runs
+from kerasdecay.study.runs import Run
 
 if TYPE_CHECKING:  # Keras loads when the first comparison starts, not when this module does
     import joblib
@@ -67,7 +68,8 @@ def compare(
             `runs/<arm>-seed<seed>.json`.
         resume: Take finished runs from `output` instead of training them again. Their
             configuration (arm, epochs, batch size, data, model, `fit_arguments`, `metadata`) must
-            be this call's.
+            be this call's. Of a model every layer counts with its options, of a function in it the
+            name: where its body changes, use another folder.
         verbose: 1 shows each run as it goes (in parallel: as it ends), 0 writes nothing.
         fit_arguments: Further arguments of `fit`, the same for every run.
         metadata: JSON data that belongs to the experiment (the data set's name, say). It is kept
@@ -107,6 +109,7 @@ def compare(
         >>> losses["large"] < losses["small"]
         True
     """
+    speaks = arguments.is_verbose("compare", verbose)
     execute = executor_of(parallel)
     tell = arguments.optional_function("on_run", on_run)
     specs = _specs(
@@ -122,8 +125,8 @@ def compare(
         metadata=arguments.plain_metadata(metadata),
     )
     folder = None if output is None else Path(output)
-    finished = {} if folder is None else _finished(folder, specs, resume)
-    progress = Progress(verbose, total=len(specs), parallel=parallel is not None)
+    finished = {} if folder is None else finished_runs(folder, specs, resume)
+    progress = Progress(speaks, total=len(specs), parallel=parallel is not None)
     runs = _run_all(execute, specs, finished, folder, progress, tell)
     return Comparison(tuple(sorted(runs, key=lambda run: (run.arm_index, run.seed))))
 
@@ -170,7 +173,7 @@ def _specs(
     from kerasdecay.study.training import RunSpec, new_model, set_fixed_rate
 
     checked = arms_of.check_arms(arms)
-    probe = new_model(build_model)
+    probe = new_model(build_model, seed=0)  # the same one, whatever the seeds of this call
     common = {
         "epochs": settings["epochs"],
         "batch_size": settings["batch_size"],
@@ -199,29 +202,3 @@ def _specs(
         for seed in seeds
         for index, (name, arm) in enumerate(checked.items())
     ]
-
-
-def _finished(folder: Path, specs: list[RunSpec], resume: bool) -> dict[tuple[str, int], Run]:
-    """Return the runs that `folder` holds already, all of them of this configuration."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"compare: output must be a folder. Received: {folder}, a file.")
-    present = run_files(folder)
-    if present and not resume:
-        raise OutputError(
-            f"compare: output must be a folder without finished runs. Received: {folder} with "
-            f"{len(present)}. Give resume=True to go on with them, or another folder."
-        )
-    found = {}
-    for spec in specs:
-        path = run_path(folder, spec.arm, spec.seed)
-        if path not in present:
-            continue
-        run = read_run(path)
-        changed = differences(run.configuration, spec.configuration)
-        if changed:
-            raise OutputError(
-                f"compare: {path} is a run of another configuration ({'; '.join(changed)}). Give "
-                "the arguments that it was trained with, or another output folder."
-            )
-        found[spec.arm, spec.seed] = run
-    return found

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from kerasdecay._files import write_atomically
-from kerasdecay.study.runs import OutputError, Run, read_run, run_files
+from kerasdecay._json import to_json
+from kerasdecay.study.runs import OutputError, Run, is_rate, read_run, run_files
 from kerasdecay.study.steadiness import steadiness
-from kerasdecay.study.storage import to_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,11 +58,11 @@ class Comparison:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The names of everything that the epochs reported but the learning rate, and of the tests.
+        """The names of everything that the epochs reported but learning rates, and of the tests.
 
         Those of the test data carry the prefix `test_`.
         """
-        names = [name for run in self.runs for name in run.history if name != "learning_rate"]
+        names = [name for run in self.runs for name in run.history if not is_rate(name)]
         tests = [f"test_{name}" for run in self.runs for name in run.test]
         return tuple(dict.fromkeys([*names, *tests]))
 
@@ -124,12 +124,10 @@ class Comparison:
         Raises:
             ImportError: If matplotlib is missing, with the command that installs it.
         """
-        from kerasdecay.report.comparison import comparison_figure, save_figure
+        from kerasdecay.report.comparison import comparison_figure
+        from kerasdecay.report.figures import saved
 
-        figure = comparison_figure(self, **options)
-        if path is not None:
-            save_figure(figure, path)
-        return figure
+        return saved(comparison_figure(self, **options), path)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all runs as strict JSON data."""
@@ -156,7 +154,8 @@ class Comparison:
         return write_atomically(path, text.getvalue())
 
     def _check(self, metric: str) -> None:
-        known = (*self.metrics, "learning_rate")
+        rates = dict.fromkeys(name for run in self.runs for name in run.learning_rates)
+        known = (*self.metrics, *rates)
         if metric not in known:
             raise ValueError(
                 f"Comparison: metric must be one of {', '.join(known)}. "

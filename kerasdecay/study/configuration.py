@@ -2,59 +2,136 @@
 
 from __future__ import annotations
 
+import json
+import re
+import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from kerasdecay.study.storage import encode
+from kerasdecay._json import encode
 
 _SAMPLED_ROWS = 1000
+_LONGEST_LIST = 50
+
+# What Keras makes of a lambda: base64 of marshal's "c" (0x63, or 0xe3 with a reference), in lines.
+# It holds file and line, and is not the same twice.
+_CODE = re.compile(r"[4Y]w[\w+/=\n]*\n", re.ASCII)
 
 
 def describe_data(data: tuple[np.ndarray, np.ndarray] | None) -> Any:
     """Describe arrays by shape, type and a checksum of up to 1,000 evenly spaced rows."""
-    if data is None:
-        return None
-    return [
-        {"shape": list(array.shape), "dtype": str(array.dtype), "crc32": _checksum(array)}
-        for array in data
-    ]
+    return None if data is None else [_describe_array(array) for array in data]
 
 
-def _checksum(array: np.ndarray) -> int:
+def _describe_array(array: np.ndarray) -> dict[str, Any]:
     rows = np.linspace(0, len(array) - 1, min(len(array), _SAMPLED_ROWS)).astype(int)
-    return zlib.crc32(np.ascontiguousarray(array[rows]).tobytes())
+    checksum = zlib.crc32(np.ascontiguousarray(array[rows]).tobytes())
+    return {"shape": list(array.shape), "dtype": str(array.dtype), "crc32": checksum}
 
 
 def describe_model(model: keras.Model) -> dict[str, Any]:
-    """Describe a compiled model: layers, weights, optimizer, loss, metrics.
+    """Describe a compiled model: every layer with its options, weights, optimizer, loss, metrics.
 
-    Names are left out, because Keras counts them up within a process; so is `jit_compile`, which
-    changes the speed of a training and not its meaning.
+    One function describes alike what it builds twice, if the seeds are set before: some layers draw
+    a seed that is then one of their options. Names are left out, for Keras counts them up within a
+    process, and so is `jit_compile`, which changes the speed of a training and not its meaning. A
+    function is known by its name alone, and a layer that cannot tell its options by its class; of
+    losses and metrics of which one cannot be told, nothing is.
     """
-    compiled = model.get_compile_config() or {}
+    compiled = _told_by(model.get_compile_config)
+    if compiled is None:
+        compiled = {"optimizer": _told_by(model.optimizer.get_config)}
     compiled.pop("jit_compile", None)
     return {
-        "layers": [type(layer).__name__ for layer in model.layers],
+        "layers": [{type(layer).__name__: _options(layer)} for layer in model._flatten_layers()],
         "weights": [list(weight.shape) for weight in model.weights],
         "compiled": _plain(compiled),
     }
 
 
+def _told_by(get_config: Callable[[], Any]) -> Any:
+    with warnings.catch_warnings():  # of lambdas, which could not be loaded again
+        warnings.simplefilter("ignore")
+        try:
+            return get_config()
+        except Exception:  # noqa: BLE001 - what cannot be saved can still be trained
+            return None
+
+
+def _options(layer: keras.Layer) -> dict[str, Any]:
+    """Describe a layer without those in it, which are listed themselves."""
+    config = dict(_told_by(layer.get_config) or {})
+    if isinstance(layer, keras.Sequential):
+        config.pop("layers", None)
+    elif "input_layers" in config:  # a graph of layers
+        graph = {key: config.pop(key) for key in ("layers", "input_layers", "output_layers")}
+        config["connections"] = _checksum_of_graph(graph, {inner.name for inner in layer.layers})
+    return _plain(config)
+
+
+def _checksum_of_graph(graph: Mapping[str, Any], layers: set[str]) -> int:
+    """Return a checksum of what is connected to what, and of the operations that are no layers."""
+    places = {part["name"]: place for place, part in enumerate(graph["layers"])}
+    parts = [
+        [part["class_name"], part["inbound_nodes"], part["name"] not in layers and part["config"]]
+        for part in graph["layers"]
+    ]
+    ends = [graph["input_layers"], graph["output_layers"]]
+    return _checksum_of_text(_plain(_placed([parts, ends], places)))
+
+
+def _placed(value: Any, places: Mapping[str, int]) -> Any:
+    """Return a part of a graph in which every reference, [name, node, tensor], tells a place."""
+    if isinstance(value, Mapping):
+        return {key: _placed(item, places) for key, item in value.items()}
+    if not isinstance(value, (list, tuple)):
+        return value
+    if len(value) == 3 and isinstance(value[0], str) and value[0] in places:
+        return [places[value[0]], *value[1:]]
+    return [_placed(item, places) for item in value]
+
+
 def describe_fit_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe further arguments of `fit`; one with no JSON form counts by its type."""
+    """Describe further arguments of `fit`; one with no JSON form counts by its type.
+
+    Arrays and long lists count by a checksum.
+    """
     return _plain(arguments)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items() if key != "name"}
+        return _plain_mapping(value)
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        items = [_plain(item) for item in value]
+        if len(items) <= _LONGEST_LIST:
+            return items
+        return {"length": len(items), "crc32": _checksum_of_text(items)}
+    if isinstance(value, np.ndarray) and value.ndim:
+        return _describe_array(value)
+    if isinstance(value, str) and _CODE.fullmatch(value):
+        return "code"
     try:
         return encode(value)
     except TypeError:
         return type(value).__name__
+
+
+def _plain_mapping(value: Mapping[str, Any]) -> Any:
+    """Leave out names, where a class is found, and options that are None, as a new one would be."""
+    if value.get("class_name") == "DTypePolicy":
+        return value["config"]["name"]
+    left_out = {"name", "module", "registered_name"} if "class_name" in value else {"name"}
+    return {
+        str(key): _plain(item)
+        for key, item in value.items()
+        if key not in left_out and item is not None
+    }
+
+
+def _checksum_of_text(value: Any) -> int:
+    return zlib.crc32(json.dumps(value, sort_keys=True).encode())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasdecay._checks import integer, number
 from kerasdecay.report.finder_progress import Progress
+from kerasdecay.study.arguments import is_verbose
 from kerasdecay.study.learning_rate_range import LearningRateRange
 from kerasdecay.study.suggestions import suggest
 
@@ -85,24 +86,26 @@ def find_learning_rate(
     from kerasdecay.study.batches import batches
     from kerasdecay.study.snapshot import unchanged
 
+    speaks = is_verbose(_OWNER, verbose)
     start = number(_OWNER, "start", start, above=0)
     end = number(_OWNER, "end", end, above=start, remedy="The rate rises from start to end.")
     steps = integer(_OWNER, "steps", steps, at_least=2)
     smoothing = number(_OWNER, "smoothing", smoothing, at_least=0, below=1)
     divergence = number(_OWNER, "divergence", divergence, above=1)
-    progress = Progress(verbose, steps)
     _check_model(model)
     release(model)
     optimizers.check_settable(model)
     rows = batches(_OWNER, data, batch_size, integer(_OWNER, "seed", seed, at_least=0))
 
     curve = _Curve(smoothing, divergence)
+    progress = Progress(speaks, steps)
     with progress, unchanged(model):
         for step in range(steps):
             rate = start * (end / start) ** (step / (steps - 1))
             batch = _next(rows, step, steps)
             for optimizer in optimizers.leaves(model).values():
                 optimizers.write(optimizer, rate)
+            model.reset_metrics()  # Keras 3.12 goes on with the mean of the batches before
             curve.add(rate, _loss(model.train_on_batch(*batch, return_dict=True)))
             progress.advance(rate, curve.smoothed[-1])
             if curve.stopped:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kerasdecay.study.suggestions import Suggestion
+from kerasdecay.study.suggestions import Suggestion, looked_at
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,6 +60,11 @@ class LearningRateRange:
         """A tenth of the rate where the loss is lowest; None if it never falls."""
         return self._rate("minimum/10")
 
+    @property
+    def looked_at(self) -> slice:
+        """The steps that the suggestions are read off."""
+        return looked_at(len(self.rates), self.steps)
+
     def table(self) -> Table:
         """Return the suggestions as a rich table."""
         from kerasdecay.report.finder import range_table
@@ -78,13 +83,10 @@ class LearningRateRange:
         Raises:
             ImportError: If matplotlib is missing, with the command that installs it.
         """
-        from kerasdecay.report.comparison import save_figure
+        from kerasdecay.report.figures import saved
         from kerasdecay.report.finder import range_figure
 
-        figure = range_figure(self)
-        if path is not None:
-            save_figure(figure, path)
-        return figure
+        return saved(range_figure(self), path)
 
     def _rate(self, name: str) -> float | None:
         return next((each.rate for each in self.suggestions if each.name == name), None)

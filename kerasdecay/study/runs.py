@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from kerasdecay._files import write_atomically
-from kerasdecay.study.storage import decode_number, encode, to_json
+from kerasdecay._json import decode_number, encode, to_json
 
 SCHEMA = 1
 FOLDER = "runs"
@@ -30,7 +30,8 @@ class Run:
         seed: The seed of weights, order of the batches and dropout.
         epochs: The epochs asked for; an arm that stops early has a shorter history.
         history: Metric → its value after each epoch, NaN where an epoch did not report it.
-            `learning_rate` is among them, unless the optimizer has none to tell.
+            `learning_rate` is among them, or `learning_rate_<name>` for each of several
+            optimizers, unless an optimizer has none to tell.
         seconds: Wall-clock time of `fit`: compilation, training, validation.
         images_per_second: Training throughput, validation apart: the median over the epochs after
             the first, which compiles.
@@ -53,6 +54,11 @@ class Run:
     environment: Mapping[str, Any] = field(default_factory=dict)
     configuration: Mapping[str, Any] = field(default_factory=dict)
     arm_index: int = 0
+
+    @property
+    def learning_rates(self) -> dict[str, Sequence[float]]:
+        """The part of `history` that tells learning rates."""
+        return {name: values for name, values in self.history.items() if is_rate(name)}
 
     def final(self, metric: str) -> float:
         """Return a metric of the last epoch; NaN if this run never reported it.
@@ -98,6 +104,16 @@ class Run:
     def write(self, output: Path) -> Path:
         """Write the run to its file in the comparison's folder, whole or not at all."""
         return write_atomically(run_path(output, self.arm, self.seed), to_json(self.to_dict()))
+
+
+def is_rate(metric: str) -> bool:
+    """Tell whether a column of a history is a learning rate, by the names that Keras gives them.
+
+    Examples:
+        >>> is_rate("learning_rate"), is_rate("learning_rate_adam"), is_rate("loss")
+        (True, True, False)
+    """
+    return metric == "learning_rate" or metric.startswith("learning_rate_")
 
 
 def slug(name: str) -> str:

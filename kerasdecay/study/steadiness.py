@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Sequence
 from itertools import pairwise
 
+from kerasdecay._checks import integer
+
 
 def steadiness(values: Sequence[float], last: int = 5) -> float:
     """Return the standard deviation of the epoch-to-epoch change over the last epochs.
@@ -24,7 +26,7 @@ def steadiness(values: Sequence[float], last: int = 5) -> float:
         of them is not finite.
 
     Raises:
-        ValueError: If `last` is below 2.
+        ValueError: If `last` is no integer, or below 2.
 
     Examples:
         >>> steadiness([0.1, 0.2, 0.3, 0.4])
@@ -32,11 +34,7 @@ def steadiness(values: Sequence[float], last: int = 5) -> float:
         >>> round(steadiness([0.5, 0.6, 0.5, 0.6, 0.5, 0.6]), 4)
         0.1095
     """
-    if last < 2:
-        raise ValueError(
-            f"steadiness: last must be an integer >= 2 (a spread needs two changes). "
-            f"Received: last={last!r}."
-        )
+    last = integer("steadiness", "last", last, at_least=2, remedy="A spread needs two changes.")
     # Rounding clears what subtracting two floats leaves behind (0.3 − 0.2 is not 0.1).
     changes = [round(after - before, 12) for before, after in pairwise(values)][-last:]
     if len(changes) < 2 or any(change - change != 0 for change in changes):

@@ -54,8 +54,7 @@ def suggest(
         steepest 0.079
         minimum/10 0.01
     """
-    planned = len(losses) if steps is None else steps
-    window = slice(planned // FIRST_LEFT_OUT, max(0, len(losses) - LAST_LEFT_OUT))
+    window = looked_at(len(losses), len(losses) if steps is None else steps)
     points = [
         (rate, loss)
         for rate, loss in zip(rates[window], losses[window], strict=True)
@@ -73,6 +72,16 @@ def suggest(
             Suggestion("minimum/10", None, reason),
         )
     return valley(x, y), steepest(x, y), minimum_tenth(x, y)
+
+
+def looked_at(points: int, planned: int) -> slice:
+    """Return which of the points of a curve suggestions are read off.
+
+    Examples:
+        >>> looked_at(points=60, planned=100)
+        slice(10, 55, None)
+    """
+    return slice(planned // FIRST_LEFT_OUT, max(0, points - LAST_LEFT_OUT))
 
 
 def valley(rates: Sequence[float], losses: Sequence[float]) -> Suggestion:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ import numpy as np
 from kerasdecay.callbacks.optimizers import shortest
 from kerasdecay.study.arms import Arm, callbacks_of
 from kerasdecay.study.environment import environment
+from kerasdecay.study.epoch_log import EpochLog
 from kerasdecay.study.runs import Run
 
 Data = tuple[np.ndarray, np.ndarray]
@@ -52,14 +51,13 @@ def train(spec: RunSpec) -> Run:
     weights, and again before `fit`, so that it sees the same batches and the same dropout,
     whatever building the model or the callbacks drew.
     """
-    keras.utils.set_random_seed(spec.seed)
-    model = new_model(spec.build_model)
+    model = new_model(spec.build_model, spec.seed)
     if isinstance(spec.what, float):
         set_fixed_rate(model, spec.arm, spec.what)
     callbacks = callbacks_of(spec.what)
     x, y = spec.data
     steps = spec.fit_arguments.get("steps_per_epoch")
-    epoch_log = _EpochLog(steps * spec.batch_size if steps else len(x))
+    epoch_log = EpochLog(steps * spec.batch_size if steps else len(x))
 
     keras.utils.set_random_seed(spec.seed)
     started = time.perf_counter()
@@ -99,12 +97,13 @@ def train(spec: RunSpec) -> Run:
     return run
 
 
-def new_model(build_model: Callable[[], keras.Model]) -> keras.Model:
-    """Return `build_model()` if it is a compiled model that has not trained yet.
+def new_model(build_model: Callable[[], keras.Model], seed: int) -> keras.Model:
+    """Return what `build_model()` builds from a seed, if it is compiled and has not trained yet.
 
     Raises:
         ValueError: If it is anything else.
     """
+    keras.utils.set_random_seed(seed)
     model = build_model()
     if not isinstance(model, keras.Model) or not model.compiled:
         raise ValueError(
@@ -130,57 +129,3 @@ def set_fixed_rate(model: keras.Model, arm: str, learning_rate: float) -> None:
             f"optimizer does not take one ({error}). Compile it with a number as its "
             "learning_rate, or give None to leave it alone."
         ) from error
-
-
-class _EpochLog(keras.callbacks.Callback):
-    """Keeps what each epoch reported, one value an epoch and metric, and how long it trained.
-
-    It must stand last: it adds `learning_rate` to the logs where no callback before it did, with
-    the rate found at the epoch's start.
-    """
-
-    def __init__(self, images: int) -> None:
-        super().__init__()
-        self.images = images
-        self.rows: list[dict[str, float]] = []
-        self.training_seconds: list[float] = []
-        self._rate: float | None = None
-        self._started = 0.0
-        self._trained: float | None = None
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._rate = current_rate(self.model)
-        self._trained = None
-        self._started = time.perf_counter()
-
-    def on_test_begin(self, logs: Any = None) -> None:
-        self._trained = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.training_seconds.append((self._trained or time.perf_counter()) - self._started)
-        logs = {} if logs is None else logs
-        if self._rate is not None:
-            logs.setdefault("learning_rate", self._rate)
-        self.rows.append({name: _recorded(name, value) for name, value in logs.items()})
-
-    def columns(self) -> dict[str, list[float]]:
-        names = list(dict.fromkeys(name for row in self.rows for name in row))
-        return {name: [row.get(name, math.nan) for row in self.rows] for name in names}
-
-    def images_per_second(self) -> float:
-        seconds = self.training_seconds[1:] or self.training_seconds
-        return self.images / statistics.median(seconds) if seconds else math.nan
-
-
-def _recorded(name: str, value: Any) -> float:
-    """Return a value of the logs; of a rate, the float32 that the optimizer held."""
-    return shortest(float(np.float32(value) if name.startswith("learning_rate") else value))
-
-
-def current_rate(model: keras.Model) -> float | None:
-    """Return the optimizer's rate; None where it has no single one."""
-    try:
-        rate = keras.ops.convert_to_numpy(model.optimizer.learning_rate)
-    except AttributeError:
-        return None
-    return shortest(float(rate))

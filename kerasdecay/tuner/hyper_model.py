@@ -23,6 +23,8 @@ _WRITERS = (
     keras.callbacks.ReduceLROnPlateau,
 )
 
+_STEPS_OF_A_LONG_EPOCH = 10**9
+
 
 class DecayHyperModel(keras_tuner.HyperModel):
     """A hypermodel that also searches which decay to train with, from which rate.
@@ -180,9 +182,13 @@ def _refuse_writers(callbacks: Iterable[Any]) -> None:
 
 
 def _check_fits(decay: LearningRateDecay, epochs: int | None) -> None:
-    """Raise a ValueError if the schedule cannot be laid over this many epochs of many steps."""
+    """Raise a ValueError if the schedule cannot be laid over these epochs, however long they are.
+
+    The more steps an epoch has, the more fits into it. What takes too many for the real ones is
+    refused when the training begins.
+    """
     if epochs is not None and isinstance(decay.schedule, Schedule):
-        decay.schedule.check(Moment.of(0, Timeline(epochs, 1_000)))
+        decay.schedule.check(Moment.of(0, Timeline(epochs, _STEPS_OF_A_LONG_EPOCH)))
 
 
 def _checked(hypermodel: Any) -> Any:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from kerasdecay import _checks
 from kerasdecay._files import write_atomically
+from kerasdecay._json import to_json
 from kerasdecay.callbacks import LearningRateDecay
-from kerasdecay.study.storage import to_json
 from kerasdecay.tuner.space import Space
 from kerasdecay.tuner.trial_files import Record
 
@@ -96,13 +96,10 @@ class SearchResult:
         Raises:
             ImportError: If matplotlib is missing, with the command that installs it.
         """
-        from kerasdecay.report.comparison import save_figure
+        from kerasdecay.report.figures import saved
         from kerasdecay.report.tuner import search_figure
 
-        figure = search_figure(self, **options)
-        if path is not None:
-            save_figure(figure, path)
-        return figure
+        return saved(search_figure(self, **options), path)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from kerasdecay._files import write_atomically
+from kerasdecay._json import decode_number, to_json
 from kerasdecay.callbacks import LearningRateDecay
-from kerasdecay.study.storage import decode_number, to_json
 
 STATE = "decay_state.json"
 RECORD = "decay_record.json"

@@ -9,7 +9,7 @@ import math
 import pytest
 from rich.console import Console
 
-from kerasdecay.report.comparison import rate_text
+from kerasdecay.report.comparison import rate_cell
 from kerasdecay.study import Comparison, Run
 
 
@@ -75,9 +75,31 @@ def test_all_metrics_are_shown_by_default():
 
 
 def test_a_rate_is_shown_by_its_ends():
-    assert rate_text(run("a", 0, [0.1] * 3, [0.1, 0.5, 0.1])) == "0.1 → 0.1"
-    assert rate_text(run("a", 0, [0.1] * 3, [0.1] * 3)) == "0.1"
-    assert rate_text(Run("a", 0, 1, {"loss": [1.0]}, 1.0, 1.0)) == "–"
+    assert rate_cell(run("a", 0, [0.1] * 3, [0.1, 0.5, 0.1])) == "0.1 → 0.1"
+    assert rate_cell(run("a", 0, [0.1] * 3, [0.1] * 3)) == "0.1"
+    assert rate_cell(Run("a", 0, 1, {"loss": [1.0]}, 1.0, 1.0)) == "–"
+
+
+def two_rates(arm, fast, slow):
+    history = {"loss": [3.0, 2.0], "learning_rate_fast": fast, "learning_rate_[slow]": slow}
+    return Run(arm, 0, 2, history, 12.4, 1234.5)
+
+
+def test_several_optimizers_take_a_line_each_and_no_column():
+    text = lines_of(Comparison((two_rates("both", [0.1, 0.01], [0.001] * 2),)))
+    assert text.splitlines()[0] == "arm   rate               loss  seconds  images/s"
+    assert text.splitlines()[2] == "both  fast 0.1 → 0.01  2.0000       12     1,234"
+    assert text.splitlines()[3] == "[slow] 0.001"
+
+
+def test_several_optimizers_are_drawn_in_one_panel():
+    pytest.importorskip("matplotlib")
+    runs = (two_rates("both", [0.1, 0.01], [0.001] * 2), run("one", 0, [0.3, 0.4], [0.2] * 2, 1))
+    accuracy, loss, rates = Comparison(runs).plot().axes
+    drawn = [(list(patch.get_data().values), patch.get_linestyle()) for patch in rates.patches]
+    assert drawn == [([0.1, 0.01], "solid"), ([0.001] * 2, "dashed"), ([0.2] * 2, "dotted")]
+    assert rates.get_title(loc="right") == "solid: fast   dashed: [slow]   dotted: learning_rate"
+    assert (accuracy.get_title(loc="left"), loss.get_title(loc="left")) == ("accuracy", "loss")
 
 
 def test_curves_are_the_means_over_the_seeds():

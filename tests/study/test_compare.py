@@ -26,13 +26,13 @@ VALIDATION = (X[:16], Y[:16])
 STILL = 1e-30
 
 
-def build_model(learning_rate=0.1, run_eagerly=True):
+def build_model(learning_rate=0.1, run_eagerly=True, dropout=0.3):
     """Return a model that is compiled only where a test is about that: tracing takes a second."""
     model = keras.Sequential(
         [
             keras.Input((5,)),
             keras.layers.Dense(6, activation="relu"),
-            keras.layers.Dropout(0.3),
+            keras.layers.Dropout(dropout),
             keras.layers.Dense(2),
         ]
     )
@@ -42,6 +42,13 @@ def build_model(learning_rate=0.1, run_eagerly=True):
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         run_eagerly=run_eagerly,
     )
+    return model
+
+
+def another_model():
+    layers = [keras.Input((5,)), *(keras.layers.Dense(2, "tanh", False) for _ in range(3))]
+    model = keras.Sequential(layers)
+    model.compile("adam", "mse")
     return model
 
 
@@ -160,6 +167,31 @@ def test_an_instance_used_before_does_not_bring_its_model():
     run_compare({"used": callback})
     assert callback.model is model
     assert all(map(np.array_equal, model.get_weights(), weights))
+
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="since Keras 3.13")
+def test_several_optimizers_are_called_the_same_in_every_run():
+    def build():
+        model = keras.Sequential([keras.Input((5,)), *map(keras.layers.Dense, (3, 3, 2))])
+        rates = {".*bias": keras.optimizers.SGD(0.01), "none": keras.optimizers.SGD(0.02)}
+        optimizer = keras.optimizers.MultiOptimizer(
+            keras.optimizers.OptimizerMap(keras.optimizers.Adam(0.1, name="own_1"), rates)
+        )
+        model.compile(optimizer, "mse", run_eagerly=True)
+        return model
+
+    arms = {"compiled": None, "decayed": lambda: PowerStepDecay(stages=2)}
+    data = (X, np.eye(2)[Y])
+    result = run_compare(arms, seeds=(0, 1), build_model=build, data=data, epochs=2)
+    assert result.metrics == ("loss",)
+    for run in result.of("compiled"):
+        assert run.learning_rates == {
+            "learning_rate_own_1": [0.1, 0.1],
+            "learning_rate_sgd": [0.01, 0.01],
+            "learning_rate_sgd_2": [0.02, 0.02],
+        }
+    assert result.final("learning_rate_own_1")["decayed"] == pytest.approx((0.01, 0.01))
+    assert result.final("learning_rate_sgd_2")["decayed"] == pytest.approx((0.0004, 0.0004))
 
 
 def test_decisions_are_kept_in_words():
@@ -293,6 +325,14 @@ def test_more_arms_and_seeds_join_those_that_are_finished(tmp_path):
     ]  # fmt: skip
 
 
+def test_an_arm_put_in_before_others_has_its_place_to_itself(tmp_path):
+    run_compare({"a": 0.1, "c": 0.01}, output=tmp_path, epochs=1)
+    arms = {"c": 0.01, "b": 0.05, "a": 0.1}
+    result = run_compare(arms, output=tmp_path, resume=True, epochs=1)
+    assert [(run.arm, run.arm_index) for run in result.runs] == [("c", 0), ("b", 1), ("a", 2)]
+    assert Comparison.load(tmp_path) == result
+
+
 def test_each_run_is_told_once_it_is_written(tmp_path):
     told = []
 
@@ -334,6 +374,7 @@ def test_finished_runs_are_not_overwritten(finished):
         ({"validation_data": VALIDATION}, "validation_data None → "),
         ({"fit_arguments": {"shuffle": False}}, "fit_arguments.shuffle nothing → False"),
         ({"build_model": lambda: build_model(0.5)}, "learning_rate"),
+        ({"build_model": lambda: build_model(dropout=0.4)}, "Dropout.rate 0.3 → 0.4"),
     ],
 )
 def test_resuming_another_experiment_is_refused_by_name(finished, change, named):
@@ -341,6 +382,12 @@ def test_resuming_another_experiment_is_refused_by_name(finished, change, named)
     with pytest.raises(OutputError, match="another configuration") as caught:
         run_compare(options.pop("arms"), output=finished, resume=True, **options)
     assert named in str(caught.value)
+
+
+def test_of_many_differences_some_are_named(finished):
+    with pytest.raises(OutputError, match=r"; and \d+ more\)") as caught:
+        run_compare({"a": 0.1}, output=finished, resume=True, build_model=lambda: another_model())
+    assert str(caught.value).count("→") == 6
 
 
 def test_a_truncated_run_is_named(tmp_path, finished):
@@ -433,6 +480,14 @@ def test_errors_come_early_and_name_argument_range_value_and_remedy(tmp_path, op
     with pytest.raises(ValueError, match=message):
         run_compare(options.pop("arms", {"a": 0.1}), output=tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
+
+
+def test_verbose_is_checked_before_anything_is_built():
+    def build():
+        raise AssertionError("too early")
+
+    with pytest.raises(ValueError, match=r"compare: verbose must be 0 or 1\. Received: verbose=2"):
+        run_compare({"a": 0.1}, build_model=build, verbose=2)
 
 
 def test_a_model_that_is_handed_out_twice_is_noticed():

@@ -39,6 +39,15 @@ def test_figures_are_those_of_the_last_epoch_by_seed():
     assert RESULT.mean("test_loss")["zebra"] == 6.0
 
 
+def test_learning_rates_are_no_metrics_but_can_be_asked_for():
+    history = {"loss": [1.0], "learning_rate_adam": [0.5], "learning_rate_sgd": [0.25]}
+    result = Comparison((Run("a", 0, 1, history, 2.0, 100.0),))
+    assert result.metrics == ("loss",)
+    assert result.final("learning_rate_sgd") == {"a": (0.25,)}
+    with pytest.raises(ValueError, match=r"one of loss, learning_rate_adam, learning_rate_sgd\."):
+        result.final("learning_rate")
+
+
 def test_what_is_not_a_number_stays_visible():
     assert math.isnan(RESULT.mean("loss")["ant"]) and math.isnan(RESULT.spread("loss")["ant"])
     assert all(map(math.isnan, RESULT.final("test_loss")["ant"]))

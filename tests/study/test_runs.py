@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerasdecay._files import write_atomically
+from kerasdecay._json import encode, to_json
 from kerasdecay.study import OutputError, Run
 from kerasdecay.study.runs import differences, read_run, run_files, run_path, slug
-from kerasdecay.study.storage import encode, to_json
 
 RUN = Run(
     arm="Power-step from 0.1",

@@ -33,6 +33,7 @@ def test_undefined_is_nan(values):
     assert math.isnan(steadiness(values))
 
 
-def test_one_change_has_no_spread():
-    with pytest.raises(ValueError, match=r"last must be an integer >= 2.*Received: last=1"):
-        steadiness([0.1, 0.2, 0.3], last=1)
+@pytest.mark.parametrize("last", [1, 2.5, True, "5"])
+def test_one_change_has_no_spread(last):
+    with pytest.raises(ValueError, match=rf"last must be an integer >= 2\..*last={last!r}"):
+        steadiness([0.1, 0.2, 0.3], last=last)

@@ -12,6 +12,7 @@ import keras_tuner
 import pytest
 
 from kerasdecay import PowerStepDecay
+from kerasdecay.schedules import Cosine
 from kerasdecay.tuner import (
     Candidate,
     DecayHyperModel,
@@ -80,6 +81,30 @@ def test_too_few_epochs_end_the_search(make, search, build_model):
     tuner = make("GridSearch", DecayHyperModel(build_model, ("power_step",)))
     with pytest.raises(ValueError, match="stages must be at most the 2 epochs"):
         search(tuner, epochs=2)
+
+
+def long_warmup(run, rate):
+    return run.decay(Cosine(rate), warmup="5000 steps")
+
+
+def test_a_warmup_in_steps_is_measured_by_the_real_epochs(make, search, build_model):
+    class Elsewhere(keras_tuner.HyperModel):
+        def build(self, hp):
+            return build_model()
+
+        def fit(self, *args, **kwargs):  # in epochs of 5,000 steps, say
+            return {"loss": 0.0}
+
+    decays = {"long": Candidate(long_warmup)}
+    tuner = make("RandomSearch", DecayHyperModel(Elsewhere(), decays, epochs=3), max_trials=1)
+    assert search_result(search(tuner)).best.decay == "long"
+
+
+def test_a_warmup_longer_than_the_real_epochs_fails_its_trial(make, search, build_model):
+    hypermodel = DecayHyperModel(build_model, {"long": Candidate(long_warmup)})
+    tuner = search(make("RandomSearch", hypermodel, max_trials=1), epochs=3)
+    (trial,) = search_result(tuner).trials
+    assert "warmup: duration must be at most the horizon, 3 epochs" in trial.failure
 
 
 def test_a_rung_without_a_total_ends_the_search(build_model, data):

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and JSON that every reader accepts."""
+"""JSON that every reader accepts: strict, with NaN and the infinities as strings."""
 
 from __future__ import annotations
 

@@ -1,0 +1,59 @@
+"""The finished runs of an earlier call of `compare`, taken up in this one."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kerasdecay.study.runs import OutputError, Run, differences, read_run, run_files, run_path
+
+if TYPE_CHECKING:
+    from kerasdecay.study.training import RunSpec
+
+_NAMED_DIFFERENCES = 6
+
+
+def finished_runs(folder: Path, specs: list[RunSpec], resume: bool) -> dict[tuple[str, int], Run]:
+    """Return the runs that `folder` holds already, by arm and seed.
+
+    Raises:
+        OutputError: If there are some and `resume` is not set, or one is of another configuration
+            or cannot be read, or `folder` is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"compare: output must be a folder. Received: {folder}, a file.")
+    present = run_files(folder)
+    if present and not resume:
+        raise OutputError(
+            f"compare: output must be a folder without finished runs. Received: {folder} with "
+            f"{len(present)}. Give resume=True to go on with them, or another folder."
+        )
+    found = []
+    for spec in specs:
+        path = run_path(folder, spec.arm, spec.seed)
+        if path not in present:
+            continue
+        run = read_run(path)
+        changed = differences(run.configuration, spec.configuration)
+        if changed:
+            raise OutputError(
+                f"compare: {path} is a run of another configuration ({_listed(changed)}). Give "
+                "the arguments that it was trained with, or another output folder."
+            )
+        found.append((run, spec))
+    return {(run.arm, run.seed): _in_place(run, spec.arm_index, folder) for run, spec in found}
+
+
+def _listed(changed: list[str]) -> str:
+    more = len(changed) - _NAMED_DIFFERENCES
+    return "; ".join(changed[:_NAMED_DIFFERENCES] + ([f"and {more} more"] if more > 0 else []))
+
+
+def _in_place(run: Run, arm_index: int, folder: Path) -> Run:
+    """Return the run with the place that its arm has now, which its file is told too."""
+    if run.arm_index == arm_index:
+        return run
+    moved = dataclasses.replace(run, arm_index=arm_index)
+    moved.write(folder)
+    return moved
