@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerasdecay.report.figures import COLOURS, INK, dress, heading, new_figure, rate_axis
+from kerasdecay.report.figures import (
+    COLOURS,
+    INK,
+    dress,
+    heading,
+    headline,
+    new_figure,
+    note,
+    rate_axis,
+)
 from kerasdecay.report.sparklines import needs_log
 from kerasdecay.report.stages import rate_text
 from kerasdecay.report.wording import shown_metrics
@@ -56,7 +65,7 @@ def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:
     _name_decisions(panels[0], trace)
     panels[-1].set_xlabel("epochs done", color=INK)
     if title:
-        figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=13, fontweight="bold")
+        headline(figure, title)
     return figure
 
 
@@ -74,7 +83,7 @@ def _draw_metric(axes: Axes, trace: Trace, metric: str) -> None:
     if direction and finite:
         epoch, best = (min if direction == "min" else max)(finite, key=lambda point: point[1])
         axes.plot(epoch, best, marker="*", markersize=13, color=COLOURS[4], zorder=4)
-        axes.set_title(f"★ best: {best:.4g} in epoch {epoch}", loc="right", fontsize=8, color=INK)
+        note(axes, f"★ best: {best:.4g} in epoch {epoch}")
     heading(axes, metric)
 
 
