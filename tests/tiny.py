@@ -41,6 +41,27 @@ def new_odometer(
     return model
 
 
+def level(true: Any, prediction: Any) -> Any:
+    """A loss that is its target, whatever is predicted, with the gradient of `distance`."""
+    return true - (prediction - keras.ops.stop_gradient(prediction))
+
+
+LEVEL_DATA: dict[str, Any] = {
+    "x": X,
+    "y": np.random.default_rng(4).normal(size=(ROWS, 1)).astype("float32") + 5.0,
+    "batch_size": 4,
+    "shuffle": False,
+}
+"""Ten batches whose losses, by `level`, are noise."""
+
+
+def level_odometer(**compiling: Any) -> keras.Model:
+    """Return an odometer whose loss does not fall."""
+    model = new_odometer()
+    model.compile(keras.optimizers.SGD(0.5), loss=level, **compiling)
+    return model
+
+
 _shared_odometer = functools.cache(new_odometer)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from kerasdecay.callbacks.plans import Plan
 from kerasdecay.callbacks.trace import Event
 from kerasdecay.rules import Observation, Rule, RuleState
@@ -50,6 +52,10 @@ class Channel:
         """Compute the epoch's open-loop rates."""
         self._cool_down()
         self._open_loop = self.plan_in_force.rates(epoch).tolist()
+
+    def correct(self, open_loop: np.ndarray) -> None:
+        """Put the open-loop rates that an epoch really had in the place of those computed."""
+        self._open_loop = open_loop.tolist()
 
     def planned(self) -> list[float]:
         """Return schedule × scale for the epoch: one rate, or one for each batch."""

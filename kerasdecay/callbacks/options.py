@@ -48,12 +48,13 @@ def spelt_out(init: Callable[..., None], common: Callable[..., None]) -> inspect
     """Return the signature of a callback's `__init__`, its `**options` spelt out.
 
     Args:
-        init: The subclass's, whose last parameter is `**options: Unpack[…]`.
+        init: The subclass's; where its last parameter is not `**options: Unpack[…]`, it stays.
         common: The base's, which has the options with their defaults.
     """
     own = list(inspect.signature(init).parameters.values())[1:]
-    named = [one for one in own if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    if not own or (own[-1].name, own[-1].kind) != ("options", inspect.Parameter.VAR_KEYWORD):
+        return inspect.Signature(own)
     (options,) = get_args(get_type_hints(init)["options"])
     defaults = inspect.signature(common).parameters
     shared = [one for name, one in defaults.items() if name in options.__annotations__]
-    return inspect.Signature([*named, *shared])
+    return inspect.Signature([*own[:-1], *shared])

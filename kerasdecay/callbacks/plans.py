@@ -49,9 +49,12 @@ class SchedulePlan:
         self._every = every
 
     def rates(self, epoch: int) -> np.ndarray:
-        """Return the epoch's rates, in one evaluation of the formula."""
+        """Return the epoch's rates."""
         count = self.timeline.updates_per_epoch
-        updates = np.arange(epoch * count, (epoch + 1) * count)
+        return self.rates_of(np.arange(epoch * count, (epoch + 1) * count))
+
+    def rates_of(self, updates: np.ndarray) -> np.ndarray:
+        """Return the rates of these updates of the run, in one evaluation of the formula."""
         return np.asarray(self.schedule.rates(updates // self._every * self._every, self.timeline))
 
     def cooled(self, way_down: WayDown, begin: int) -> SchedulePlan:

@@ -64,7 +64,7 @@ class Run:
             rules: The rules, their directions settled.
             losses: The loss of each batch, if a rule asks for them.
         """
-        self._writer.end_epoch()
+        self._writer.end_epoch(model, epoch)
         for channel in self.channels:
             logs[channel.key] = channel.rate
         for name in {rule.measurement for rule in rules if rule.measurement is not None}:
@@ -86,11 +86,11 @@ class Run:
         self._writer.end(model)
 
     def _notice_other_writers(self, model: Any) -> None:
-        if self._warned_of_writer:
-            return
         for channel, optimizer in self._writer.paired(model):
             found = optimizers.read(optimizer)
-            if not math.isnan(channel.held) and not optimizers.same(found, channel.held):
+            if math.isnan(channel.held) or optimizers.same(found, channel.held):
+                continue
+            if not self._warned_of_writer:
                 self._warned_of_writer = True
                 warnings.warn(
                     f"{self.trace.setup.decay}: something else also writes the optimizer's "
@@ -99,7 +99,7 @@ class Run:
                     "LearningRateScheduler, ReduceLROnPlateau or a second decay in callbacks=[…].",
                     stacklevel=2,
                 )
-                return
+            channel.held = found
 
 
 def _is_number(value: Any) -> bool:

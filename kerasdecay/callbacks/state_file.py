@@ -31,6 +31,8 @@ class StateFile:
 
     def __init__(self, path: str | os.PathLike[str], configuration: Any) -> None:
         self._path = pathlib.Path(path)
+        self._written: int | None = None
+        self._told_of_failure = False
         text = json.dumps(configuration, sort_keys=True, default=_name_of)
         self._hash = hashlib.sha256(text.encode()).hexdigest()
         try:
@@ -88,7 +90,17 @@ class StateFile:
     def save(
         self, epoch: int, base_rates: Mapping[str, float | None], states: Mapping[str, Any]
     ) -> None:
-        """Write, in one atomic step, the states with which `epoch` begins."""
+        """Write, in one atomic step, the states with which `epoch` begins.
+
+        A file that cannot be written any more ends no training: what it holds stays, and each later
+        call tries again to write everything.
+
+        Raises:
+            OSError: If already the first write fails.
+
+        Warns:
+            UserWarning: If a later one fails, once.
+        """
         if self._content is None:
             self._content = {
                 "format": _FORMAT,
@@ -98,7 +110,12 @@ class StateFile:
             }
         entry = {"base_rates": dict(base_rates), "states": dict(states)}
         self._content["entries"][str(epoch)] = entry
-        write_atomically(self._path, json.dumps(self._content, indent=1, allow_nan=False))
+        try:
+            write_atomically(self._path, json.dumps(self._content, indent=1, allow_nan=False))
+        except OSError as error:
+            self._tell_of_failure(error)
+        else:
+            self._written = epoch
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -120,6 +137,20 @@ class StateFile:
         ):
             raise self._refusal("holds no readable entries")
         return content
+
+    def _tell_of_failure(self, error: OSError) -> None:
+        why = error.strerror or str(error)
+        if self._written is None:
+            raise self._unusable(why) from error
+        if not self._told_of_failure:
+            self._told_of_failure = True
+            warnings.warn(
+                f"kerasdecay: state_path={str(self._path)!r} cannot be written any more: {why}. "
+                "The training goes on, and each epoch's end tries again. Until that works the file "
+                f"ends with the start of epoch {self._written + 1}, and a crash would lose what "
+                "the rules have seen since.",
+                stacklevel=2,
+            )
 
     def _unusable(self, why: str) -> OSError:
         return OSError(

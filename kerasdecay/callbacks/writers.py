@@ -6,6 +6,8 @@ import abc
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from kerasdecay.callbacks import compiled, optimizers
 from kerasdecay.callbacks.channel import Channel
 from kerasdecay.callbacks.plans import SchedulePlan
@@ -32,8 +34,8 @@ class Writer(abc.ABC):
         """Bring the rate of a batch; nothing to do unless the host writes batches."""
         return
 
-    def end_epoch(self) -> None:
-        """Settle which rate the epoch's last batch had; nothing to do if the host wrote it."""
+    def end_epoch(self, model: Any, epoch: int) -> None:
+        """Settle which rate the epoch's last step had; nothing to do if the host wrote it."""
         return
 
     @abc.abstractmethod
@@ -98,6 +100,7 @@ class CompiledWriter(Writer):
     def __init__(self, channels: list[Channel], trace: Trace) -> None:
         super().__init__(channels, trace)
         self._installed: dict[str, SchedulePlan] = {}
+        self._begun_at: dict[str, int] = {}
 
     def begin_epoch(self, model: Any, epoch: int) -> None:
         """Install the schedule at the first epoch; write base × scale if it is not there yet.
@@ -106,24 +109,33 @@ class CompiledWriter(Writer):
         likewise when a rule has brought it down.
         Steps that loss scaling skips are not such a case: the schedule then waits with the updates.
         """
+        may_skip = optimizers.may_skip_steps(model)
         for channel, optimizer in self.paired(model):
             plan = channel.plan_in_force
             assert isinstance(plan, SchedulePlan)
             done = epoch * plan.timeline.updates_per_epoch
             present = compiled.next_step(optimizer)
-            strayed = present != done and not optimizers.may_skip_steps(model)
+            strayed = present != done and not may_skip
             if present is None or strayed or self._installed.get(channel.key) is not plan:
                 base = compiled.reference(channel.plan)
                 compiled.install(model, optimizer, plan, base, done)
                 self._installed[channel.key] = plan
+                present = done
+            self._begun_at[channel.key] = present
         self.apply_scale(model)
-        for batch, rates in enumerate(
-            zip(*(channel.planned() for channel in self.channels), strict=True)
-        ):
-            self.trace.record_rates(epoch, batch, rates)
+        if not may_skip:
+            self._record(epoch)
 
-    def end_epoch(self) -> None:
-        """The rate of the last batch is known without reading it back."""
+    def end_epoch(self, model: Any, epoch: int) -> None:
+        """Settle the rate of the last step, which is known unless steps may have been skipped.
+
+        Only then is it found out how many were made. They alone are recorded, as the first batches
+        of the epoch: which ones were skipped, nobody tells.
+        """
+        if optimizers.may_skip_steps(model):
+            for channel, optimizer in self.paired(model):
+                channel.correct(self._rates_used(channel, optimizer))
+            self._record(epoch)
         for channel in self.channels:
             channel.rate = channel.last_planned()
 
@@ -139,3 +151,14 @@ class CompiledWriter(Writer):
         self._write(model, [channel.last_planned() for channel in self.channels])
         for channel in self.channels:
             channel.rate = channel.held
+
+    def _rates_used(self, channel: Channel, optimizer: Any) -> np.ndarray:
+        """Return the epoch's open-loop rates; if no step was made, the one that was tried."""
+        first = self._begun_at[channel.key]
+        end = max(compiled.next_step(optimizer) or 0, first + 1)
+        return self._installed[channel.key].rates_of(np.arange(first, end))
+
+    def _record(self, epoch: int) -> None:
+        rates = zip(*(channel.planned() for channel in self.channels), strict=True)
+        for batch, present in enumerate(rates):
+            self.trace.record_rates(epoch, batch, present)

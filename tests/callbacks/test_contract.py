@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import functools
+import gc
 import inspect
 import json
 import pickle
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -220,6 +223,34 @@ def test_a_training_that_was_killed_goes_on_with_the_same_rates(name: str, tmp_p
     before = [Scripted(val_loss=SCRIPT), make(state_path=path)]
     fit_until_killed(model, [*before, Kill(2)], EPOCHS)
     assert train(make(state_path=path), model, initial_epoch=3) == expected[3:]
+
+
+COMPILED: dict[str, Callable[..., DecayCallback]] = {
+    f"{name}, compiled": functools.partial(make, update="compiled")
+    for name, (make, _) in FAMILY.items()
+    if name in ("LinearDecay", "WeightNormDecay", "LossSlopeDecay")
+}
+HOLDERS: dict[str, Callable[..., DecayCallback]] = {
+    **{name: make for name, (make, _) in FAMILY.items()},
+    **COMPILED,
+    "PlateauDecay with the best weights": lambda: PlateauDecay(
+        "val_loss", 0.5, 2, restore_best_weights=True
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*has trained before")
+def test_no_reference_to_the_model_survives_the_training() -> None:
+    # One model for all, which need not be compiled for each.
+    decays, model = [make() for make in HOLDERS.values()], new_odometer()
+    dies = weakref.ref(model), weakref.ref(model.optimizer)
+    for decay in decays:
+        model.optimizer.learning_rate = 0.5
+        train(decay, model)
+    del model
+    gc.collect()
+    assert [one() for one in dies] == [None, None]
+    assert all(len(decay.trace) > 0 for decay in decays)
 
 
 @pytest.mark.parametrize("name", watching)

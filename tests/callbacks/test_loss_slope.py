@@ -7,13 +7,26 @@ import dataclasses
 import inspect
 import json
 import pickle
+from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import pytest
 from keras.src.utils import python_utils
-from tiny import BATCH, ON_TORCH, STEPS, Kill, fit, fit_until_killed, near, new_odometer, odometer
+from tiny import (
+    BATCH,
+    LEVEL_DATA,
+    ON_TORCH,
+    STEPS,
+    Kill,
+    fit,
+    fit_until_killed,
+    level_odometer,
+    near,
+    new_odometer,
+    odometer,
+)
 
 import kerasdecay.callbacks
 from kerasdecay import AdaptiveKneeDecay, LearningRateDecay, LossSlopeDecay, PowerStepDecay
@@ -193,21 +206,10 @@ def test_a_copy_trains_alike() -> None:
 # -------------------------------------------------------------------------------- in a training
 
 
-def constant_loss(true: Any, prediction: Any) -> Any:
-    """A loss that is its target, whatever is predicted: noise about a level."""
-    return true + 0.0 * prediction
-
-
-LEVEL_Y = np.random.default_rng(4).normal(size=(ROWS, 1)).astype("float32") + 5.0
-
-
 def test_a_level_loss_is_reduced_and_a_falling_one_is_not() -> None:
-    model = new_odometer()
-    model.compile(keras.optimizers.SGD(0.5), loss=constant_loss)
     # Ten batches an epoch: after epochs 2 and 5 there are 30 losses since the last reduction.
-    data = {"x": np.ones((ROWS, 1), "float32"), "y": LEVEL_Y, "batch_size": 4, "shuffle": False}
     decay = LossSlopeDecay(factor=0.5, min_losses=25, p_value=1e-4)
-    history = fit(model, [decay], 7, **data)
+    history = fit(level_odometer(), [decay], 7, **LEVEL_DATA)
     assert history["learning_rate"] == near([0.5] * 3 + [0.25] * 3 + [0.125])
     assert [(event.epoch, event.kind) for event in decay.events] == [(2, "reduce"), (5, "reduce")]
     assert "loss has not fallen over 15 batches (p = " in decay.events[0].reason
@@ -216,6 +218,29 @@ def test_a_level_loss_is_reduced_and_a_falling_one_is_not() -> None:
     assert fit(odometer(), [falls], 8)["learning_rate"] == near([0.5] * 8)
     assert falls.events == []
     assert "loss falls by 0.5 a batch" in falls.trace.decisions[-1].reason
+
+
+@pytest.mark.parametrize("killed", [(1, None), (2, 4), (3, None)], ids=str)
+def test_losses_collected_before_a_kill_count_after_it(
+    killed: tuple[int, int | None], tmp_path: Path
+) -> None:
+    def halving(**given: Any) -> LossSlopeDecay:
+        return LossSlopeDecay(factor=0.5, min_losses=25, p_value=1e-4, **given)
+
+    # It decides after epoch 2, by the losses of three epochs, and after epoch 5.
+    whole = halving()
+    rates = fit(level_odometer(), [whole], 7, **LEVEL_DATA)["learning_rate"]
+    path, model = tmp_path / "state.json", level_odometer()
+    fit_until_killed(model, [halving(state_path=path), Kill(*killed)], 7, **LEVEL_DATA)
+    first = killed[0] + (killed[1] is None)
+    again = halving(state_path=path)
+    found = fit(model, [again], 7, initial_epoch=first, **LEVEL_DATA)["learning_rate"]
+    assert found == near(rates[first:])
+    expected = [event for event in whole.events if event.epoch >= first]
+    assert [(event.epoch, event.reason) for event in again.events] == [
+        (event.epoch, event.reason) for event in expected
+    ]
+    assert [event.epoch for event in expected] == ([2, 5] if first <= 2 else [5])
 
 
 def test_losses_of_the_warmup_do_not_count() -> None:
@@ -237,12 +262,9 @@ def test_a_loss_that_is_no_number_is_told_and_ends_nothing() -> None:
 
 
 def test_as_the_trigger_of_another_rule_it_is_fed_too() -> None:
-    model = new_odometer()
-    model.compile(keras.optimizers.SGD(0.5), loss=constant_loss)
-    data = {"x": np.ones((ROWS, 1), "float32"), "y": LEVEL_Y, "batch_size": 4, "shuffle": False}
     trigger = LossSlope(min_losses=25, p_value=1e-4)
     decay = PowerStepDecay(advance_on=trigger)
-    rates = fit(model, [decay], 7, **data)["learning_rate"]
+    rates = fit(level_odometer(), [decay], 7, **LEVEL_DATA)["learning_rate"]
     assert rates == near([0.5] * 3 + [0.25] * 3 + [0.125])
 
 

@@ -10,7 +10,18 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from tiny import Kill, Scripted, fit, fit_until_killed, is_ours, near, regression, warned_once
+from tiny import (
+    Kill,
+    Scripted,
+    fit,
+    fit_until_killed,
+    is_ours,
+    near,
+    new_odometer,
+    odometer,
+    regression,
+    warned_once,
+)
 
 from kerasdecay import LearningRateDecay, PlateauDecay, PowerStepDecay
 from kerasdecay.callbacks.base import DecayCallback
@@ -117,6 +128,37 @@ def test_killed_between_the_saver_and_the_decay_one_observation_is_lost_and_told
     assert len(history["learning_rate"]) == 3
     # Epoch 4's best value is missing: the second reduction comes one epoch later.
     assert [event.epoch for event in decay.events] == [7]
+
+
+@pytest.mark.parametrize("order", ["decay first", "saver first"])
+def test_a_rate_restored_without_a_state_file_is_told_once(order: str, tmp_path: Path) -> None:
+    def callbacks() -> list[Any]:
+        saver = keras.callbacks.BackupAndRestore(str(tmp_path / "backup"))
+        return in_order(order, PowerStepDecay(stages=2), saver)
+
+    # In the second stage the rate is 0.25; its square is the second stage's of a rate of 0.25.
+    fit_until_killed(odometer(0.5), [*callbacks(), Kill(5)], EPOCHS)
+    with warned_once("learning_rate, 0.25, is taken for the initial one", "initial_learning_rate="):
+        history = fit(new_odometer(0.5), callbacks(), EPOCHS)
+    assert history["learning_rate"] == [0.0625, 0.0625]
+
+
+def test_a_further_fit_of_a_restored_model_begins_where_keras_begins_it(
+    uninterrupted: Any, tmp_path: Path
+) -> None:
+    # Keras keeps the epoch that it restored, and begins every later fit of the model with it.
+    def slow() -> keras.Model:
+        return regression(run_eagerly=True)
+
+    decay = decaying(tmp_path / "state.json")
+    saver = keras.callbacks.BackupAndRestore(str(tmp_path / "backup"))
+    callbacks = in_order("decay first", decay, saver)
+    fit_until_killed(slow(), [*callbacks, Kill(3)], EPOCHS)
+    restored = slow()
+    for _ in range(2):
+        check(uninterrupted, decay, fit(restored, callbacks, EPOCHS), 4)
+        assert decay.trace.setup.first_epoch == 4
+    check(uninterrupted, decay, fit(slow(), callbacks, EPOCHS), 0)
 
 
 def test_a_saved_and_loaded_model(uninterrupted: Any, tmp_path: Path) -> None:

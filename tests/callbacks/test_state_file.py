@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
-from tiny import Scripted, fit, odometer, travelled, warned_once
+from tiny import STEPS, Scripted, fit, near, odometer, travelled, warned_once
 
-from kerasdecay import PlateauDecay
+from kerasdecay import PlateauDecay, release
 from kerasdecay.callbacks.state_file import SCHEMA, StateFile
 
 pytestmark = pytest.mark.any_backend
@@ -172,21 +173,73 @@ def test_a_path_that_can_be_no_file_is_refused_before_the_first_step(
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_write_that_fails_half_way_leaves_the_file_before_and_no_litter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = written(tmp_path / "state.json")
-    before = path.read_bytes()
-    file = StateFile(path, CONFIGURATION)
-    file.begin(3)
+@pytest.fixture(params=["fsync", "replace"])
+def full_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return what fills the disk, so that each write fails half way."""
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    for broken in ("fsync", "replace"):
-        with monkeypatch.context() as patched:
-            patched.setattr(os, broken, full)
-            with pytest.raises(OSError, match="No space left"):
-                file.save(4, {}, {})
-        assert path.read_bytes() == before
-        assert list(tmp_path.iterdir()) == [path]
+    return lambda: monkeypatch.setattr(os, request.param, full)
+
+
+def test_a_first_write_that_fails_is_an_error_before_the_first_step(
+    tmp_path: Path, full_disk: Any
+) -> None:
+    path, model = tmp_path / "state.json", odometer()
+    full_disk()
+    with pytest.raises(OSError, match="cannot be read and written: No space left") as caught:
+        fit(model, [PlateauDecay(state_path=path, update="compiled")], 1)
+    assert str(path) in str(caught.value)
+    assert travelled(model) == 0
+    assert not release(model)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_fails_later_is_one_warning_and_the_training_goes_on(
+    tmp_path: Path, full_disk: Any
+) -> None:
+    path, script = tmp_path / "state.json", Scripted(val_loss=[1.0] * 5)
+    held: list[bytes] = []
+
+    class Filling(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 1:
+                held.append(path.read_bytes())
+                full_disk()
+
+    def halving(**given: Any) -> PlateauDecay:
+        return PlateauDecay("val_loss", 0.5, 2, update="compiled", **given)
+
+    model, decay = odometer(), halving(state_path=path)
+    with warned_once(
+        f"state_path={str(path)!r} cannot be written any more: No space left on device",
+        "The training goes on",
+        "the file ends with the start of epoch 2",
+    ):
+        rates = fit(model, [script, decay, Filling()], 5)["learning_rate"]
+    assert rates == near([0.5, 0.5, 0.5, 0.25, 0.25])
+    assert travelled(model) == near(STEPS * 2.0)
+    assert not release(model)
+    assert path.read_bytes() == held[0]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_as_soon_as_it_can_be_written_again_nothing_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state.json"
+    file = StateFile(path, CONFIGURATION)
+    file.begin(0)
+    file.save(1, {}, {"learning_rate": [1]})
+
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched, warned_once("Permission denied"):
+        patched.setattr(os, "replace", refuse)
+        file.save(2, {}, {"learning_rate": [2]})
+        file.save(3, {}, {"learning_rate": [3]})
+    file.save(4, {}, {"learning_rate": [4]})
+    for epoch in (1, 2, 3, 4):
+        assert StateFile(path, CONFIGURATION).begin(epoch) == ({}, {"learning_rate": [epoch]})

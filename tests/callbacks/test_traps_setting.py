@@ -10,6 +10,7 @@ import keras
 import pytest
 from tiny import (
     STEPS,
+    Odometer,
     Scripted,
     fit,
     near,
@@ -25,7 +26,7 @@ from tiny import (
 
 from kerasdecay import LearningRateDecay, PlateauDecay, PowerStepDecay, WarmupDecay
 from kerasdecay.rules import Plateau
-from kerasdecay.schedules import PowerStep
+from kerasdecay.schedules import PowerStep, Step
 
 pytestmark = pytest.mark.any_backend
 
@@ -79,14 +80,15 @@ def test_loss_scale_optimizer_of_mixed_float16() -> None:
 
 
 def test_loss_scale_optimizer_whose_steps_are_skipped_keeps_to_the_batches() -> None:
-    # With a scale this high the first gradients overflow, and the inner optimizer stands still.
+    # With a scale this high the first two gradients overflow, and the inner optimizer stands still.
     inner = keras.optimizers.SGD(0.5)
     model = new_odometer(
         optimizer=keras.optimizers.LossScaleOptimizer(inner, initial_scale=3e38),
     )
     model.compile(model.optimizer, loss=lambda true, predicted: -4.0 * predicted)
     history = fit(model, [WarmupDecay(2)], epochs=2)
-    assert int(inner.iterations) < 2 * STEPS
+    assert int(inner.iterations) == 2 * STEPS - 2
+    assert travelled(model) == near(4.0 * sum(0.5 * (batch + 1) / 8 for batch in range(2, 8)))
     assert history["learning_rate"] == near([0.25, 0.5])
 
 
@@ -179,25 +181,58 @@ def test_the_checkpoint_layout_is_unchanged() -> None:
     assert any(rate is variable for variable in model.optimizer.variables)
 
 
-@pytest.mark.parametrize("order", ["before", "after"])
-@pytest.mark.parametrize("writer", ["LearningRateScheduler", "ReduceLROnPlateau", "PlateauDecay"])
-def test_two_writers_get_one_warning_that_names_them(writer: str, order: str) -> None:
+WORDS = "something else also writes the optimizer's learning_rate"
+in_both_orders = pytest.mark.parametrize("order", ["before", "after"])
+
+
+@in_both_orders
+@pytest.mark.parametrize("writer", ["LearningRateScheduler", "ReduceLROnPlateau"])
+def test_two_writers_get_one_warning_that_names_the_usual_ones(writer: str, order: str) -> None:
     other = {
         "LearningRateScheduler": lambda: keras.callbacks.LearningRateScheduler(lambda epoch: 0.3),
         "ReduceLROnPlateau": lambda: keras.callbacks.ReduceLROnPlateau(
             "loss", patience=1, mode="max"
         ),
-        "PlateauDecay": lambda: PlateauDecay("loss", factor=0.5, patience=1, mode="max"),
     }[writer]()
     decay = LearningRateDecay(lambda epoch: 0.5)
-    callbacks = [other, decay] if order == "before" else [decay, other]
-    words = ["LearningRateDecay: something else also writes the optimizer's learning_rate"]
-    if writer == "PlateauDecay":
-        with pytest.warns(UserWarning, match=words[0]):
-            fit(odometer(), callbacks, epochs=4)
-    else:
-        with warned_once(*words, writer):
-            fit(odometer(), callbacks, epochs=4)
+    with warned_once(f"LearningRateDecay: {WORDS}", writer):
+        fit(odometer(), [other, decay] if order == "before" else [decay, other], epochs=4)
+
+
+@in_both_orders
+def test_two_decays_warn_once_each_where_they_find_anothers_rate(order: str) -> None:
+    decays = [
+        PlateauDecay("loss", factor=0.5, patience=1, mode="max"),
+        LearningRateDecay(lambda epoch: 0.5),
+    ]
+    with pytest.warns(UserWarning, match=WORDS) as caught:
+        fit(odometer(), decays if order == "before" else decays[::-1], epochs=4)
+    told = sorted(str(one.message).split(":")[0] for one in caught if WORDS in str(one.message))
+    # What the plateau finds is its own rate, unless the other one has written before it.
+    assert told == ["LearningRateDecay"] + (["PlateauDecay"] if order == "after" else [])
+
+
+class Meddler(keras.callbacks.Callback):
+    """Sets the rate to 0.3 before the last batch of every epoch but the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if batch == STEPS - 1 and self.epoch > 0:
+            self.model.optimizer.learning_rate = 0.3
+
+
+@pytest.mark.parametrize("update", ["epoch", "batch", "compiled"])
+def test_any_other_writer_is_told_of_once_and_undone_as_the_next_epoch_begins(update: str) -> None:
+    decay, real = LearningRateDecay(Step(every=2, factor=0.5), update=update), Odometer()
+    with warned_once(WORDS, "is 0.3 at"):
+        fit(odometer(), [decay, Meddler(), real], epochs=4)
+    assert real.moves[::STEPS] == near([0.5, 0.5, 0.25, 0.25])
 
 
 def test_one_writer_gets_no_warning_whatever_it_writes() -> None:

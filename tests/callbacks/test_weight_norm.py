@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 from tiny import (
     ON_TORCH,
+    Kill,
     Scripted,
     distance,
     fit,
+    fit_until_killed,
     near,
     new_odometer,
     odometer,
@@ -116,6 +119,21 @@ def test_the_second_bounce_decays() -> None:
     # Bounces are seen in epochs 2, 4, 5 and 6.
     assert found == [(4, "reduce"), (6, "reduce")]
     assert decay.events[0].reason == "weight_norm turned at 6, its second bounce: rate × 0.1"
+
+
+@pytest.mark.parametrize("killed", [1, 2, 3])
+def test_norms_and_a_first_bounce_before_a_kill_count_after_it(killed: int, tmp_path: Path) -> None:
+    # Bounces after epochs 2 (arms) and 4 (decays); each is seen by the two norms before it.
+    squares, path, model = [9.0, 4.0, 5.0, 6.0, 5.0, 5.5], tmp_path / "state.json", new_odometer()
+
+    def decay() -> WeightNormDecay:
+        return WeightNormDecay(last_decay=None, state_path=path)
+
+    fit_until_killed(model, [Placed(squares), decay(), Kill(killed)], 6)
+    again = decay()
+    history = fit(model, [Placed(squares), again], 6, initial_epoch=killed + 1)
+    assert history["learning_rate"] == near(([0.5] * 5 + [0.05])[killed + 1 :])
+    assert [(event.epoch, event.kind) for event in again.events] == [(4, "reduce")]
 
 
 def test_the_late_decay_comes_without_a_bounce() -> None:

@@ -1,0 +1,91 @@
+"""Steps that loss scaling skips: `compiled` counts those that were made, `batch` the batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from engines.trainings import PAIRS, TOTAL, assert_same, built, fit, native, sgd, weights
+
+from kerasdecay import LearningRateDecay
+from kerasdecay.rules import Plateau
+
+pytestmark = pytest.mark.any_backend
+
+COSINE, KERAS_COSINE = PAIRS["cosine"]
+
+
+def overflowing(rate: Any, *, again_after: int = 2000) -> Any:
+    """Return an optimizer whose first gradients overflow, and more after so many that did not."""
+    return keras.optimizers.LossScaleOptimizer(
+        sgd(rate), initial_scale=3e38, dynamic_growth_steps=again_after
+    )
+
+
+class Counter(keras.callbacks.Callback):
+    """Note how many steps the inner optimizer has made at the end of each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: list[int] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        inner = self.model.optimizer.inner_optimizer
+        self.counts.append(int(keras.ops.convert_to_numpy(inner._iterations)))
+
+
+def test_the_schedule_in_the_step_waits_and_the_rates_told_are_those_used() -> None:
+    model, twin = (built(overflowing(rate, again_after=3)) for rate in (0.05, KERAS_COSINE()))
+    decay, counter = LearningRateDecay(COSINE, update="compiled"), Counter()
+    told = fit(model, [decay, counter]).history["learning_rate"]
+    fit(twin)
+    assert_same(weights(model), weights(twin))
+    made = counter.counts[-1]
+    assert made < TOTAL - 4
+    rates = np.asarray([float(KERAS_COSINE()(step)) for step in range(made)])
+    np.testing.assert_allclose(told, rates[np.asarray(counter.counts) - 1], rtol=1e-5)
+    assert decay.trace is not None
+    np.testing.assert_allclose(decay.trace.learning_rates, rates, rtol=1e-5)
+    assert np.bincount(decay.trace.epochs).tolist() == np.diff([0, *counter.counts]).tolist()
+    left = float(keras.ops.convert_to_numpy(model.optimizer.inner_optimizer.learning_rate))
+    assert left == pytest.approx(rates[-1], rel=1e-5)
+
+
+class HalfFrom(native.LearningRateSchedule):
+    """A schedule of Keras, half as high from a step on."""
+
+    def __init__(self, schedule: Any, step: int) -> None:
+        self.schedule, self.step = schedule, step
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of a step."""
+        step = keras.ops.convert_to_tensor(step)
+        return self.schedule(step) * keras.ops.where(step < self.step, 1.0, 0.5)
+
+
+def test_a_rule_goes_on_from_the_rate_that_was_used() -> None:
+    # Two steps are skipped, so the third epoch begins with the schedule's step 14.
+    rule = Plateau("loss", factor=0.5, patience=1, min_delta=1e6)
+    decay = LearningRateDecay(COSINE, rules=[rule], update="compiled")
+    model, twin = built(overflowing(0.05)), built(overflowing(HalfFrom(KERAS_COSINE(), 14)))
+    told = fit(model, [decay]).history["learning_rate"]
+    fit(twin)
+    assert_same(weights(model), weights(twin))
+    used = [float(KERAS_COSINE()(step)) for step in (5, 13, 21)]
+    assert told == pytest.approx([used[0], used[1], 0.5 * used[2]], rel=1e-5)
+    assert [event.before for event in decay.events] == pytest.approx(told[1:], rel=1e-5)
+
+
+def test_an_epoch_in_which_no_step_is_made_tells_the_rate_that_was_tried() -> None:
+    class Overflowing(keras.losses.Loss):
+        def call(self, true: Any, prediction: Any) -> Any:
+            return prediction * 1e30
+
+    model = built(overflowing(0.05))
+    model.compile(model.optimizer, Overflowing())
+    decay = LearningRateDecay(COSINE, update="compiled")
+    told = fit(model, [decay], epochs=2).history["learning_rate"]
+    assert int(keras.ops.convert_to_numpy(model.optimizer.inner_optimizer._iterations)) == 0
+    assert told == pytest.approx([0.05, 0.05])
