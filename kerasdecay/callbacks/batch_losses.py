@@ -13,12 +13,10 @@ class BatchLosses:
     """
 
     def __init__(self) -> None:
-        self._losses: list[float] = []
-        self._done = 0
-        self._total = 0.0
+        self._means: list[tuple[int, float]] = []
 
     def note(self, batch: int, mean: float, steps: int | None = None) -> None:
-        """Take the running mean after a batch.
+        """Take the running mean after a batch, in any order: Keras may tell from several threads.
 
         Args:
             batch: Its number in the epoch, from 0; the last execution of several steps may give one
@@ -26,13 +24,13 @@ class BatchLosses:
             mean: The running mean.
             steps: The batches of an epoch, None where unknown.
         """
-        done = batch + 1 if steps is None else min(batch + 1, steps)
-        total = mean * done
-        self._losses.append((total - self._total) / (done - self._done))
-        self._done, self._total = done, total
+        self._means.append((batch + 1 if steps is None else min(batch + 1, steps), mean))
 
     def take(self) -> tuple[float, ...]:
         """Return the epoch's losses and begin the next epoch."""
-        losses = tuple(self._losses)
-        self._losses, self._done, self._total = [], 0, 0.0
-        return losses
+        means, self._means = sorted(self._means), []
+        before = [(0, 0.0), *means]
+        return tuple(
+            (mean * done - mean_before * done_before) / (done - done_before)
+            for (done, mean), (done_before, mean_before) in zip(means, before, strict=False)
+        )

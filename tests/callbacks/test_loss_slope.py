@@ -128,6 +128,14 @@ def test_the_running_mean_is_undone_though_batches_are_skipped_over() -> None:
     assert losses.take() == ()
 
 
+def test_threads_may_tell_the_batches_in_any_order() -> None:
+    # `fit(callbacks=decay)`, without a list, tells them from Keras' threads on JAX and torch.
+    losses = BatchLosses()
+    for batch, mean in [(1, 3.0), (0, 2.0), (2, 3.0)]:
+        losses.note(batch, mean)
+    assert losses.take() == pytest.approx((2.0, 4.0, 3.0))
+
+
 def test_what_an_interrupted_epoch_left_behind_does_not_enter_the_next_training() -> None:
     decay = LearningRateDecay(Constant(), rules=[Listening()])
     fit_until_killed(line(), [decay, Kill(0, 2)], 1, **on_the_line(4))
