@@ -136,7 +136,7 @@ class Effort:
     """
 
     rounds: int = 40
-    seconds: float = 170.0
+    seconds: float = 120.0
     epoch_seconds: float = 0.15
 
 
