@@ -2,9 +2,9 @@
 
 Each measurement is a `fit` of short epochs of its own, of which all but the first count: that may
 trace and compile. What counts goes from before the first callback's `on_epoch_begin` to after the
-last one's `on_epoch_end`, so that work between steps and between epochs is included. Epochs are
-short and many, for the median of many short ones bears a machine whose speed wanders; a second
-plain arm shows how much wandering is left.
+last one's `on_epoch_end`, so that work between steps and between epochs is included. A machine's
+speed wanders: each measurement has a plain one right beside it, before or after, to be compared
+with, and a plain arm among the others shows how much wandering is left.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ from kerasdecay.rules import Plateau
 from kerasdecay.schedules import Constant, Cosine
 
 PLAIN = "no callback"
-PLAIN_AGAIN = "no callback, again"
 RATE, BATCH, FEATURES = 1e-4, 8, 16
-WARM, COUNTED = 1, 4
+WARM, COUNTED = 1, 3
 RESAMPLED = 2000
 
 
@@ -83,7 +82,6 @@ def _rule(decay: Callable[..., Any], *arguments: Any) -> Callable[[int, int], An
 
 ARMS: dict[str, Callable[[int, int], Any] | None] = {
     PLAIN: None,
-    PLAIN_AGAIN: None,
     "Keras LearningRateScheduler": lambda epochs, steps: keras.callbacks.LearningRateScheduler(
         lambda epoch, rate: rate * 0.99
     ),
@@ -136,8 +134,8 @@ class Effort:
     """
 
     rounds: int = 40
-    seconds: float = 120.0
-    epoch_seconds: float = 0.15
+    seconds: float = 100.0
+    epoch_seconds: float = 0.1
 
 
 def measure(case: Case, effort: Effort, seed: int = 0) -> dict[str, Any]:
@@ -150,12 +148,19 @@ def measure(case: Case, effort: Effort, seed: int = 0) -> dict[str, Any]:
     steps = round(effort.epoch_seconds * 1e6 / np.median(_microseconds(shared, None, 40)))
     steps = min(max(steps // 20 * 20, 40), 2000)
     draw = random.Random(seed)
-    found: dict[str, list[list[float]]] = {name: [] for name in ARMS}
+    found: dict[str, list[float]] = {name: [] for name in ARMS}
+    ratios: dict[str, list[float]] = {name: [] for name in ARMS}
     for number in range(effort.rounds):
         for name in draw.sample(list(ARMS), len(ARMS)):
             make = ARMS[name]
-            callback = None if make is None else make(WARM + COUNTED, steps)
-            found[name].append(_microseconds(models[name], callback, steps))
+            pair = [(shared, None), (models[name], make and make(WARM + COUNTED, steps))]
+            first = draw.randrange(2)
+            spent = {
+                place: float(np.median(_microseconds(*pair[place], steps)))
+                for place in (first, 1 - first)
+            }
+            found[name].append(spent[1])
+            ratios[name].append(spent[1] / spent[0])
         if number > 0 and time.perf_counter() - began > effort.seconds:
             break
     return {
@@ -164,7 +169,7 @@ def measure(case: Case, effort: Effort, seed: int = 0) -> dict[str, Any]:
         "steps": steps,
         "epochs": COUNTED,
         "rounds": len(found[PLAIN]),
-        "arms": {name: _summary(values, found[PLAIN]) for name, values in found.items()},
+        "arms": {name: _summary(found[name], ratios[name]) for name in ARMS},
     }
 
 
@@ -185,15 +190,13 @@ def _microseconds(model: Any, callback: Any, steps: int) -> list[float]:
     return [1e6 * seconds / steps for seconds in spent[WARM:]]
 
 
-def _summary(rounds: list[list[float]], plain: list[list[float]]) -> dict[str, Any]:
-    values, base = np.asarray(rounds), np.asarray(plain)
-    # Whole rounds are resampled, the same of both arms: what slows a round slows both.
-    draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLED, len(values)))
-    ratios = np.median(values[draws], axis=(1, 2)) / np.median(base[draws], axis=(1, 2))
+def _summary(microseconds: list[float], ratios: list[float]) -> dict[str, Any]:
+    draws = np.random.default_rng(0).choice(ratios, size=(RESAMPLED, len(ratios)))
     return {
-        "microseconds": np.round(values, 1).tolist(),
-        "median": float(np.median(values)),
-        "quartiles": np.percentile(values, [25, 75]).tolist(),
-        "ratio": float(np.median(values) / np.median(base)),
-        "ratio_interval": np.percentile(ratios, [2.5, 97.5]).tolist(),
+        "microseconds": [round(value, 1) for value in microseconds],
+        "ratios": [round(value, 4) for value in ratios],
+        "median": float(np.median(microseconds)),
+        "quartiles": np.percentile(microseconds, [25, 75]).tolist(),
+        "ratio": float(np.median(ratios)),
+        "ratio_interval": np.percentile(np.median(draws, axis=1), [2.5, 97.5]).tolist(),
     }
