@@ -1,14 +1,14 @@
 """What a step costs under each callback and engine, beside a plain `fit`.
 
-    python benchmarks/callback_overhead.py                    every backend, some 8 minutes each
+    python benchmarks/callback_overhead.py                    every backend, some 15 minutes each
     python benchmarks/callback_overhead.py --backend jax      one of them
     python benchmarks/callback_overhead.py --quick            a smoke test; writes nothing
 
 Each backend is measured in a process of its own, with jit_compile on and off, on a network of one
-layer and on one of 30, but for two cases that would take too long, all on one core and one thread.
-The arms take turns, in a new order each round, each beside a plain `fit`. Told are medians over the
-rounds, with quartiles, and the median ratio to the plain `fit` beside, with its 95 % interval
-(rounds resampled).
+layer and on one of 30, but for two cases that would take too long. The arms take turns, in a new
+order each round, each beside a plain `fit`. Told are medians over the rounds of the CPU time a step,
+with quartiles, and the median ratio to the plain `fit` beside, with its 95 % interval (rounds
+resampled).
 Results: benchmarks/results/callback_overhead-<backend>.json.
 """
 
@@ -37,7 +37,7 @@ def table_of(backend: str, case: dict[str, Any]) -> Table:
     """Return a case's table."""
     step = "jit" if case["jit"] else "no jit"
     table = Table(
-        title=f"{backend}, {case['network']} network, {step}: µs a step "
+        title=f"{backend}, {case['network']} network, {step}: CPU µs a step "
         f"(n = {case['rounds']} rounds of {case['epochs']} epochs of {case['steps']} steps)"
     )
     table.add_column("callback", no_wrap=True)
@@ -54,18 +54,9 @@ def table_of(backend: str, case: dict[str, Any]) -> Table:
     return table
 
 
-def use_one_core() -> None:
-    """Keep this process to one core: threads that wait for each other drown what is measured."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ[name] = "1"
-
-
 def measure_here(backend: str, *, quick: bool) -> None:
     """Measure the backend of this process; print its tables, write its file."""
     os.environ["KERAS_BACKEND"] = backend
-    use_one_core()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Keras takes its backend from the environment, when it is imported.
     from _overhead import Case, Effort, measure
