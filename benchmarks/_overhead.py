@@ -4,9 +4,9 @@ Each measurement is a `fit` of short epochs of its own, of which all but the fir
 trace and compile. What counts goes from before the first callback's `on_epoch_begin` to after the
 last one's `on_epoch_end`, so that work between steps and between epochs is included. It is the CPU
 time of the process, of all its threads: by the clock, waiting for each other they wander by more
-than there is to measure. The machine's own speed wanders too: each measurement has a plain one right
-beside it, before or after, to be compared with, and a plain arm among the others shows how much
-wandering is left.
+than there is to measure. The machine's own speed wanders too: each measurement has a plain one
+right beside it, before or after, to be compared with, and a plain arm among the others shows how
+much wandering is left.
 """
 
 from __future__ import annotations

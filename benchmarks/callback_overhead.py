@@ -6,8 +6,8 @@
 
 Each backend is measured in a process of its own, with jit_compile on and off, on a network of one
 layer and on one of 30, but for two cases that would take too long. The arms take turns, in a new
-order each round, each beside a plain `fit`. Told are medians over the rounds of the CPU time a step,
-with quartiles, and the median ratio to the plain `fit` beside, with its 95 % interval (rounds
+order each round, each beside a plain `fit`. Told are medians over the rounds of the CPU time a
+step, with quartiles, and the median ratio to the plain `fit` beside, with its 95 % interval (rounds
 resampled).
 Results: benchmarks/results/callback_overhead-<backend>.json.
 """

@@ -59,4 +59,7 @@ class AdaptiveKneeDecay(DecayCallback):
             curve=curve,
             final_learning_rate=final_learning_rate,
         )
-        super().__init__(Constant() if schedule is None else schedule, **with_rule(rule, options))
+        super().__init__(
+            Constant() if schedule is None else schedule,
+            **with_rule(type(self).__name__, rule, options),
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Self
 
 import keras
@@ -59,7 +59,7 @@ class DecayCallback(keras.callbacks.Callback):
         schedule: Any,
         *,
         warmup: Duration | None = None,
-        rules: Iterable[Rule[Any]] = (),
+        rules: Rule[Any] | Sequence[Rule[Any]] = (),
         epochs: int | None = None,
         update: str = "auto",
         state_path: str | os.PathLike[str] | None = None,
@@ -111,8 +111,8 @@ class DecayCallback(keras.callbacks.Callback):
         """Find out, before the first step, whether this training can be done."""
         self._forget()
         self.trace = None
-        if compiled.release(self.model):
-            self._base_rates.found_at(optimizers.leaves(self.model))
+        compiled.release(self.model)
+        self._base_rates.found_at(compiled.released_rates(self.model))
         optimizers.check_settable(self.model)
         if isinstance(self.schedule, Schedule):
             self.schedule.check(Moment.of(0, self._timeline()))
@@ -151,13 +151,13 @@ class DecayCallback(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Leave the last rate in place, show the summary, let go of the model."""
-        self._watch.close(self.rules)
         if self._run is not None:
             self._run.end(self.model)
         if self.verbose and self.trace is not None:
             reporter().summarise(self.trace)
         self._forget()
         self._model = None
+        self._watch.close(self.rules)  # last, for a warning may be made an error
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as plain data; a function stays the object that it is."""

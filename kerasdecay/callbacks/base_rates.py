@@ -25,11 +25,11 @@ class BaseRates:
         """Note with which rates a training began, and with which it left the optimizers."""
         self._left = {channel.key: (channel.plan.base_rate, channel.rate) for channel in channels}
 
-    def found_at(self, leaves: Mapping[str, Any]) -> None:
-        """Note where an interrupted training really left the optimizers."""
-        for key, optimizer in leaves.items():
+    def found_at(self, rates: Mapping[str, float]) -> None:
+        """Note where an interrupted training really left the optimizers, by log name."""
+        for key, rate in rates.items():
             if key in self._left:
-                self._left[key] = (self._left[key][0], optimizers.read(optimizer))
+                self._left[key] = (self._left[key][0], rate)
 
     def find(
         self, leaves: Mapping[str, Any], resumed: Mapping[str, float | None], *, warn: bool

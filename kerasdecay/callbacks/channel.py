@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import numpy as np
-
 from kerasdecay.callbacks.plans import Plan
 from kerasdecay.callbacks.trace import Event
 from kerasdecay.rules import Observation, Rule, RuleState
@@ -24,6 +22,7 @@ class Channel:
     Attributes:
         rate: The rate in force, NaN before the first write.
         held: What the optimizer's variable was left with.
+        open_loop: The schedule's rates of the epoch: one, or one for each batch.
     """
 
     def __init__(
@@ -38,7 +37,7 @@ class Channel:
         self._rules = rules
         self.states = list(states or (rule.initial_state() for rule in rules))
         self.rate = self.held = float("nan")
-        self._open_loop: list[float] = []
+        self.open_loop: list[float] = []
 
     @property
     def scale(self) -> float:
@@ -51,20 +50,20 @@ class Channel:
     def begin_epoch(self, epoch: int) -> None:
         """Compute the epoch's open-loop rates."""
         self._cool_down()
-        self._open_loop = self.plan_in_force.rates(epoch).tolist()
+        self.open_loop = self.plan_in_force.rates(epoch).tolist()
 
-    def correct(self, open_loop: np.ndarray) -> None:
+    def correct(self, open_loop: list[float]) -> None:
         """Put the open-loop rates that an epoch really had in the place of those computed."""
-        self._open_loop = open_loop.tolist()
+        self.open_loop = open_loop
 
     def planned(self) -> list[float]:
         """Return schedule × scale for the epoch: one rate, or one for each batch."""
         scale = self.scale
-        return [rate * scale for rate in self._open_loop]
+        return [rate * scale for rate in self.open_loop]
 
     def last_planned(self) -> float:
         """Return schedule × scale at the epoch's last update."""
-        return self._open_loop[-1] * self.scale
+        return self.open_loop[-1] * self.scale
 
     def observe(self, rules: tuple[Rule[Any], ...], seen: Observation) -> list[Event]:
         """Feed the rules what an epoch showed; return what they decided.
@@ -77,7 +76,7 @@ class Channel:
         for index, rule in enumerate(rules):
             before = self.last_planned()
             observation = dataclasses.replace(
-                seen, learning_rate=before, planned=self._open_loop[-1]
+                seen, learning_rate=before, planned=self.open_loop[-1]
             )
             self.states[index] = rule.advance(self.states[index], observation)
             decision = self.states[index].decision

@@ -20,6 +20,7 @@ from kerasdecay.schedules import Moment
 
 _HOOK = "_get_current_learning_rate"
 _OFFSET = "_kerasdecay_offset"
+_RELEASED = "_kerasdecay_released_at"
 _TRIED = 0.125
 
 
@@ -47,10 +48,8 @@ def install(model: Any, optimizer: Any, plan: SchedulePlan, base: float, done: i
         base: The rate that the optimizer's variable holds at scale 1.
         done: The number, in the run, of the next step.
 
-    Raises:
-        ValueError: If this optimizer, in this Keras, does not take its rate from the hook.
+    The caller has checked that all this can be done.
     """
-    check_supported(optimizer)
     offset = done - _steps_of(optimizer)
     schedule, timeline = plan.schedule, plan.timeline
 
@@ -94,14 +93,33 @@ def release(model: Any) -> bool:
     released = False
     for optimizer in optimizers.leaves(model).values():
         if _is_installed(optimizer):
-            rate = optimizers.effective(optimizer)
-            object.__delattr__(optimizer, _HOOK)
-            object.__delattr__(optimizer, _OFFSET)
+            try:
+                rate = optimizers.effective(optimizer)
+            finally:  # a schedule of the user's own may fail, and must not stay for that
+                object.__delattr__(optimizer, _HOOK)
+                object.__delattr__(optimizer, _OFFSET)
             optimizers.write(optimizer, rate)
+            object.__setattr__(optimizer, _RELEASED, rate)
             released = True
     if released:
         model.make_train_function(force=True)
     return released
+
+
+def released_rates(model: Any) -> dict[str, float]:
+    """Return log name → rate of the optimizers that still stand where `release` left them."""
+    return {
+        key: rate
+        for key, optimizer in optimizers.leaves(model).items()
+        if (rate := vars(optimizer).get(_RELEASED)) is not None
+        and optimizers.same(optimizers.read(optimizer), rate)
+    }
+
+
+def check(optimizer: Any, plan: SchedulePlan) -> None:
+    """Raise a ValueError unless a step of this optimizer can compute this plan's rates."""
+    plan.schedule.rates(keras.ops.convert_to_tensor(0), plan.timeline, KERAS)
+    check_supported(optimizer)
 
 
 def check_supported(optimizer: Any) -> None:

@@ -56,4 +56,7 @@ class GreedyDecay(DecayCallback):
         rule = Greedy(
             monitor, factor, patience, mode, min_lr=min_lr, max_lr=max_lr, smoothing=smoothing
         )
-        super().__init__(Constant() if schedule is None else schedule, **with_rule(rule, options))
+        super().__init__(
+            Constant() if schedule is None else schedule,
+            **with_rule(type(self).__name__, rule, options),
+        )

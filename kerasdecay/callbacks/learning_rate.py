@@ -21,7 +21,7 @@ class LearningRateDecay(DecayCallback):
             f(epoch, learning_rate) as for Keras' LearningRateScheduler (the second argument is the
             rate before, without the rules' scale). A function's own errors reach you.
         warmup: A linear warmup before the schedule: epochs, `"500 steps"` or `"10%"`; None: none.
-        rules: Rules of `kerasdecay.rules`, such as `Plateau("val_loss")`.
+        rules: A rule of `kerasdecay.rules`, or several, such as `Plateau("val_loss")`.
         epochs: The horizon in epochs, warmup included, an integer >= 1; None takes `fit`'s. Beyond
             it the final rate holds.
         update: When the rate is written. `"epoch"`: the schedule sampled at each epoch's start;

@@ -50,4 +50,7 @@ class LossSlopeDecay(DecayCallback):
         **options: Unpack[Options],
     ) -> None:
         rule = LossSlope(factor, p_value, min_losses, min_lr)
-        super().__init__(Constant() if schedule is None else schedule, **with_rule(rule, options))
+        super().__init__(
+            Constant() if schedule is None else schedule,
+            **with_rule(type(self).__name__, rule, options),
+        )

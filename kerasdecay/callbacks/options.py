@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict, get_args, get_type_hints
 
 from kerasdecay import _checks
@@ -24,24 +24,26 @@ class Options(RunOptions, total=False):
     """What a decay callback takes besides its own arguments; see `LearningRateDecay`."""
 
     warmup: Duration | None
-    rules: Iterable[Rule[Any]]
+    rules: Rule[Any] | Sequence[Rule[Any]]
     verbose: int
 
 
-def with_rule(rule: Rule[Any], options: Options) -> Options:
+def with_rule(owner: str, rule: Rule[Any], options: Options) -> Options:
     """Return the options with a callback's own rule before the user's."""
-    return {**options, "rules": (rule, *checked_rules("rules", options.get("rules", ())))}
+    return {**options, "rules": (rule, *checked_rules(owner, options.get("rules", ())))}
 
 
 def checked_rules(owner: str, rules: Any) -> tuple[Rule[Any], ...]:
-    """Return one rule, or several, as a tuple; ValueError if something else is among them."""
-    rules = (rules,) if isinstance(rules, Rule) else tuple(rules)
+    """Return one rule, or several, as a tuple; ValueError for anything else."""
+    allowed = "kerasdecay rules, such as [Plateau('val_loss')]"
+    if isinstance(rules, Rule):
+        return (rules,)
+    if not isinstance(rules, (list, tuple)):  # an iterator would be used up before it is copied
+        raise _checks.invalid(owner, "rules", allowed, rules)
     for rule in rules:
         if not isinstance(rule, Rule):
-            raise _checks.invalid(
-                owner, "rules", "kerasdecay rules, such as Plateau('val_loss')", rule
-            )
-    return rules
+            raise _checks.invalid(owner, "rules", allowed, rule)
+    return tuple(rules)
 
 
 def spelt_out(init: Callable[..., None], common: Callable[..., None]) -> inspect.Signature:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 from kerasdecay.callbacks.base import DecayCallback
-from kerasdecay.callbacks.options import RunOptions
+from kerasdecay.callbacks.options import RunOptions, checked_rules
 from kerasdecay.rules import Plateau, Rule
 from kerasdecay.schedules import Constant, Schedule
 from kerasdecay.schedules.duration import Duration
@@ -25,7 +25,7 @@ class PlateauDecay(DecayCallback):
         patience: Epochs without improvement before a reduction, an integer >= 0.
         verbose: 1 prints each reduction as Keras does, a panel before and a summary after the
             training.
-        mode: `"min"`, `"max"`, or `"auto"`: by the metric's name, else by the compiled metric.
+        mode: `"min"`, `"max"`, or `"auto"`: by the compiled metric, else by its name.
         min_delta: Smallest change that counts as an improvement, >= 0.
         cooldown: Epochs after a reduction in which nothing is counted, an integer >= 0.
         min_lr: No reduction goes below this; >= 0.
@@ -36,7 +36,7 @@ class PlateauDecay(DecayCallback):
         restore_best_weights: Go back to the weights of the best epoch at each reduction.
         stop_at_min_lr: End the training when a reduction is due at `min_lr`.
         warmup: A linear warmup: epochs, `"500 steps"`, `"10%"`; the rules rest meanwhile.
-        rules: Further rules.
+        rules: A further rule, or several.
         **options: `epochs`, `update` and `state_path`, as for `LearningRateDecay`.
 
     Raises:
@@ -67,7 +67,7 @@ class PlateauDecay(DecayCallback):
         restore_best_weights: bool = False,
         stop_at_min_lr: bool = False,
         warmup: Duration | None = None,
-        rules: Iterable[Rule[Any]] = (),
+        rules: Rule[Any] | Sequence[Rule[Any]] = (),
         **options: Unpack[RunOptions],
     ) -> None:
         rule = Plateau(
@@ -86,7 +86,7 @@ class PlateauDecay(DecayCallback):
         super().__init__(
             Constant() if schedule is None else schedule,
             warmup=warmup,
-            rules=(rule, *rules),
+            rules=(rule, *checked_rules("PlateauDecay", rules)),
             verbose=verbose,
             **options,
         )

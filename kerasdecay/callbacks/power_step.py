@@ -65,5 +65,6 @@ class PowerStepDecay(DecayCallback):
                 raise _checks.invalid("PowerStepDecay", "advance_on", allowed, advance_on)
             # One stage that lasts; the rule scales it to the further ones.
             shape = dataclasses.replace(shape, stages=1, remainder="last")
-            options = with_rule(Staged(advance_on, stages, min_learning_rate), options)
+            staged = Staged(advance_on, stages, min_learning_rate)
+            options = with_rule("PowerStepDecay", staged, options)
         super().__init__(shape, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 from kerasdecay.callbacks.base import DecayCallback
@@ -44,7 +44,7 @@ class WarmupDecay(DecayCallback):
         then: Schedule | None = None,
         start: float | None = None,
         *,
-        rules: Iterable[Rule[Any]] = (),
+        rules: Rule[Any] | Sequence[Rule[Any]] = (),
         verbose: int = 0,
         **options: Unpack[RunOptions],
     ) -> None:

@@ -47,4 +47,7 @@ class WeightNormDecay(DecayCallback):
         **options: Unpack[Options],
     ) -> None:
         rule = WeightNorm(factor, last_decay, min_lr)
-        super().__init__(Constant() if schedule is None else schedule, **with_rule(rule, options))
+        super().__init__(
+            Constant() if schedule is None else schedule,
+            **with_rule(type(self).__name__, rule, options),
+        )

@@ -34,9 +34,9 @@ class Writer(abc.ABC):
         """Bring the rate of a batch; nothing to do unless the host writes batches."""
         return
 
+    @abc.abstractmethod
     def end_epoch(self, model: Any, epoch: int) -> None:
-        """Settle which rate the epoch's last step had; nothing to do if the host wrote it."""
-        return
+        """Settle which rates the epoch's steps had: it may have ended before its time."""
 
     @abc.abstractmethod
     def apply_scale(self, model: Any) -> None:
@@ -65,7 +65,6 @@ class HostWriter(Writer):
     def begin_epoch(self, model: Any, epoch: int) -> None:
         """Write the first rate, whatever the optimizer holds."""
         self._planned = list(zip(*(channel.planned() for channel in self.channels), strict=True))
-        self._present = self._planned[0]
         self._set(model, epoch, 0)
 
     def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
@@ -74,8 +73,12 @@ class HostWriter(Writer):
         The model is asked for only then: on JAX that alone copies its whole state.
         """
         if batch < len(self._planned) and self._planned[batch] != self._present:
-            self._present = self._planned[batch]
             self._set(callback.model, epoch, batch)
+
+    def end_epoch(self, model: Any, epoch: int) -> None:
+        """Forget the batches that were not reached, or lay within an execution of several."""
+        for channel in self.channels:
+            channel.correct(channel.open_loop[: self._batch + 1])
 
     def apply_scale(self, model: Any) -> None:
         """Write the last rate times the new scale."""
@@ -84,6 +87,7 @@ class HostWriter(Writer):
             channel.rate = channel.held
 
     def _set(self, model: Any, epoch: int, batch: int) -> None:
+        self._batch, self._present = batch, self._planned[batch]
         self._write(model, list(self._present))
         for channel in self.channels:
             channel.rate = channel.held
@@ -109,6 +113,10 @@ class CompiledWriter(Writer):
         likewise when a rule has brought it down.
         Steps that loss scaling skips are not such a case: the schedule then waits with the updates.
         """
+        if not self._installed:
+            for channel, optimizer in self.paired(model):
+                assert isinstance(channel.plan, SchedulePlan)
+                compiled.check(optimizer, channel.plan)
         may_skip = optimizers.may_skip_steps(model)
         for channel, optimizer in self.paired(model):
             plan = channel.plan_in_force
@@ -123,21 +131,22 @@ class CompiledWriter(Writer):
                 present = done
             self._begun_at[channel.key] = present
         self.apply_scale(model)
-        if not may_skip:
-            self._record(epoch)
 
     def end_epoch(self, model: Any, epoch: int) -> None:
-        """Settle the rate of the last step, which is known unless steps may have been skipped.
+        """Find out how many steps were made, and with which rates.
 
-        Only then is it found out how many were made. They alone are recorded, as the first batches
-        of the epoch: which ones were skipped, nobody tells.
+        They alone are recorded, as the first batches of the epoch: which ones loss scaling has
+        skipped, nobody tells.
         """
-        if optimizers.may_skip_steps(model):
-            for channel, optimizer in self.paired(model):
-                channel.correct(self._rates_used(channel, optimizer))
-            self._record(epoch)
+        steps = self._steps_made(model)
         for channel in self.channels:
+            first = self._begun_at[channel.key]
+            used = self._installed[channel.key].rates_of(np.arange(first, first + steps))
+            channel.correct(used.tolist())
             channel.rate = channel.last_planned()
+        rates = zip(*(channel.planned() for channel in self.channels), strict=True)
+        for batch, present in enumerate(rates):
+            self.trace.record_rates(epoch, batch, present)
 
     def apply_scale(self, model: Any) -> None:
         """Write base × scale, if it has changed."""
@@ -152,13 +161,13 @@ class CompiledWriter(Writer):
         for channel in self.channels:
             channel.rate = channel.held
 
-    def _rates_used(self, channel: Channel, optimizer: Any) -> np.ndarray:
-        """Return the epoch's open-loop rates; if no step was made, the one that was tried."""
-        first = self._begun_at[channel.key]
-        end = max(compiled.next_step(optimizer) or 0, first + 1)
-        return self._installed[channel.key].rates_of(np.arange(first, end))
+    def _steps_made(self, model: Any) -> int:
+        """Return how many steps the epoch had: 1 if none was made, for one was tried.
 
-    def _record(self, epoch: int) -> None:
-        rates = zip(*(channel.planned() for channel in self.channels), strict=True)
-        for batch, present in enumerate(rates):
-            self.trace.record_rates(epoch, batch, present)
+        Of several optimizers, one to which no variable belongs never steps.
+        """
+        ends = {
+            channel.key: compiled.next_step(optimizer) or 0
+            for channel, optimizer in self.paired(model)
+        }
+        return max(1, *(end - self._begun_at[key] for key, end in ends.items()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -46,7 +46,11 @@ class Settings:
     state_path: str | os.PathLike[str] | None = None
 
     def decay(
-        self, schedule: Schedule, *, warmup: Duration | None = None, rules: Iterable[Rule[Any]] = ()
+        self,
+        schedule: Schedule,
+        *,
+        warmup: Duration | None = None,
+        rules: Sequence[Rule[Any]] = (),
     ) -> LearningRateDecay:
         """Return the callback for a schedule, a warmup and rules."""
         rules = tuple(rules)

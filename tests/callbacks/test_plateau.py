@@ -170,6 +170,11 @@ def test_stop_at_min_lr_ends_the_training() -> None:
     assert decay.events[-1].reason.endswith("the rate is at min_lr 0.25: stop")
 
 
+def test_one_further_rule_needs_no_list() -> None:
+    rule = Plateau("loss")
+    assert PlateauDecay(rules=rule).rules[1:] == (rule,)
+
+
 def test_further_rules_multiply() -> None:
     rules = [Plateau("other_loss", factor=0.1, patience=1)]
     decay = PlateauDecay("val_loss", factor=0.5, patience=2, rules=rules)

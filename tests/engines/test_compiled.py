@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import warnings
 from typing import Any
 
 import keras
@@ -203,12 +204,55 @@ def test_an_epoch_of_fewer_steps_does_not_shift_the_next() -> None:
     fit(model, [compiled()], epochs=1)
     shifted = built(sgd(0.05))
     decay = compiled(epochs=EPOCHS)
-    fit(shifted, [decay, Shorter()], epochs=1)
+    history = fit(shifted, [decay, Shorter()], epochs=1).history
+    used = [float(KERAS_COSINE()(step)) for step in range(5)]
+    assert history["learning_rate"] == pytest.approx(used[-1:], rel=1e-6)
+    assert decay.trace.learning_rates == pytest.approx(used, rel=1e-6)
+    assert rate_of(shifted) == pytest.approx(used[-1], rel=1e-6)
     twin = transplanted(shifted, sgd(KERAS_COSINE()))
     twin.optimizer._iterations.assign(STEPS)
     fit(shifted, [decay], initial_epoch=1)
     fit(twin, initial_epoch=1)
     assert_same(weights(shifted), weights(twin))
+
+
+def test_after_a_release_by_hand_the_next_training_remembers_its_base_rate(recwarn: Any) -> None:
+    model, decay = built(sgd(0.05)), LearningRateDecay(Cosine(), update="compiled")
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, [decay, Kill(1, 2)])
+    kerasdecay.release(model)
+    fit(model, [decay])
+    assert decay.trace.learning_rates[0] == pytest.approx(0.05)
+    assert not [one for one in recwarn if "has trained before" in str(one.message)]
+
+
+def test_a_rate_set_after_the_release_is_a_new_base_rate() -> None:
+    model, decay = built(sgd(0.05)), LearningRateDecay(Cosine(), update="compiled")
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, [decay, Kill(1, 2)])
+    kerasdecay.release(model)
+    model.optimizer.learning_rate = 0.2
+    with pytest.warns(UserWarning, match="0.2, is taken for the initial one"):
+        fit(model, [decay])
+    assert decay.trace.learning_rates[0] == pytest.approx(0.2)
+
+
+def test_a_function_of_the_epoch_is_refused_before_the_first_step() -> None:
+    model = built(sgd(0.05))
+    with pytest.raises(ValueError, match=r'inside the compiled step\. Use update="epoch"'):
+        fit(model, [LearningRateDecay(lambda epoch: 0.1, update="compiled")])
+    assert not kerasdecay.release(model)
+    assert int(keras.ops.convert_to_numpy(model.optimizer.iterations)) == 0
+    fit(model, epochs=1)
+
+
+def test_a_warning_that_is_an_error_does_not_keep_the_schedule_in_the_optimizer() -> None:
+    model = built(sgd(0.05))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        with pytest.raises(UserWarning, match="'val_loss', which is not in the logs"):
+            fit(model, [compiled(rules=[Plateau("val_loss")])])
+    assert not kerasdecay.release(model)
 
 
 def test_a_copy_made_meanwhile_is_an_ordinary_model() -> None:

@@ -130,7 +130,7 @@ def test_a_rate_held_for_some_steps(update: str, steps: int) -> None:
 def test_several_optimizers_each_from_its_own_rate(engine: str) -> None:
     def several(first: Any, second: Any) -> Any:
         parts = keras.optimizers.OptimizerMap(
-            keras.optimizers.Adam(first), {"second/.*": sgd(second)}
+            keras.optimizers.Adam(first), {".*second/.*": sgd(second)}
         )
         return keras.optimizers.MultiOptimizer(parts)
 
@@ -141,3 +141,16 @@ def test_several_optimizers_each_from_its_own_rate(engine: str) -> None:
     slow, fast = sorted(rates for key, rates in logs.items() if key.startswith("learning_rate_"))
     assert len(slow) == EPOCHS
     np.testing.assert_allclose(np.divide(fast, slow), 2.5, rtol=1e-6)
+
+
+@pytest.mark.skipif(
+    not hasattr(keras.optimizers, "MultiOptimizer"), reason="came with a later Keras"
+)
+@both
+def test_an_optimizer_without_variables_has_the_rates_of_the_others(engine: str) -> None:
+    parts = keras.optimizers.OptimizerMap(sgd(0.05), {"no such layer": sgd(0.05)})
+    model = built(keras.optimizers.MultiOptimizer(parts))
+    logs = fit(model, [LearningRateDecay(Cosine(), update=engine)]).history
+    assert_same(weights(model), trained(sgd(native.CosineDecay(0.05, TOTAL))))
+    one, other = (rates for key, rates in logs.items() if key.startswith("learning_rate_"))
+    assert one == other and len(one) == EPOCHS
