@@ -141,7 +141,7 @@ class DecayCallback(keras.callbacks.Callback):
         logs = {} if logs is None else logs
         model = self.model
         self._directed = tuple(
-            self._watch.directed(rule, model, built=True) for rule in self._directed
+            self._watch.directed(rule, model, built=rule.watched in logs) for rule in self._directed
         )
         events = self._run.end_epoch(model, epoch, logs, self._directed, self._batch_losses.take())
         for index, event in enumerate(events):

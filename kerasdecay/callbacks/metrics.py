@@ -31,8 +31,13 @@ class Watch:
     def directed(self, rule: Rule[Any], model: Any, *, built: bool = False) -> Rule[Any]:
         """Return the rule with its direction settled: by the compiled metric, else by the name.
 
+        Args:
+            rule: The rule.
+            model: The model.
+            built: Whether the metric has been seen, so that the model's metrics are built.
+
         Raises:
-            ValueError: If neither tells and the model's metrics are built, so that none ever will.
+            ValueError: If neither tells and the metrics are built, so that none ever will.
         """
         rule = rule.directed(lambda name: _compiled_direction(name, model))
         if built and rule.undirected is not None:

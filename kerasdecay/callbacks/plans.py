@@ -116,6 +116,11 @@ def as_schedule(schedule: Any) -> Schedule | Callable[[int, float], float]:
             "Take the shape of that name from kerasdecay.schedules, or give it to the optimizer "
             "and leave the callback out."
         )
+    if isinstance(schedule, type):
+        raise ValueError(
+            "LearningRateDecay: schedule must be a schedule itself. Received: the class "
+            f"{schedule.__name__}. Write {schedule.__name__}(…)."
+        )
     if callable(schedule):
         if _accepts(schedule, 2):
             return schedule

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 from typing import Any
 
-from kerasdecay.callbacks import optimizers
 from kerasdecay.callbacks.channel import Channel
 from kerasdecay.callbacks.measurements import MEASUREMENTS
 from kerasdecay.callbacks.trace import Event, Setup, Trace
@@ -33,12 +30,11 @@ class Run:
         self._writer = (CompiledWriter if update.compiled else HostWriter)(channels, self.trace)
         self._resting_epochs = resting_epochs
         self._epoch = setup.first_epoch
-        self._warned_of_writer = False
 
     def begin_epoch(self, model: Any, epoch: int) -> None:
         """Bring the rate of the epoch's first update."""
         self._epoch = epoch
-        self._notice_other_writers(model)
+        self._writer.notice_others(model, epoch)
         for channel in self.channels:
             channel.begin_epoch(epoch)
         self._writer.begin_epoch(model, epoch)
@@ -84,22 +80,6 @@ class Run:
     def end(self, model: Any) -> None:
         """Leave the optimizers ordinary ones, at their last rates."""
         self._writer.end(model)
-
-    def _notice_other_writers(self, model: Any) -> None:
-        for channel, optimizer in self._writer.paired(model):
-            found = optimizers.read(optimizer)
-            if math.isnan(channel.held) or optimizers.same(found, channel.held):
-                continue
-            if not self._warned_of_writer:
-                self._warned_of_writer = True
-                warnings.warn(
-                    f"{self.trace.setup.decay}: something else also writes the optimizer's "
-                    f"{channel.key}: it was left at {channel.held:g} and is {found:g} at the start "
-                    f"of epoch {self._epoch + 1}. Only one callback may set the rate; look for "
-                    "LearningRateScheduler, ReduceLROnPlateau or a second decay in callbacks=[…].",
-                    stacklevel=2,
-                )
-            channel.held = found
 
 
 def _is_number(value: Any) -> bool:

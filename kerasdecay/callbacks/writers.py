@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import abc
+import math
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +27,7 @@ class Writer(abc.ABC):
     def __init__(self, channels: list[Channel], trace: Trace) -> None:
         self.channels = channels
         self.trace = trace
+        self._warned = False
 
     @abc.abstractmethod
     def begin_epoch(self, model: Any, epoch: int) -> None:
@@ -50,6 +53,23 @@ class Writer(abc.ABC):
         """Return each channel with its optimizer."""
         return zip(self.channels, optimizers.leaves(model).values(), strict=True)
 
+    def notice_others(self, model: Any, epoch: int) -> None:
+        """Look whether the rates are those that were left there; warn once if they are not."""
+        for channel, optimizer in self.paired(model):
+            found = optimizers.read(optimizer)
+            if math.isnan(channel.held) or optimizers.same(found, channel.held):
+                continue
+            if not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"{self.trace.setup.decay}: something else also writes the optimizer's "
+                    f"{channel.key}: it was left at {channel.held:g} and is {found:g} in epoch "
+                    f"{epoch + 1}. Only one callback may set the rate; look for "
+                    "LearningRateScheduler, ReduceLROnPlateau or a second decay in callbacks=[…].",
+                    stacklevel=2,
+                )
+            channel.held = found
+
     def _write(self, model: Any, values: list[float]) -> None:
         for (channel, optimizer), value in zip(self.paired(model), values, strict=True):
             optimizers.write(optimizer, value)
@@ -70,10 +90,14 @@ class HostWriter(Writer):
     def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
         """Write a batch's rate if it is another than the one before.
 
-        The model is asked for only then: on JAX that alone copies its whole state.
+        The model is asked for only then: on JAX that alone copies its whole state. The first time
+        in an epoch shows whether a callback listed later has set the rate of its first batches.
         """
         if batch < len(self._planned) and self._planned[batch] != self._present:
-            self._set(callback.model, epoch, batch)
+            model = callback.model
+            if self._batch == 0:
+                self.notice_others(model, epoch)
+            self._set(model, epoch, batch)
 
     def end_epoch(self, model: Any, epoch: int) -> None:
         """Forget the batches that were not reached, or lay within an execution of several."""

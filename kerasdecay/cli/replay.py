@@ -110,6 +110,11 @@ def read_log(path: str, column: str, separator: str = ",") -> Log:
                 f"{path}, line {line}: {column} is {row[column]!r}, which is no number"
             )
         epochs.append({name: value for name, value in numbers.items() if value is not None})
+        if len(epochs) > 1 and epochs[-1].get("epoch", 0) < epochs[-2].get("epoch", 0):
+            raise ValueError(
+                f"{path}, line {line}: the epochs begin anew, so the file holds several trainings. "
+                "Replay them one at a time, from a file with the rows of one"
+            )
     return epochs
 
 

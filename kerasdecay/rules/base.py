@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -187,6 +188,12 @@ class Rule(Configurable, abc.ABC, Generic[State]):
             raise ValueError(
                 f"{type(self).__name__}: the state must hold {sorted(expected)}. "
                 f"Received: {sorted(data)}."
+            )
+        scale = data["scale"]
+        if not isinstance(scale, (int, float)) or not 0 < scale < math.inf:
+            raise ValueError(
+                f"{type(self).__name__}: the state's scale must be a finite number > 0. "
+                f"Received: {scale!r}."
             )
         values = {
             name: tuple(value) if isinstance(value, list) else value for name, value in data.items()

@@ -98,6 +98,11 @@ def test_what_is_neither_schedule_nor_function_is_refused(schedule: Any) -> None
         LearningRateDecay(schedule)
 
 
+def test_a_class_in_the_place_of_a_schedule_is_named() -> None:
+    with pytest.raises(ValueError, match=r"Received: the class Cosine\. Write Cosine\(…\)"):
+        LearningRateDecay(Cosine)
+
+
 def test_a_schedule_of_keras_is_refused_because_it_counts_steps() -> None:
     with pytest.raises(
         ValueError, match=r"ExponentialDecay\(…\), Keras' own, a function of the step"

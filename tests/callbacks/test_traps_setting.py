@@ -26,7 +26,7 @@ from tiny import (
 
 from kerasdecay import LearningRateDecay, PlateauDecay, PowerStepDecay, WarmupDecay
 from kerasdecay.rules import Plateau
-from kerasdecay.schedules import PowerStep, Step
+from kerasdecay.schedules import Linear, PowerStep, Step
 
 pytestmark = pytest.mark.any_backend
 
@@ -212,6 +212,13 @@ def test_two_decays_warn_once_each_where_they_find_anothers_rate(order: str) -> 
     assert told == ["LearningRateDecay"] + (["PlateauDecay"] if order == "after" else [])
 
 
+@pytest.mark.parametrize("update", ["batch", "2 steps"])
+def test_a_writer_listed_later_is_noticed_within_the_epoch(update: str) -> None:
+    other = keras.callbacks.LearningRateScheduler(lambda epoch: 0.3)
+    with warned_once(WORDS, "was left at 0.5 and is 0.3 in epoch 1"):
+        fit(odometer(), [LearningRateDecay(Linear(), update=update), other], epochs=1)
+
+
 class Meddler(keras.callbacks.Callback):
     """Sets the rate to 0.3 before the last batch of every epoch but the first."""
 
@@ -230,7 +237,7 @@ class Meddler(keras.callbacks.Callback):
 @pytest.mark.parametrize("update", ["epoch", "batch", "compiled"])
 def test_any_other_writer_is_told_of_once_and_undone_as_the_next_epoch_begins(update: str) -> None:
     decay, real = LearningRateDecay(Step(every=2, factor=0.5), update=update), Odometer()
-    with warned_once(WORDS, "is 0.3 at"):
+    with warned_once(WORDS, "is 0.3 in epoch 3"):
         fit(odometer(), [decay, Meddler(), real], epochs=4)
     assert real.moves[::STEPS] == near([0.5, 0.5, 0.25, 0.25])
 

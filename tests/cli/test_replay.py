@@ -284,6 +284,11 @@ def test_a_replay_says_what_the_training_did(capsys, monkeypatch, tmp_path, name
         (LOG, ["--rule", "adaptive-knee", "--stages", "2"], "adaptive-knee has no --stages"),
         (LOG, ["--rule", "staged:trigger=intuition"], "there is no 'intuition'"),
         (LOG, ["--rule", "staged:trigger=adaptive-knee"], "trigger must be a rule that reduces"),
+        (
+            "epoch,val_loss\n0,0.5\n1,0.4\n0,0.6\n",
+            [],
+            "line 4: the epochs begin anew, so the file holds several trainings",
+        ),
         (LOG, ["--separator", "ab"], "--separator must be one character"),
         ("\x00\xff", [], "is no CSV file"),
     ],

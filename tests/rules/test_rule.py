@@ -206,6 +206,9 @@ def test_a_state_of_something_else_is_refused(name: str) -> None:
     data = rule.initial_state().to_data()
     with pytest.raises(ValueError, match=type(rule).__name__):
         rule.state_from_data({**data, "momentum": 0.9})
+    for scale in (-5.0, 0.0, math.inf, "1"):
+        with pytest.raises(ValueError, match="scale must be a finite number > 0"):
+            rule.state_from_data({**data, "scale": scale})
     data.popitem()
     with pytest.raises(ValueError, match="must hold"):
         rule.state_from_data(data)
