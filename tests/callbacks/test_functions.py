@@ -12,6 +12,7 @@ from tiny import Scripted, fit, near, odometer, weights_after
 
 from kerasdecay import LearningRateDecay
 from kerasdecay.rules import Plateau
+from kerasdecay.schedules import Cosine
 
 pytestmark = pytest.mark.any_backend
 
