@@ -190,8 +190,8 @@ class CompiledWriter(Writer):
 
         Of several optimizers, one to which no variable belongs never steps.
         """
-        ends = {
-            channel.key: compiled.next_step(optimizer) or 0
+        made = (
+            (compiled.next_step(optimizer) or 0) - self._begun_at[channel.key]
             for channel, optimizer in self.paired(model)
-        }
-        return max(1, *(end - self._begun_at[key] for key, end in ends.items()))
+        )
+        return max(1, *made)

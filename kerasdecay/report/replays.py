@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kerasdecay.report.stages import movement_text, rate_text
-from kerasdecay.report.timelines import decision_cells
+from kerasdecay.report.timelines import decision_cells, observed_text
 from kerasdecay.report.wording import count, rule_text
 from kerasdecay.rules import Rule, RuleState
 from kerasdecay.schedules import Constant, Schedule, Timeline, cooldown
@@ -53,7 +53,7 @@ def replay_report(
         waits = waits + 1 if decision.kind == "wait" else 0
         changes += decision.changes_rate
         number = f"{logs.get('epoch', place) + 1:.0f}"
-        observed = f"{rule.watched} {logs[rule.watched]:.4g}" if rule.watched in logs else ""
+        observed = observed_text(logs, rule.watched)
         cells = decision_cells(decision, end, after, waits)
         table.add_row(number, movement_text(begin, end), observed, *cells)
     what = "scale" if learning_rate is None else "rate"

@@ -105,11 +105,11 @@ def _rows(trace: Trace, key: str) -> Iterator[tuple[str | Text, ...]]:
         events = decided.get(epoch, [])
         if not events:
             undecided = _undecided(trace, moved=begin != left)
-            yield str(epoch + 1), rate, _observed(logs, shown), undecided, Text("")
+            yield str(epoch + 1), rate, observed_text(logs, shown), undecided, Text("")
         start = (str(epoch + 1), rate)
         for event, place in zip(events, _deciders(events, rules), strict=True):
             waits[place] = waits.get(place, 0) + 1 if event.kind == "wait" else 0
-            observed = _observed(logs, rules[place].watched)
+            observed = observed_text(logs, rules[place].watched)
             decision, why = decision_cells(event.decision, event.before, event.after, waits[place])
             if len(rules) > 1:
                 decision = Text.assemble((f"{event.source}: ", "dim"), decision)
@@ -124,7 +124,8 @@ def _undecided(trace: Trace, *, moved: bool) -> Text:
     return Text("by the schedule" if moved else "", style="dim")
 
 
-def _observed(logs: Mapping[str, float], name: str) -> str:
+def observed_text(logs: Mapping[str, float], name: str) -> str:
+    """Return what was seen of a metric, nothing where it was not measured."""
     return f"{name} {logs[name]:.4g}" if name in logs else ""
 
 

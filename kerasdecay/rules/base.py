@@ -99,6 +99,10 @@ class RuleState:
         """Return this state with a decision; see `Decision`."""
         return dataclasses.replace(self, decision=Decision(kind, reason, restore_best, stop))
 
+    def unmeasured(self, name: str) -> Self:
+        """Return this state after an epoch that did not tell what the rule watches."""
+        return self.deciding("absent", f"{name} was not measured: does not count")
+
     def to_data(self) -> dict[str, Any]:
         """Return what must survive a restart as plain data."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

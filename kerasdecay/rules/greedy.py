@@ -125,10 +125,9 @@ class Greedy(Rule[GreedyState]):
         """Return the state after one more epoch."""
         value = observation.metrics.get(self.monitor)
         if value is None:
-            return state.deciding("absent", f"{self.monitor} was not measured: does not count")
-        if self.smoothing > 1 and math.isfinite(value):
-            value, recent = monitors.smoothed(value, state.recent, self.smoothing)
-            state = dataclasses.replace(state, recent=recent)
+            return state.unmeasured(self.monitor)
+        value, recent = monitors.smoothed(value, state.recent, self.smoothing)
+        state = dataclasses.replace(state, recent=recent)
         seen, is_finite = f"{self.monitor} {value:.4g}", math.isfinite(value)
         if state.cooldown > 0 or state.warmup > 0:
             state, left = self._rested(state)

@@ -111,7 +111,7 @@ class LossSlope(Rule[LossSlopeState]):
         if not losses and "loss" in observation.metrics:
             losses = (observation.metrics["loss"],)
         if not losses:
-            return state.deciding("absent", "loss was not measured: does not count")
+            return state.unmeasured("loss")
         # Beyond single precision, squares would overflow: it counts as an infinity.
         finite = [loss for loss in losses if math.isfinite(single(loss))]
         for loss in finite:

@@ -103,10 +103,9 @@ class Plateau(Rule[PlateauState]):
         """Return the state after one more epoch."""
         value = observation.metrics.get(self.monitor)
         if value is None:
-            return state.deciding("absent", f"{self.monitor} was not measured: does not count")
-        if self.smoothing > 1 and math.isfinite(value):
-            value, recent = monitors.smoothed(value, state.recent, self.smoothing)
-            state = dataclasses.replace(state, recent=recent)
+            return state.unmeasured(self.monitor)
+        value, recent = monitors.smoothed(value, state.recent, self.smoothing)
+        state = dataclasses.replace(state, recent=recent)
         if state.cooldown > 0:
             state = dataclasses.replace(state, cooldown=state.cooldown - 1, wait=0)
         if self._is_improvement(value, state.best):

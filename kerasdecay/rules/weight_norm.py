@@ -78,7 +78,7 @@ class WeightNorm(Rule[WeightNormState]):
         """Return the state after one more epoch."""
         norm = observation.metrics.get("weight_norm")
         if norm is None:
-            return state.deciding("absent", "weight_norm was not measured: does not count")
+            return state.unmeasured("weight_norm")
         if not math.isfinite(norm):
             return state.deciding("nonfinite", f"weight_norm is {norm:g}: does not count")
         before_last, last, was_armed = state.before_last, state.last, state.armed
