@@ -49,6 +49,12 @@ def test_signatures_are_those_of_the_design(name):
     assert without_types(getattr(kerasdecay, name)) == SIGNATURES[name]
 
 
+def test_an_unknown_argument_is_told_by_the_callback_that_was_called():
+    told = r"^StepDecay\(\) got an unexpected keyword argument 'step_size'\. It takes .*every, factor"
+    with pytest.raises(TypeError, match=told):
+        kerasdecay.StepDecay(0.1, step_size=5)
+
+
 def documented() -> dict[str, list[str]]:
     """Return, for each module that a page of docs/api is about, the names that it shows."""
     pages = sorted((ROOT / "docs" / "api").glob("*.md"))

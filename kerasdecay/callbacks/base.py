@@ -49,7 +49,13 @@ class DecayCallback(keras.callbacks.Callback):
         cls.__signature__ = spelt_out(cls.__init__, DecayCallback.__init__)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Keep the arguments as given, for `get_config`."""
+        """Keep the arguments as given, for `get_config`; refuse a keyword that there is not."""
+        known = inspect.signature(cls).parameters
+        for name in kwargs.keys() - known.keys():
+            raise TypeError(
+                f"{cls.__name__}() got an unexpected keyword argument {name!r}. It takes "
+                f"{', '.join(known)}."
+            )
         self = super().__new__(cls)
         self._arguments = (args, kwargs)
         return self
