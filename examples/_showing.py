@@ -213,6 +213,8 @@ class Report:
         minutes = self.settings.minutes_on_two_cores()
         if minutes < 1:
             return "seconds on two CPU cores"
+        if minutes < 1.5:
+            return "about a minute on two CPU cores"
         amount = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
         return f"about {amount} on two CPU cores"
 
