@@ -1,12 +1,10 @@
 """What one step costs under each callback: the measuring half of callback_overhead.py.
 
-Each measurement is a `fit` of short epochs of its own, of which all but the first count: that may
-trace and compile. What counts goes from before the first callback's `on_epoch_begin` to after the
-last one's `on_epoch_end`, so that work between steps and between epochs is included. It is the CPU
-time of the process, of all its threads: by the clock, waiting for each other they wander by more
-than there is to measure. The machine's own speed wanders too: each measurement has a plain one
-right beside it, before or after, to be compared with, and a plain arm among the others shows how
-much wandering is left.
+All arms train at once and take turns, an epoch each (see _lockstep.py), with a plain epoch beside
+each. Counted is the CPU time of the process, of all its threads, from before the first callback's
+`on_epoch_begin` to after the last one's `on_epoch_end`: by the clock, threads that wait for each
+other wander still more. A plain arm among the others shows how much wandering is left. From one
+session to the next the networks are passed on, so that none stays with one arm.
 """
 
 from __future__ import annotations
@@ -20,6 +18,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from _lockstep import Turns
 
 from kerasdecay import (
     AdaptiveKneeDecay,
@@ -34,7 +33,7 @@ from kerasdecay.schedules import Constant, Cosine
 
 PLAIN = "no callback"
 RATE, BATCH, FEATURES = 1e-4, 8, 16
-WARM, COUNTED = 1, 3
+WARM = 1
 RESAMPLED = 2000
 
 
@@ -53,25 +52,6 @@ class HandWritten(keras.callbacks.Callback):
         """Assign the rate."""
         done = (self.epoch * self.steps + batch) / self.total
         self.model.optimizer.learning_rate = 0.5 * RATE * (1.0 + math.cos(math.pi * done))
-
-
-class Clock(keras.callbacks.Callback):
-    """Notes when each epoch begins, listed first, or ends, listed last."""
-
-    def __init__(self, at: str) -> None:
-        super().__init__()
-        self.at = at
-        self.times: list[float] = []
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Note the time before any other callback's work."""
-        if self.at == "begin":
-            self.times.append(time.process_time())
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Note the time after every other callback's work."""
-        if self.at == "end":
-            self.times.append(time.process_time())
 
 
 def _ours(update: str) -> Callable[[int, int], Any]:
@@ -130,66 +110,91 @@ class Effort:
     """How long to measure.
 
     Args:
-        rounds: Measurements of each arm, at most.
-        seconds: For one case; the rounds end when they are used up, after two at the least.
+        seconds: For one case, at least: sessions follow each other until they are used up.
+        rounds: Epochs of each arm in a session.
         epoch_seconds: How long an epoch of a plain training should last, which sets its steps.
     """
 
-    rounds: int = 40
     seconds: float = 230.0
+    rounds: int = 10
     epoch_seconds: float = 0.1
 
 
 def measure(case: Case, effort: Effort, seed: int = 0) -> dict[str, Any]:
-    """Return the CPU microseconds a step of every arm, measured in rounds of all arms."""
+    """Return the CPU microseconds a step of every arm, and their ratios to a plain epoch beside."""
     began = time.perf_counter()
-    shared = case.build()
-    # A compiled training has its own network: its end rebuilds the step, at others' cost.
-    models = {name: case.build() if "compiled" in name else shared for name in ARMS}
-    _microseconds(shared, None, 40)
-    steps = round(effort.epoch_seconds * 1e6 / np.median(_microseconds(shared, None, 40)))
-    steps = min(max(steps // 20 * 20, 40), 2000)
+    models = [case.build() for _ in range(len(ARMS) + 1)]
+    steps = _steps(models[0], effort.epoch_seconds)
     draw = random.Random(seed)
     found: dict[str, list[float]] = {name: [] for name in ARMS}
     ratios: dict[str, list[float]] = {name: [] for name in ARMS}
-    for number in range(effort.rounds):
-        for name in draw.sample(list(ARMS), len(ARMS)):
-            make = ARMS[name]
-            pair = [(shared, None), (models[name], make and make(WARM + COUNTED, steps))]
-            first = draw.randrange(2)
-            spent = {
-                place: float(np.median(_microseconds(*pair[place], steps)))
-                for place in (first, 1 - first)
-            }
-            found[name].append(spent[1])
-            ratios[name].append(spent[1] / spent[0])
-        if number > 0 and time.perf_counter() - began > effort.seconds:
-            break
+    while not found[PLAIN] or time.perf_counter() - began < effort.seconds:
+        _session(models, steps, effort.rounds, draw, found, ratios)
+        models.append(models.pop(0))
     return {
         "network": case.network,
         "jit": case.jit,
         "steps": steps,
-        "epochs": COUNTED,
         "rounds": len(found[PLAIN]),
         "arms": {name: _summary(found[name], ratios[name]) for name in ARMS},
     }
 
 
-def _microseconds(model: Any, callback: Any, steps: int) -> list[float]:
-    """Return the CPU microseconds a step of each epoch that counts."""
+def _session(
+    models: list[Any],
+    steps: int,
+    rounds: int,
+    draw: random.Random,
+    found: dict[str, list[float]],
+    ratios: dict[str, list[float]],
+) -> None:
+    """Train all arms for so many rounds; add what their epochs took."""
+    beside = Turns(_training(models[0], steps, WARM + rounds * _pairs()), [])
+    turns = {}
+    for model, (name, make) in zip(models[1:], ARMS.items(), strict=True):
+        callbacks = [make(WARM + rounds, steps)] if make else []
+        turns[name] = Turns(_training(model, steps, WARM + rounds), callbacks)
+    for one in (beside, *turns.values()):
+        for _ in range(WARM):  # traces and compiles
+            one.take()
+    for _ in range(rounds):
+        order = draw.sample(list(ARMS), len(ARMS))
+        for names in (order[first : first + 2] for first in range(0, len(order), 2)):
+            spent = {names[0]: turns[names[0]].take()}
+            plain = beside.take()
+            spent.update((name, turns[name].take()) for name in names[1:])
+            for name, seconds in spent.items():
+                found[name].append(1e6 * seconds / steps)
+                ratios[name].append(seconds / plain)
+
+
+def _pairs() -> int:
+    """Return how many plain epochs a round has: each stands between two arms."""
+    return -(-len(ARMS) // 2)
+
+
+def _training(model: Any, steps: int, epochs: int) -> Callable[[list[Any]], None]:
     x = np.zeros((steps * BATCH, FEATURES), "float32")
-    begin, end = Clock("begin"), Clock("end")
-    model.fit(
-        x,
-        x[:, :1],
-        batch_size=BATCH,
-        epochs=WARM + COUNTED,
-        shuffle=False,
-        verbose=0,
-        callbacks=[begin, *([callback] if callback else []), end],
-    )
-    spent = [after - before for before, after in zip(begin.times, end.times, strict=True)]
-    return [1e6 * seconds / steps for seconds in spent[WARM:]]
+
+    def train(callbacks: list[Any]) -> None:
+        model.fit(
+            x,
+            x[:, :1],
+            batch_size=BATCH,
+            epochs=epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=callbacks,
+        )
+
+    return train
+
+
+def _steps(model: Any, epoch_seconds: float) -> int:
+    """Return how many steps last so long: whole twenties."""
+    turns = Turns(_training(model, 40, WARM + 3), [])
+    spent = [turns.take() for _ in range(WARM + 3)][WARM:]
+    return min(max(round(epoch_seconds * 40 / float(np.median(spent))) // 20 * 20, 40), 2000)
 
 
 def _summary(microseconds: list[float], ratios: list[float]) -> dict[str, Any]:

@@ -5,10 +5,10 @@
     python benchmarks/callback_overhead.py --quick            a smoke test; writes nothing
 
 Each backend is measured in a process of its own, with jit_compile on and off, on a network of one
-layer and on one of 30, but for two cases that would take too long. The arms take turns, in a new
-order each round, each beside a plain `fit`. Told are medians over the rounds of the CPU time a
-step, with quartiles, and the median ratio to the plain `fit` beside, with its 95 % interval (rounds
-resampled).
+layer and on one of 30, but for two cases that would take too long. The arms take turns, an epoch
+each, in a new order each round, each beside an epoch of a plain `fit`. Told are medians over the
+rounds of the CPU time a step, with quartiles, and the median ratio to the plain epoch beside, with
+its 95 % interval (rounds resampled).
 Results: benchmarks/results/callback_overhead-<backend>.json.
 """
 
@@ -38,7 +38,7 @@ def table_of(backend: str, case: dict[str, Any]) -> Table:
     step = "jit" if case["jit"] else "no jit"
     table = Table(
         title=f"{backend}, {case['network']} network, {step}: CPU µs a step "
-        f"(n = {case['rounds']} rounds of {case['epochs']} epochs of {case['steps']} steps)"
+        f"(n = {case['rounds']} epochs of {case['steps']} steps)"
     )
     table.add_column("callback", no_wrap=True)
     for heading in ("median", "quartiles", "ratio to plain", "95 %"):
@@ -65,7 +65,7 @@ def measure_here(backend: str, *, quick: bool) -> None:
     from kerasdecay._json import to_json
     from kerasdecay.study.environment import environment
 
-    effort = Effort(rounds=2, seconds=0.0, epoch_seconds=0.02) if quick else Effort()
+    effort = Effort(seconds=0.0, rounds=2, epoch_seconds=0.02) if quick else Effort()
     console = Console(width=100)
     cases = []
     for network in ("tiny",) if quick else ("tiny", "deep"):

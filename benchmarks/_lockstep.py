@@ -1,0 +1,87 @@
+"""Several trainings that take turns, an epoch each: the clock of callback_overhead.py.
+
+The speed of a machine wanders within seconds by more than there is to measure. So all trainings are
+under way at once, each in a thread of its own, and only one of them runs: the others wait where an
+epoch begins. What is compared is then never more than an epoch apart.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+
+class Turns:
+    """One training's place in the queue.
+
+    Args:
+        train: Called with a list of callbacks; returns when the training is over. Its epochs are
+            the turns that it is given.
+        callbacks: What is measured: their work in and between the batches, and at an epoch's ends.
+    """
+
+    def __init__(self, train: Callable[[list[Any]], None], callbacks: list[Any]) -> None:
+        self._go, self._parked = threading.Semaphore(0), threading.Semaphore(0)
+        self._begun = 0.0
+        self._spent = 0.0
+        self._error: BaseException | None = None
+        self._train = lambda: train([_Before(self), *callbacks, _After(self)])
+        threading.Thread(target=self._run, daemon=True).start()
+        self._wait()
+
+    def take(self) -> float:
+        """Train one epoch, to the point where the next one would begin; return its CPU seconds."""
+        self._go.release()
+        self._wait()
+        return self._spent
+
+    def park(self) -> None:
+        """Tell that an epoch could begin; begin it when the turn comes."""
+        self._parked.release()
+        self._go.acquire()
+        self._begun = time.process_time()
+
+    def stop(self) -> None:
+        """Note the time: the epoch's last callback has done its work."""
+        self._spent = time.process_time() - self._begun
+
+    def _run(self) -> None:
+        try:
+            self._train()
+        except BaseException as error:  # noqa: BLE001 (raised where the turn was given)
+            self._error = error
+        finally:
+            self._parked.release()
+
+    def _wait(self) -> None:
+        self._parked.acquire()
+        if self._error is not None:
+            raise self._error
+
+
+class _Before(keras.callbacks.Callback):
+    """Listed first: waits before any other callback's work."""
+
+    def __init__(self, turns: Turns) -> None:
+        super().__init__()
+        self._turns = turns
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Wait for the turn."""
+        self._turns.park()
+
+
+class _After(keras.callbacks.Callback):
+    """Listed last: stops the clock after every other callback's work."""
+
+    def __init__(self, turns: Turns) -> None:
+        super().__init__()
+        self._turns = turns
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Stop the clock."""
+        self._turns.stop()
