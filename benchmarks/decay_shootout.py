@@ -1,7 +1,7 @@
 """Every decay against every other: the same networks, weights, batches and budgets.
 
     python benchmarks/decay_shootout.py --testbed digits
-    python benchmarks/decay_shootout.py --testbed cifar10 --regime regularised --minutes 60
+    python benchmarks/decay_shootout.py --testbed cifar10 --regime regularised --parallel 2
     python benchmarks/decay_shootout.py --report
 
 Each finished run is one line in benchmarks/results/shootout-*.jsonl, written at once; what has a
@@ -32,7 +32,6 @@ from _testbeds import Testbed, cifar10, digits
 
 from kerasdecay._files import write_atomically
 from kerasdecay.study import compare
-from kerasdecay.study.environment import environment
 from kerasdecay.study.runs import Run
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -59,6 +58,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, help="begin no run after so many minutes")
     parser.add_argument("--data-dir", help="TensorFlow Datasets folder (else TFDS_DATA_DIR)")
     parser.add_argument("--data-note", default="", help='about this copy, such as "JPEG copy"')
+    parser.add_argument("--parallel", type=int, help="runs that are trained at the same time")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--report", action="store_true", help="train nothing, draw the tables")
     arguments = parser.parse_args()
@@ -79,13 +79,20 @@ def main() -> int:
     path = arguments.results / f"shootout-{testbed.name}-{testbed.regime}.jsonl"
     until = time.monotonic() + 60 * arguments.minutes if arguments.minutes else float("inf")
     try:
-        run_all(testbed, names, range(seeds), path, until)
+        run_all(testbed, names, range(seeds), path, until, arguments.parallel)
     except OutOfTimeError:
         print(f"out of time after {arguments.minutes:g} minutes: call again to go on")
     return 0
 
 
-def run_all(testbed: Testbed, names: list[str], seeds: range, path: Path, until: float) -> None:
+def run_all(
+    testbed: Testbed,
+    names: list[str],
+    seeds: range,
+    path: Path,
+    until: float,
+    parallel: int | None = None,
+) -> None:
     """Train what has no line in `path` yet, all arms of a seed in one call of `compare`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     done = _done(path)
@@ -105,7 +112,7 @@ def run_all(testbed: Testbed, names: list[str], seeds: range, path: Path, until:
             for name, reason in undefined.items():
                 _append(path, {"arm": name, **common, "undefined": reason})
             if arms:
-                run_seed(testbed, arms, common, path, until)
+                run_seed(testbed, arms, common, path, until, parallel)
 
 
 def run_seed(
@@ -114,11 +121,12 @@ def run_seed(
     common: dict[str, Any],
     path: Path,
     until: float,
+    parallel: int | None = None,
 ) -> None:
     """Train these arms with one seed; append a line for each run as it ends."""
 
     def keep(run: Run) -> None:
-        _append(path, {"arm": run.arm, **common, **_figures(run), "environment": environment()})
+        _append(path, {"arm": run.arm, **common, **_figures(run), "environment": run.environment})
         if time.monotonic() > until:
             raise OutOfTimeError
 
@@ -132,6 +140,7 @@ def run_seed(
         validation_data=testbed.validation,
         test_data=testbed.test,
         verbose=0,
+        parallel=parallel,
         on_run=keep,
     )
 
