@@ -136,7 +136,8 @@ def measure(case: Case, effort: Effort, seed: int = 0) -> dict[str, Any]:
         "jit": case.jit,
         "steps": steps,
         "rounds": len(found[PLAIN]),
-        "arms": {name: _summary(found[name], ratios[name]) for name in ARMS},
+        "rounds_in_session": effort.rounds,
+        "arms": {name: _summary(found[name], ratios[name], effort.rounds) for name in ARMS},
     }
 
 
@@ -197,13 +198,15 @@ def _steps(model: Any, epoch_seconds: float) -> int:
     return min(max(round(epoch_seconds * 40 / float(np.median(spent))) // 20 * 20, 40), 2000)
 
 
-def _summary(microseconds: list[float], ratios: list[float]) -> dict[str, Any]:
-    draws = np.random.default_rng(0).choice(ratios, size=(RESAMPLED, len(ratios)))
+def _summary(microseconds: list[float], ratios: list[float], in_session: int) -> dict[str, Any]:
+    """Tell medians and spread; the interval takes whole sessions, whose networks stay the same."""
+    sessions = np.reshape(ratios, (-1, in_session))
+    draws = np.random.default_rng(0).choice(sessions, size=(RESAMPLED, len(sessions)))
     return {
         "microseconds": [round(value, 1) for value in microseconds],
         "ratios": [round(value, 4) for value in ratios],
         "median": float(np.median(microseconds)),
         "quartiles": np.percentile(microseconds, [25, 75]).tolist(),
         "ratio": float(np.median(ratios)),
-        "ratio_interval": np.percentile(np.median(draws, axis=1), [2.5, 97.5]).tolist(),
+        "ratio_interval": np.percentile(np.median(draws, axis=(1, 2)), [2.5, 97.5]).tolist(),
     }

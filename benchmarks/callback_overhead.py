@@ -8,7 +8,7 @@ Each backend is measured in a process of its own, with jit_compile on and off, o
 layer and on one of 30, but for two cases that would take too long. The arms take turns, an epoch
 each, in a new order each round, each beside an epoch of a plain `fit`. Told are medians over the
 rounds of the CPU time a step, with quartiles, and the median ratio to the plain epoch beside, with
-its 95 % interval (rounds resampled).
+its 95 % interval (sessions of ten rounds resampled).
 Results: benchmarks/results/callback_overhead-<backend>.json.
 """
 
