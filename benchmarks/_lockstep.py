@@ -7,6 +7,8 @@ epoch begins. What is compared is then never more than an epoch apart.
 
 from __future__ import annotations
 
+import contextvars
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -30,7 +32,9 @@ class Turns:
         self._spent = 0.0
         self._error: BaseException | None = None
         self._train = lambda: train([_Before(self), *callbacks, _After(self)])
-        threading.Thread(target=self._run, daemon=True).start()
+        # In this thread's context: torch keeps its settings there.
+        run = functools.partial(contextvars.copy_context().run, self._run)
+        threading.Thread(target=run, daemon=True).start()
         self._wait()
 
     def take(self) -> float:

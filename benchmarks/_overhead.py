@@ -199,9 +199,12 @@ def _steps(model: Any, epoch_seconds: float) -> int:
 
 
 def _summary(microseconds: list[float], ratios: list[float], in_session: int) -> dict[str, Any]:
-    """Tell medians and spread; the interval takes whole sessions, whose networks stay the same."""
+    """Tell medians and spread; the interval draws sessions, in which networks stay, then rounds."""
     sessions = np.reshape(ratios, (-1, in_session))
-    draws = np.random.default_rng(0).choice(sessions, size=(RESAMPLED, len(sessions)))
+    generator = np.random.default_rng(0)
+    drawn = generator.choice(sessions, size=(RESAMPLED, len(sessions)))
+    places = generator.integers(in_session, size=drawn.shape)
+    draws = np.take_along_axis(drawn, places, axis=2)
     return {
         "microseconds": [round(value, 1) for value in microseconds],
         "ratios": [round(value, 4) for value in ratios],

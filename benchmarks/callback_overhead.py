@@ -65,6 +65,11 @@ def measure_here(backend: str, *, quick: bool) -> None:
     from kerasdecay._json import to_json
     from kerasdecay.study.environment import environment
 
+    if backend == "torch":
+        import torch._dynamo
+
+        # A step for each network: beyond eight, torch would no longer compile them.
+        torch._dynamo.config.recompile_limit = 1000
     effort = Effort(seconds=0.0, rounds=2, epoch_seconds=0.02) if quick else Effort()
     console = Console(width=100)
     cases = []
