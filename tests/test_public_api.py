@@ -50,7 +50,9 @@ def test_signatures_are_those_of_the_design(name):
 
 
 def test_an_unknown_argument_is_told_by_the_callback_that_was_called():
-    told = r"^StepDecay\(\) got an unexpected keyword argument 'step_size'\. It takes .*every, factor"
+    told = (
+        r"^StepDecay\(\) got an unexpected keyword argument 'step_size'\. It takes .*every, factor"
+    )
     with pytest.raises(TypeError, match=told):
         kerasdecay.StepDecay(0.1, step_size=5)
 

@@ -64,8 +64,9 @@ class Greedy(Rule[GreedyState]):
 
     Source: GreedyLR, 2025 (arXiv:2512.14527); the decisions are those of transformers' GreedyLR
     with the same arguments and defaults, but for a NaN or an infinity, which never becomes the best
-    value and does not enter the average, and for `"rel"` with a negative best value, where
-    transformers takes a slightly worse value for a better one.
+    value and does not enter the average; for `"rel"` with a negative best value, where transformers
+    takes a slightly worse value for a better one; and for a rate that equals `min_lr` or `max_lr`
+    but for rounding, which is taken for it.
     """
 
     state_class: ClassVar[type[RuleState]] = GreedyState
