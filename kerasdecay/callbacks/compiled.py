@@ -8,6 +8,7 @@ the optimizer's own, so that nothing is added to its state and checkpoints keep 
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -51,17 +52,31 @@ def install(model: Any, optimizer: Any, plan: SchedulePlan, base: float, done: i
     The caller has checked that all this can be done.
     """
     offset = done - _steps_of(optimizer)
-    schedule, timeline = plan.schedule, plan.timeline
+    rate_of = _rate_of_step(plan)
 
     # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
     def learning_rate(self: Any) -> Any:
         step = keras.ops.convert_to_tensor(self._iterations) + offset
-        rate = schedule.rates(step, timeline, KERAS)
-        return rate * (keras.ops.convert_to_tensor(self._learning_rate) / base)
+        return rate_of(step) * (keras.ops.convert_to_tensor(self._learning_rate) / base)
 
     _replace(optimizer, learning_rate)
     object.__setattr__(optimizer, _OFFSET, offset)
     model.make_train_function(force=True)
+
+
+def _rate_of_step(plan: SchedulePlan) -> Callable[[Any], Any]:
+    """Return what computes a step's rate: the formula, or on torch a table of the whole run.
+
+    A step of torch's is compiled only on demand; operation by operation a formula takes a tenth of
+    the time of a small step, and looking up a rate next to nothing.
+    """
+    schedule, timeline = plan.schedule, plan.timeline
+    if keras.backend.backend() != "torch":
+        return lambda step: schedule.rates(step, timeline, KERAS)
+    last = timeline.updates  # beyond it the last rate stays
+    table = keras.ops.convert_to_tensor(plan.rates_of(np.arange(last + 1)), dtype="float32")
+    # Torch's own methods: those of `keras.ops` take longer than what they do here.
+    return lambda step: table.take(step.clamp(max=last).long())
 
 
 def next_step(optimizer: Any) -> int | None:
