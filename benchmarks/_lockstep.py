@@ -31,7 +31,10 @@ class Turns:
         self._begun = 0.0
         self._spent = 0.0
         self._error: BaseException | None = None
-        self._train = lambda: train([_Before(self), *callbacks, _After(self)])
+        # The first waits before any other callback's work, the last stops after all of it.
+        first = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs=None: self._park())
+        last = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs=None: self._stop())
+        self._train = lambda: train([first, *callbacks, last])
         # In this thread's context: torch keeps its settings there.
         run = functools.partial(contextvars.copy_context().run, self._run)
         threading.Thread(target=run, daemon=True).start()
@@ -43,13 +46,13 @@ class Turns:
         self._wait()
         return self._spent
 
-    def park(self) -> None:
+    def _park(self) -> None:
         """Tell that an epoch could begin; begin it when the turn comes."""
         self._parked.release()
         self._go.acquire()
         self._begun = time.process_time()
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         """Note the time: the epoch's last callback has done its work."""
         self._spent = time.process_time() - self._begun
 
@@ -65,27 +68,3 @@ class Turns:
         self._parked.acquire()
         if self._error is not None:
             raise self._error
-
-
-class _Before(keras.callbacks.Callback):
-    """Listed first: waits before any other callback's work."""
-
-    def __init__(self, turns: Turns) -> None:
-        super().__init__()
-        self._turns = turns
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Wait for the turn."""
-        self._turns.park()
-
-
-class _After(keras.callbacks.Callback):
-    """Listed last: stops the clock after every other callback's work."""
-
-    def __init__(self, turns: Turns) -> None:
-        super().__init__()
-        self._turns = turns
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Stop the clock."""
-        self._turns.stop()

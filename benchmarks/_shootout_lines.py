@@ -74,6 +74,11 @@ def table(head: Sequence[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in lines)
 
 
+def section(title: str, said: str, shown: str, verdicts: Iterable[str], picture: str) -> str:
+    """Return a section of the report: what is said, a table, the verdicts, a picture."""
+    return "\n\n".join([f"## {title}", said, shown, *verdicts, picture])
+
+
 def save(figure: Any, axes: Any, path: Path) -> None:
     axes.legend(fontsize="small", frameon=False, ncols=2 if len(axes.lines) > 30 else 1)
     axes.spines[["top", "right"]].set_visible(False)

@@ -15,6 +15,7 @@ from _shootout_lines import (
     differences,
     is_trained,
     save,
+    section,
     table,
     told,
 )
@@ -48,14 +49,13 @@ def wrong_rates(group: tuple[Any, ...], lines: list[Line], results: Path) -> str
     title = f"{testbed}, {regime}, {epochs} epochs: wrong initial rates"
     picture = f"shootout-{testbed}-{regime}-{epochs}-rates.png"
     _draw_rates(arms, title, results / picture)
-    parts = [
-        f"## {title}",
+    return section(
+        title,
         f"Lost: the test accuracy from {RATE:g} minus that from the other rate, seed by seed.",
         table(head, rows),
-        *(_least_lost(arms, rate) for rate in wrong),
+        (_least_lost(arms, rate) for rate in wrong),
         f"![test accuracy over the initial rate]({picture})",
-    ]
-    return "\n\n".join(parts)
+    )
 
 
 def _least_lost(arms: dict[str, dict[float, list[Line]]], rate: float) -> str:

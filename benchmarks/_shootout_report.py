@@ -20,6 +20,7 @@ from _shootout_lines import (
     interval,
     is_trained,
     save,
+    section,
     table,
     told,
 )
@@ -101,14 +102,13 @@ def _section(group: tuple[Any, ...], lines: list[Line], results: Path) -> str:
     title = f"{testbed}, {regime}, {epochs} epochs from {rate:g}"
     picture = f"shootout-{testbed}-{regime}-{epochs}-from-{rate:g}.png"
     _draw_arms(trained, title, results / picture)
-    parts = [
-        f"## {title}",
+    return section(
+        title,
         f"Data: {lines[0]['data']}, batches of {lines[0]['batch_size']}.",
         table(HEAD, rows),
-        *(_clear_of(other, trained) for other in BASELINES if other in trained),
+        (_clear_of(other, trained) for other in BASELINES if other in trained),
         f"![test accuracy of every run]({picture})",
-    ]
-    return "\n\n".join(parts)
+    )
 
 
 def _clear_of(other: str, arms: dict[str, list[Line]]) -> str:
@@ -132,8 +132,8 @@ def _ranks(arms: dict[str, list[Line]]) -> tuple[dict[str, float], dict[str, flo
     common = sorted(set.intersection(*(set(runs) for runs in by_seed)))
     if not common:
         return dict.fromkeys(arms, float("nan")), dict.fromkeys(arms, float("nan"))
-    table = np.array([[runs[seed] for seed in common] for runs in by_seed])
-    ranks = stats.rankdata(-table, axis=0)
+    scores = np.array([[runs[seed] for seed in common] for runs in by_seed])
+    ranks = stats.rankdata(-scores, axis=0)
     means, shares = ranks.mean(axis=1), (ranks <= 3).mean(axis=1)
     return dict(zip(arms, means, strict=True)), dict(zip(arms, shares, strict=True))
 
