@@ -15,6 +15,7 @@ from kerasdecay.report.stages import movement_text, rate_text
 from kerasdecay.report.timelines import decision_cells, observed_text
 from kerasdecay.report.wording import count, rule_text
 from kerasdecay.rules import Rule, RuleState
+from kerasdecay.rules.base import epochs_of
 from kerasdecay.schedules import Constant, Schedule, Timeline, cooldown
 
 
@@ -46,29 +47,34 @@ def replay_report(
     table.add_column("why", ratio=1)
     base = 1.0 if learning_rate is None else learning_rate
     states = list(rule.replay(epochs, base, losses))
-    rates = _rates(rule, states, base)
+    numbers = epochs_of(epochs)
+    rates = _rates(rule, states, base, numbers)
     waits, changes = 0, 0
-    for place, (logs, state) in enumerate(zip(epochs, states, strict=True)):
-        decision, (begin, end, after) = state.decision, rates[place]
+    for number, logs, state, (begin, end, after) in zip(
+        numbers, epochs, states, rates, strict=True
+    ):
+        decision = state.decision
         waits = waits + 1 if decision.kind == "wait" else 0
         changes += decision.changes_rate
-        number = f"{logs.get('epoch', place) + 1:.0f}"
         observed = observed_text(logs, rule.watched)
         cells = decision_cells(decision, end, after, waits)
-        table.add_row(number, movement_text(begin, end), observed, *cells)
+        table.add_row(str(number + 1), movement_text(begin, end), observed, *cells)
     what = "scale" if learning_rate is None else "rate"
     moved = f"{rate_text(base)} → {rate_text(rates[-1][-1])}" if changes else "as it was"
     end_line = f"{count(changes, 'change')} in {count(len(epochs), 'epoch')}: {what} {moved}"
     return Group(table, Text(end_line))
 
 
-def _rates(rule: Rule[Any], states: Sequence[RuleState], learning_rate: float) -> list[list[float]]:
+def _rates(
+    rule: Rule[Any], states: Sequence[RuleState], learning_rate: float, epochs: Sequence[int]
+) -> list[list[float]]:
     """Return each epoch's rates: as it begins, as it ends, and after what was then decided."""
-    timeline = Timeline(len(states), unit="epoch")
-    planned = open_loop(rule, states, learning_rate).rates(np.arange(len(states) + 1), timeline)
+    timeline = Timeline(epochs[-1] + 1, unit="epoch")
+    begun = np.asarray(epochs)
+    planned = open_loop(rule, states, learning_rate)
+    first, last = planned.rates(begun, timeline), planned.rates(begun + 1, timeline)
     scales = np.asarray([rule.initial_state().scale, *(state.scale for state in states)])
-    begins, ends = scales[:-1] * planned[:-1], scales[:-1] * planned[1:]
-    return np.stack([begins, ends, scales[1:] * planned[1:]], axis=1).tolist()
+    return np.stack([scales[:-1] * first, scales[:-1] * last, scales[1:] * last], axis=1).tolist()
 
 
 def open_loop(rule: Rule[Any], states: Sequence[RuleState], learning_rate: float) -> Schedule:
@@ -88,6 +94,6 @@ def open_loop(rule: Rule[Any], states: Sequence[RuleState], learning_rate: float
         [0.4, 0.4, 0.4, 0.4, 0.2]
     """
     held, begin, way_down = Constant(learning_rate), states[-1].cooldown_from, rule.way_down
-    if begin is None or way_down is None or begin == len(states):
+    if begin is None or way_down is None:
         return held
     return cooldown(held, begin, way_down.curve, way_down.final_learning_rate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from kerasdecay import _checks
@@ -18,9 +19,10 @@ class AdaptiveKnee(Triggered[TriggeredState]):
     """Hold the planned rate; when the trigger fires, go down to the final rate at the horizon.
 
     From the epoch T after the trigger on, η(t) = η₁ + (η(T) − η₁) · c(u) with u = (t − T)/(E − T)
-    and c(u) = 1 − u or 1 − √u. T lies between `min_hold` and `latest`, in whole epochs, the last of
-    which is always left for the way down; what the trigger says before is not heard, since at a
-    high rate a metric is mostly noise.
+    and c(u) = 1 − u or 1 − √u; a rate that is below η₁ already stays. T lies between `min_hold` and
+    `latest`, in whole epochs, the last of which is always left for the way down (unless a warmup
+    takes it); what the trigger says before is not heard, since at a high rate a metric is mostly
+    noise.
 
     Args:
         trigger: A rule that reduces; its reduction is the sign to come down. By default a plateau
@@ -29,7 +31,7 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         latest: The share of the horizon after which the way down begins at the latest, in
             [`min_hold`, 1).
         curve: `"linear"` or `"1-sqrt"`.
-        final_learning_rate: η₁ >= 0.
+        final_learning_rate: η₁, in [0, the highest planned rate].
 
     Raises:
         ValueError: For a value out of its range; when fed without the horizon being known.
@@ -80,15 +82,27 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         """The trigger does, or the way down ends above 0."""
         return super().depends_on_rate or self.final_learning_rate > 0
 
-    def fired(self, state: TriggeredState, observation: Observation, seen: str) -> TriggeredState:
+    def check(self, planned: Sequence[float]) -> None:
+        """Raise a ValueError if the way would lead up."""
+        highest = max(planned, default=math.inf)
+        if self.final_learning_rate > highest:
+            raise _checks.invalid(
+                "AdaptiveKnee",
+                "final_learning_rate",
+                f"at most the highest rate that the schedule plans, {highest:g}",
+                self.final_learning_rate,
+            )
+
+    def fired(self, state: TriggeredState, observation: Observation) -> TriggeredState:
         """Begin the way down, unless it is too early."""
         if state.cooldown_from is not None:
             return self._on_the_way(state)
         done, (earliest, _) = observation.epoch + 1, self._moments(observation)
         if done < earliest:
-            early = f"too early, {done} of {observation.epochs} epochs are done"
-            return state.deciding("wait", f"{seen}; {early}")
-        return self._begin(state, done, f"{seen}; time to come down")
+            return self._waiting(
+                state, f"too early, {done} of {observation.epochs} epochs are done"
+            )
+        return self._begin(state, observation, "time to come down")
 
     def held(self, state: TriggeredState, observation: Observation) -> TriggeredState:
         """Begin the way down if it is the latest moment."""
@@ -97,20 +111,26 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         done, (_, latest) = observation.epoch + 1, self._moments(observation)
         if done < latest:
             return state
-        late = f"{done} of {observation.epochs} epochs are done"
-        return self._begin(state, done, f"{state.decision.reason}; {late}")
+        return self._begin(state, observation, f"{done} of {observation.epochs} epochs are done")
 
-    def _begin(self, state: TriggeredState, epoch: int, seen: str) -> TriggeredState:
-        state = dataclasses.replace(state, cooldown_from=epoch)
-        way = f"down to {self.final_learning_rate:g} from epoch {epoch + 1} on ({self.curve})"
-        return self.obeying(state, "cooldown_start", f"{seen}: {way}")
+    def _begin(self, state: TriggeredState, observation: Observation, why: str) -> TriggeredState:
+        begin = observation.epoch + 1
+        if observation.epochs is not None and begin >= observation.epochs:
+            return self._waiting(state, f"{why}, but no epoch is left to come down in")
+        seen = f"{state.decision.reason}; {why}"
+        state = dataclasses.replace(state, cooldown_from=begin)
+        way = f"down to {self.final_learning_rate:g} from epoch {begin + 1} on ({self.curve})"
+        return self.obeying(state, "cooldown_start", seen, way)
 
     def _on_the_way(self, state: TriggeredState) -> TriggeredState:
-        """Tell what the trigger sees, which changes nothing any more."""
         assert state.cooldown_from is not None
+        return self._waiting(state, f"on the way down since epoch {state.cooldown_from + 1}")
+
+    @staticmethod
+    def _waiting(state: TriggeredState, why: str) -> TriggeredState:
+        """Tell what the trigger has seen, and why nothing follows from it."""
         kind = state.decision.kind if state.decision.kind in ("absent", "nonfinite") else "wait"
-        since = f"on the way down since epoch {state.cooldown_from + 1}"
-        return state.deciding(kind, f"{state.decision.reason}; {since}")
+        return state.deciding(kind, f"{state.decision.reason}; {why}")
 
     def _moments(self, observation: Observation) -> tuple[int, int]:
         """Return after how many epochs the way down begins at the earliest and at the latest."""

@@ -54,15 +54,22 @@ class Decision:
         kind: `"reduce"` or `"raise"` (the scale changes), `"cooldown_start"` (the way down begins),
             `"improve"`, `"wait"`, `"cooldown"`, `"floor"`, `"absent"` (nothing to observe) or
             `"nonfinite"` (a NaN or an infinity was observed).
-        reason: One line in words.
+        seen: What was observed, in words.
+        done: What was done about it, in words; empty for nothing.
         restore_best: The weights of the best epoch are to be put back.
         stop: The training is to end.
     """
 
     kind: str
-    reason: str
+    seen: str
+    done: str = ""
     restore_best: bool = False
     stop: bool = False
+
+    @property
+    def reason(self) -> str:
+        """One line in words: what was seen, and what was done about it."""
+        return f"{self.seen}: {self.done}" if self.done else self.seen
 
     @property
     def is_event(self) -> bool:
@@ -94,10 +101,16 @@ class RuleState:
     cooldown_from: int | None = None
 
     def deciding(
-        self, kind: str, reason: str, *, restore_best: bool = False, stop: bool = False
+        self,
+        kind: str,
+        seen: str,
+        done: str = "",
+        *,
+        restore_best: bool = False,
+        stop: bool = False,
     ) -> Self:
         """Return this state with a decision; see `Decision`."""
-        return dataclasses.replace(self, decision=Decision(kind, reason, restore_best, stop))
+        return dataclasses.replace(self, decision=Decision(kind, seen, done, restore_best, stop))
 
     def unmeasured(self, name: str) -> Self:
         """Return this state after an epoch that did not tell what the rule watches."""
@@ -163,6 +176,13 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         """Whether it looks at the rate itself, for a bound say, and not at its scale alone."""
         return getattr(self, "min_lr", 0.0) > 0
 
+    def check(self, planned: Sequence[float]) -> None:
+        """Raise a ValueError if the rule makes no sense with a schedule, before it is trained with.
+
+        Args:
+            planned: The schedule's rate at the end of each epoch that the rule will be shown.
+        """
+
     def directed(self, find: Callable[[str], str | None]) -> Self:
         """Return the rule with a mode of `"auto"` settled, if `find` knows the watched metric."""
         direction = find(self.watched) if getattr(self, "mode", None) == "auto" else None
@@ -213,20 +233,36 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         """Yield the state after each epoch of a finished training.
 
         Args:
-            values: For each epoch the watched value, or a mapping of all logs.
+            values: For each epoch the watched value, or a mapping of all logs; see `epochs_of`. The
+                horizon is the end of the last one.
             learning_rate: The open-loop rate of that training, > 0.
             losses: For each epoch the losses of its batches, where they are known.
         """
         logs = [one if isinstance(one, Mapping) else {self.watched: one} for one in values]
+        self.check([learning_rate] * len(logs))
+        epochs = epochs_of(logs)
         state = self.initial_state()
-        for epoch, metrics in enumerate(logs):
+        for place, (epoch, metrics) in enumerate(zip(epochs, logs, strict=True)):
             observation = Observation(
                 epoch,
                 metrics,
                 learning_rate * state.scale,
                 learning_rate,
-                epochs=len(logs),
-                losses=() if losses is None else tuple(losses[epoch]),
+                epochs=epochs[-1] + 1,
+                losses=() if losses is None else tuple(losses[place]),
             )
             state = self.advance(state, observation)
             yield state
+
+
+def epochs_of(logs: Sequence[Mapping[str, float]]) -> list[int]:
+    """Return the epoch of each log, from 0: its `"epoch"` where all hold one, else its place.
+
+    Examples:
+        >>> epochs_of([{"epoch": 10, "loss": 0.5}, {"epoch": 11, "loss": 0.4}])
+        [10, 11]
+        >>> epochs_of([{"loss": 0.5}, {"loss": 0.4}])
+        [0, 1]
+    """
+    told = [log.get("epoch", math.nan) for log in logs]
+    return [int(one) for one in told] if all(map(math.isfinite, told)) else list(range(len(logs)))

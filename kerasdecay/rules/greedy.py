@@ -47,7 +47,8 @@ class Greedy(Rule[GreedyState]):
         cooldown: Epochs that are not counted after a reduction, an integer >= 0.
         warmup: Epochs that are not counted after a raise, an integer >= 0.
         min_lr: Lowest rate, >= 0.
-        max_lr: Highest rate, >= `min_lr`.
+        max_lr: Highest rate that a raise leads to, >= `min_lr`. Where the schedule rises after a
+            raise, and the rate with it above this, the raise is taken back at the epoch's end.
         eps: A change of the rate of at most this is not made; >= 0.
         smoothing: The metric is averaged over the last so many epochs, an integer >= 1; 1: it is
             not.
@@ -130,6 +131,8 @@ class Greedy(Rule[GreedyState]):
         value, recent = monitors.smoothed(value, state.recent, self.smoothing)
         state = dataclasses.replace(state, recent=recent)
         seen, is_finite = f"{self.monitor} {value:.4g}", math.isfinite(value)
+        if state.scale > 1 and single(observation.learning_rate) > single(self.max_lr):
+            return self._take_back(state, observation, seen)
         if state.cooldown > 0 or state.warmup > 0:
             state, left = self._rested(state)
             kind = "cooldown" if is_finite else "nonfinite"
@@ -143,7 +146,10 @@ class Greedy(Rule[GreedyState]):
         state = dataclasses.replace(state, worse=state.worse + 1, better=0)
         reason = f"{seen} is no improvement, {state.worse} in a row"
         if state.worse > self.patience:
-            return self._reduce(state, observation, reason)
+            state = self._reduce(state, observation, reason)
+            if is_finite or state.decision.changes_rate:
+                return state
+            return state.deciding("nonfinite", state.decision.seen, state.decision.done)
         return state.deciding("wait" if is_finite else "nonfinite", reason)
 
     @staticmethod
@@ -164,7 +170,15 @@ class Greedy(Rule[GreedyState]):
         if new - rate <= self.eps:
             return state.deciding("floor", f"{reason}, and the change is within eps {self.eps:g}")
         state = dataclasses.replace(state, scale=state.scale * (new / rate))
-        return state.deciding("raise", f"{reason}: rate × {new / rate:.4g}")
+        return state.deciding("raise", reason, f"rate × {new / rate:.4g}")
+
+    def _take_back(self, state: GreedyState, observation: Observation, seen: str) -> GreedyState:
+        """Take back what a raise has come to be too much, for the schedule has risen since."""
+        rate = observation.learning_rate
+        change = max(self.max_lr / rate, 1.0 / state.scale)
+        state = dataclasses.replace(state, scale=state.scale * change, better=0, worse=0)
+        over = f"the schedule has risen, and {rate:.4g} is above max_lr {self.max_lr:g}"
+        return state.deciding("reduce", f"{seen}; {over}", f"rate × {change:.4g}")
 
     def _reduce(self, state: GreedyState, observation: Observation, reason: str) -> GreedyState:
         rate, before = observation.learning_rate, state.scale
@@ -175,7 +189,7 @@ class Greedy(Rule[GreedyState]):
             decision = Decision("floor", f"{reason}, and the rate is at min_lr {self.min_lr:g}")
         elif rate - new > self.eps:
             state = dataclasses.replace(state, scale=state.scale * (new / rate))
-            decision = Decision("reduce", f"{reason}: rate × {new / rate:.4g}")
+            decision = Decision("reduce", reason, f"rate × {new / rate:.4g}")
             rate = new
         if not self._is_at_floor(rate):
             return dataclasses.replace(state, decision=decision)
@@ -187,10 +201,9 @@ class Greedy(Rule[GreedyState]):
     def _reset(self, before: float, reason: str) -> GreedyState:
         """Start again from the planned rate, after the rest that follows every reduction."""
         reached = f"at min_lr reset_start {self.reset_start} is reached"
-        reason = f"{reason}, and {reached}: back to the planned rate"
         kind = "raise" if before < 1 else "reduce" if before > 1 else "floor"
         afresh = dataclasses.replace(self.initial_state(), cooldown=self.cooldown)
-        return afresh.deciding(kind, reason)
+        return afresh.deciding(kind, f"{reason}, and {reached}", "back to the planned rate")
 
     def _is_at_floor(self, rate: float) -> bool:
         # In single precision, as the optimizer holds it: a product of scales is not exact.

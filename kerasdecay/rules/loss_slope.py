@@ -129,12 +129,12 @@ class LossSlope(Rule[LossSlopeState]):
         if p < self.p_value:
             reason = f"loss falls by {-slope / state.block:.2g} a batch (p = {p:.2g})"
             return state.deciding("wait", reason)
-        reason = f"loss has not fallen over {len(later) * state.block} batches (p = {p:.2g})"
+        seen = f"loss has not fallen over {len(later) * state.block} batches (p = {p:.2g})"
         change = reduction(observation.learning_rate, self.factor, self.min_lr)
         if change == 1.0:
-            return state.deciding("floor", f"{reason}, and the rate is at min_lr {self.min_lr:g}")
+            return state.deciding("floor", f"{seen}, and the rate is at min_lr {self.min_lr:g}")
         afresh = LossSlopeState(scale=state.scale * change)
-        return afresh.deciding("reduce", f"{reason}: rate × {change:.4g}")
+        return afresh.deciding("reduce", seen, f"rate × {change:.4g}")
 
 
 def least_squares_slope(values: Sequence[float]) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from kerasdecay import _checks
+from kerasdecay.rules.reduction import single
 
 MODES = ("auto", "min", "max")
 
@@ -67,14 +68,14 @@ def smoothed(
 ) -> tuple[float, tuple[float, ...]]:
     """Return the mean of the last `count` values, and those values.
 
-    A value that is not finite comes back as it is and does not enter the mean; nor does any value
-    where `count` is 1.
+    A value that is not finite in single precision comes back as it is and does not enter the mean;
+    nor does any value where `count` is 1.
 
     Examples:
         >>> smoothed(4.0, (1.0, 2.0), 2)
         (3.0, (2.0, 4.0))
     """
-    if count == 1 or not math.isfinite(value):
+    if count == 1 or not math.isfinite(single(value)):
         return value, recent
     recent = (*recent, value)[-count:]
     return math.fsum(recent) / len(recent), recent

@@ -119,23 +119,22 @@ class Plateau(Rule[PlateauState]):
         if state.wait < self.patience:
             reason = f"{waited} of {self.patience}"
             return state.deciding(self._kind(value, "wait"), reason)
-        return self._reduce(state, observation, waited)
+        return self._reduce(state, observation, value, waited)
 
-    def _reduce(self, state: PlateauState, observation: Observation, waited: str) -> PlateauState:
+    def _reduce(
+        self, state: PlateauState, observation: Observation, value: float, waited: str
+    ) -> PlateauState:
         rate = observation.learning_rate
         change = reduction(rate, self.factor, self.min_lr)
         if change == 1.0:
-            reason = f"{waited}, and the rate is at min_lr {self.min_lr:g}"
-            if self.stop_at_min_lr:
-                return state.deciding("floor", f"{reason}: stop", stop=True)
-            return state.deciding("floor", reason)
+            seen = f"{waited}, and the rate is at min_lr {self.min_lr:g}"
+            done = "stop" if self.stop_at_min_lr else ""
+            return state.deciding(self._kind(value, "floor"), seen, done, stop=self.stop_at_min_lr)
         state = dataclasses.replace(
             state, scale=state.scale * change, wait=0, cooldown=self.cooldown
         )
-        reason = f"{waited}: rate × {change:.4g}"
-        if self.restore_best_weights:
-            reason += ", best weights restored"
-        return state.deciding("reduce", reason, restore_best=self.restore_best_weights)
+        done = f"rate × {change:.4g}" + ", best weights restored" * self.restore_best_weights
+        return state.deciding("reduce", waited, done, restore_best=self.restore_best_weights)
 
     def _is_improvement(self, value: float, best: float | None) -> bool:
         direction = monitors.settled("Plateau", self.monitor, self.mode)

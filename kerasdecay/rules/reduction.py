@@ -1,9 +1,8 @@
-"""How far a reduction may go, and how it is told."""
+"""How far a reduction may go."""
 
 from __future__ import annotations
 
 import math
-import re
 import struct
 
 
@@ -26,18 +25,6 @@ def share_of(share: float, epochs: int) -> float:
     """Return so many epochs, a whole number where it should be: 0.07 × 100 is not 7.000…1."""
     exact = share * epochs
     return round(exact) if abs(exact - round(exact)) < 1e-9 else exact
-
-
-def cause(reason: str) -> str:
-    """Return what a rule saw, without what it did to the rate about it.
-
-    Examples:
-        >>> cause("loss 0.6 has not improved for 2 epochs: rate × 0.1")
-        'loss 0.6 has not improved for 2 epochs'
-        >>> cause("loss 0.6 has not improved for 2 epochs: stage 2, rate 0.01")
-        'loss 0.6 has not improved for 2 epochs'
-    """
-    return re.split(": (?:rate × |stage [0-9])", reason)[0]
 
 
 def single(value: float) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, Self, TypeVar
 
 from kerasdecay import _checks
 from kerasdecay.rules.base import Decision, Observation, Rule, RuleState
-from kerasdecay.rules.reduction import cause
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Triggered(Rule[State], Generic[State]):
             raise _checks.invalid(type(self).__name__, "trigger", allowed, self.trigger)
 
     @abc.abstractmethod
-    def fired(self, state: State, observation: Observation, seen: str) -> State:
-        """Return the state after the trigger has gone off, for what it has `seen`."""
+    def fired(self, state: State, observation: Observation) -> State:
+        """Return the state, what the trigger has seen inside, after an epoch in which it fired."""
 
     @abc.abstractmethod
     def held(self, state: State, observation: Observation) -> State:
@@ -60,12 +60,14 @@ class Triggered(Rule[State], Generic[State]):
     def advance(self, state: State, observation: Observation) -> State:
         """Return the state after one more epoch."""
         inner = self.trigger.advance(state.inner, observation)
-        decision, seen = inner.decision, cause(inner.decision.reason)
-        if decision.changes_rate:  # what the trigger would have done about the rate is not done
-            decision = Decision("wait", seen)
+        decision = told = inner.decision
+        if told.changes_rate:  # what the trigger would have done about the rate is not done
+            inner = dataclasses.replace(inner, scale=1.0)
+            is_finite = math.isfinite(observation.metrics.get(self.watched, 0.0))
+            decision = Decision("wait" if is_finite else "nonfinite", told.seen)
         state = dataclasses.replace(state, inner=inner, decision=decision)
-        if inner.decision.kind == "reduce":
-            return self.fired(state, observation, seen)
+        if told.kind == "reduce":
+            return self.fired(state, observation)
         return self.held(state, observation)
 
     def directed(self, find: Callable[[str], str | None]) -> Self:
@@ -103,8 +105,8 @@ class Triggered(Rule[State], Generic[State]):
         return self.trigger.depends_on_rate
 
     @staticmethod
-    def obeying(state: State, kind: str, reason: str) -> State:
+    def obeying(state: State, kind: str, seen: str, done: str) -> State:
         """Return the state with a decision at which the trigger's wish for the weights is heard."""
         restore = state.inner.decision.restore_best
-        reason += ", best weights restored" * restore
-        return state.deciding(kind, reason, restore_best=restore)
+        done += ", best weights restored" * restore
+        return state.deciding(kind, seen, done, restore_best=restore)

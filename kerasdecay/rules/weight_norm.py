@@ -116,7 +116,7 @@ class WeightNorm(Rule[WeightNormState]):
         if change == 1.0:
             return state.deciding("floor", f"{seen}, and the rate is at min_lr {self.min_lr:g}")
         state = dataclasses.replace(state, scale=state.scale * change)
-        return state.deciding("reduce", f"{seen}: rate × {change:.4g}")
+        return state.deciding("reduce", seen, f"rate × {change:.4g}")
 
 
 def _turned(before_last: float | None, last: float | None, norm: float) -> bool:

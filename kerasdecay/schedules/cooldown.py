@@ -20,7 +20,7 @@ class Cooldown(Around):
     """Follow a schedule up to a moment T, and go from its rate there to η₁ at the horizon E.
 
     η(t) = s(t) for t < T, and η₁ + (s(T) − η₁) · c(u) from there on, with u = (t − T)/(E − T) and c
-    one of 1 − u, 1 − √u and (1 + cos πu)/2.
+    one of 1 − u, 1 − √u and (1 + cos πu)/2. Where s(T) < η₁, the rate stays s(T): never up.
 
     Args:
         schedule: s.
@@ -59,7 +59,7 @@ class Cooldown(Around):
         held = float(self.schedule.learning_rate(dataclasses.replace(now, update=begin, xp=NUMPY)))
         left = now.xp.minimum(max(now.horizon, 1) - now.update, length)
         share = descent(now.xp, self.curve, now.xp.real(length - left), now.xp.real(left))
-        final = self.final_learning_rate
+        final = min(self.final_learning_rate, held)
         down = final + (held - final) * share
         return now.xp.where(now.update < begin, self.schedule.learning_rate(now), down)
 

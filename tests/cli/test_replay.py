@@ -111,6 +111,20 @@ def test_the_rates_of_a_knee_follow_its_way_down(capsys, tmp_path):
     assert held[-1] == "1 change in 8 epochs: rate 0.6 → 0.3"
 
 
+def test_a_log_that_begins_later_keeps_its_epochs_and_its_horizon(capsys, tmp_path):
+    path = tmp_path / "history.csv"
+    rows = [f"{epoch},{loss}" for epoch, loss in enumerate([2, 1, 1, 1, 1], 3)]
+    path.write_text("\n".join(["epoch,loss", *rows]))
+    arguments = ["--rule", "adaptive-knee", "--trigger", "plateau:monitor=loss:patience=1"]
+    lines = replayed(capsys, *arguments, "--log", str(path), "--learning-rate", "0.6")
+    assert any("down to 0 from epoch 7 on" in line for line in lines)
+    # Eight epochs in all, the last two of which come down.
+    assert [line.split("loss")[0].split() for line in lines if "not yet" in line][-2:] == [
+        ["7", "0.6", "→", "0.3"],
+        ["8", "0.3", "→", "0"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "title"),
     [

@@ -93,12 +93,12 @@ def test_by_default_the_noise_of_a_falling_loss_does_not_bring_it_down() -> None
         (3, 0.5, 0.6, 2),  # no whole epoch lies between: held for as long as asked
         (10, 0.95, 0.96, 9),  # the last epoch is left for the way down
         (2, 0.5, 0.8, 1),
-        (1, 0.5, 0.8, 1),
+        (1, 0.5, 0.8, None),  # none is left for it
         (5, 0.0, 0.0, 1),
     ],
 )
 def test_the_bounds_are_whole_epochs(
-    epochs: int, min_hold: float, latest: float, expected: int
+    epochs: int, min_hold: float, latest: float, expected: int | None
 ) -> None:
     falling, level = falling_until(epochs, epochs), [1.0] * epochs
     rule = AdaptiveKnee(Plateau("loss", patience=0), min_hold=min_hold, latest=latest)
@@ -122,9 +122,11 @@ def test_whatever_is_observed_it_begins_once_between_min_hold_and_latest(
     starts = [
         epoch + 1 for epoch, state in enumerate(states) if state.decision.kind == "cooldown_start"
     ]
-    assert len(starts) == 1
-    assert states[-1].cooldown_from == starts[0]
+    assert len(starts) == (epochs > 1)  # of one epoch, none is left to come down in
+    assert states[-1].cooldown_from == (starts[0] if starts else None)
     assert all(state.scale == 1.0 for state in states)
+    if not starts:
+        return
     assert starts[0] <= max(1, epochs - 1)
     assert starts[0] >= min(rule.min_hold * epochs - 1e-6, epochs - 1)
     assert starts[0] <= max(1, rule.latest * epochs + 1e-6, math.ceil(rule.min_hold * epochs))

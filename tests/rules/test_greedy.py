@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasdecay.rules import Greedy
+from kerasdecay.rules import Greedy, Observation
 
 # Theirs → ours, where the names differ.
 RENAMED = {"threshold": "min_delta", "threshold_mode": "min_delta_mode"}
@@ -191,6 +191,17 @@ def test_the_floor_bounds_the_product_with_whatever_else_scales_the_rate() -> No
         scales.append(state.scale)
     assert scales == pytest.approx([2.0, 1.0, 0.8, 0.8])
     assert state.decision.reason.endswith("and the rate is at min_lr 0.04")
+
+
+def test_a_raise_that_a_rising_schedule_makes_too_much_is_taken_back() -> None:
+    rule, state, used = Greedy("loss", factor=0.5, patience=0, max_lr=1.0), None, []
+    for epoch, planned in enumerate([0.25, 0.05, 0.05, 0.05, 0.5, 0.5, 2.0, 2.0]):
+        state = state or rule.initial_state()
+        used.append(planned * state.scale)
+        state = rule.advance(state, Observation(epoch, {"loss": 1.0 / (epoch + 1)}, used[-1]))
+    # Raised by 2, 4, 8, 16; 0.5 × 16 is taken back to 1; the schedule's own 2 is left alone.
+    assert used == pytest.approx([0.25, 0.1, 0.2, 0.4, 8.0, 1.0, 4.0, 2.0])
+    assert state is not None and state.scale == 1.0
 
 
 def test_reasons_are_sentences_with_the_numbers() -> None:

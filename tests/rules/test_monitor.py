@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kerasdecay.rules import Plateau
-from kerasdecay.rules.monitor import direction_of
+from kerasdecay.rules.monitor import direction_of, smoothed
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,7 @@ def test_a_name_that_does_not_tell_is_not_guessed(name: str) -> None:
 def test_an_unknown_direction_is_asked_for() -> None:
     with pytest.raises(ValueError, match=r"mode='min' if lower is better, mode='max' if higher"):
         list(Plateau("brier_score").replay([0.5]))
+
+
+def test_values_whose_sum_would_overflow_are_not_averaged() -> None:
+    assert smoothed(1.7e308, (1.0, 2.0), 3) == (1.7e308, (1.0, 2.0))

@@ -167,9 +167,38 @@ def test_an_epoch_without_the_metric_does_not_count(name: str) -> None:
 @each
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_metric_that_is_no_number_is_an_event_with_a_reason(name: str, bad: float) -> None:
-    _, state, *_ = replay(name, [FAMILY[name][1][0], bad, 1.0, 1.0, 1.0, 1.0])
-    assert state.decision.is_event
-    assert f"{bad:g}" in state.decision.reason or "not finite" in state.decision.reason
+    own = FAMILY[name][1]
+    for state in replay(name, own + [bad] * 12)[len(own) :]:  # at a floor, at rest, at the end too
+        assert state.decision.is_event
+        assert f"{bad:g}" in state.decision.reason or "not finite" in state.decision.reason
+
+
+@each
+@pytest.mark.parametrize("values", [[1.0] * 1500, [1.0 / (1 + one) for one in range(1500)]])
+def test_the_state_of_a_long_training_can_be_saved(name: str, values: list[float]) -> None:
+    rule = FAMILY[name][0]()
+    *_, last = rule.replay(values, RATE)
+    text = json.dumps(last.to_data(), allow_nan=False)
+    assert rule.state_from_data(json.loads(text)).to_data() == last.to_data()
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, (make, _) in FAMILY.items() if make().way_down is None]
+)
+@pytest.mark.parametrize("trigger", [AdaptiveKnee, Staged])
+def test_what_a_trigger_would_do_to_the_rate_leaves_no_trace(
+    name: str, trigger: Callable[[Rule[Any]], Rule[Any]]
+) -> None:
+    make, values = FAMILY[name]
+    states: list[Any] = list(trigger(make()).replay(values * 3, RATE))
+    assert {state.inner.scale for state in states} == {1.0}
+
+
+def test_an_epoch_is_what_the_log_says_and_the_last_one_ends_the_horizon() -> None:
+    rule = AdaptiveKnee(Plateau("loss", patience=99), min_hold=0.5, latest=0.8)
+    logs = [{"epoch": float(epoch), "loss": 1.0} for epoch in range(10, 20)]
+    *_, last = rule.replay(logs)
+    assert last.cooldown_from == 16  # 80 % of 20
 
 
 @each

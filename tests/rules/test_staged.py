@@ -45,7 +45,7 @@ def test_min_learning_rate_is_the_lowest_stage() -> None:
     assert rates(rule, [1.0] * 5) == [0.1, 0.01, 0.005, 0.005, 0.005]
     assert kinds(rule, [1.0] * 5) == ["improve", "reduce", "reduce", "floor", "floor"]
     *_, state = rule.replay([1.0] * 5, 0.1)
-    assert state.decision.reason.endswith(", and the rate is at min_learning_rate 0.005")
+    assert state.decision.reason.endswith("; but stage 4 would be no lower, with 0.005")
 
 
 def test_min_learning_rate_never_raises_a_planned_rate_below_it() -> None:
@@ -58,6 +58,22 @@ def test_the_planned_rate_counts_and_not_what_other_rules_made_of_it() -> None:
         seen = Observation(epoch, {"loss": 1.0}, 0.003 * state.scale, 0.1)
         state = rule.advance(state, seen)
     assert state.scale == pytest.approx(0.001 / 0.1)
+
+
+def test_a_stage_follows_the_plan_and_the_next_begins_at_a_power_of_what_is_planned_then() -> None:
+    rule, state, used = Staged(EACH, stages=4), Staged(EACH).initial_state(), []
+    for epoch, planned in enumerate([0.1, 0.1, 0.2, 0.2, 0.2]):
+        used.append(planned * state.scale)
+        state = rule.advance(state, Observation(epoch, {"loss": 1.0}, used[-1], planned))
+    # Entered at 0.1², doubled by the plan; then 0.2³ and 0.2⁴.
+    assert used == pytest.approx([0.1, 0.1, 0.02, 0.2**3, 0.2**4])
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_after_the_last_stage_a_metric_that_is_no_number_is_an_event_still(bad: float) -> None:
+    *_, level, state = Staged(EACH, 2).replay([1.0, 1.0, 1.0, bad], 0.1)
+    assert (level.decision.kind, state.decision.kind) == ("floor", "nonfinite")
+    assert state.decision.is_event and f"{bad:g}" in state.decision.reason
 
 
 def test_a_planned_rate_of_zero_stays() -> None:
