@@ -150,8 +150,12 @@ class DecayCallback(keras.callbacks.Callback):
             self._watch.directed(rule, model, built=rule.watched in logs) for rule in self._directed
         )
         events = self._run.end_epoch(model, epoch, logs, self._directed, self._batch_losses.take())
-        for index, event in enumerate(events):
-            self._obey(event, index % len(self.rules), model)
+        decided = [(event, index % len(self.rules)) for index, event in enumerate(events)]
+        for event, rule in decided:  # first of all, for a restored weight is nobody's best
+            if event.kind == "improve" and self.rules[rule].restores_best_weights:
+                self._best_weights.keep(rule, model)
+        for event, rule in decided:
+            self._obey(event, rule, model)
         self._watch.note(self.rules, epoch, logs)
         self._save_state(epoch + 1)
 
@@ -227,8 +231,6 @@ class DecayCallback(keras.callbacks.Callback):
             self._best_weights.restore(rule, model)
         if event.decision.stop:
             model.stop_training = True
-        if event.kind == "improve" and self.rules[rule].restores_best_weights:
-            self._best_weights.keep(rule, model)
 
     def _forget(self) -> None:
         """Drop what belongs to one training; remember with which rates it left the optimizer."""

@@ -34,7 +34,7 @@ def with_rule(owner: str, rule: Rule[Any], options: Options) -> Options:
 
 
 def checked_rules(owner: str, rules: Any) -> tuple[Rule[Any], ...]:
-    """Return one rule, or several, as a tuple; ValueError for anything else."""
+    """Return one rule, or several, as a tuple; ValueError for what cannot be had together."""
     allowed = "kerasdecay rules, such as [Plateau('val_loss')]"
     if isinstance(rules, Rule):
         return (rules,)
@@ -43,6 +43,9 @@ def checked_rules(owner: str, rules: Any) -> tuple[Rule[Any], ...]:
     for rule in rules:
         if not isinstance(rule, Rule):
             raise _checks.invalid(owner, "rules", allowed, rule)
+    ways = [type(rule).__name__ for rule in rules if rule.way_down is not None]
+    if len(ways) > 1:
+        raise _checks.invalid(owner, "rules", "at most one that comes down to the horizon", ways)
     return tuple(rules)
 
 

@@ -264,6 +264,36 @@ def test_once_an_epoch_no_steps_need_be_known() -> None:
     assert found["learning_rate"] == near([0.5])
 
 
+def test_a_way_that_would_lead_up_is_refused_before_the_first_step() -> None:
+    decay, model = AdaptiveKneeDecay(TRIGGER, final_learning_rate=0.6), odometer()
+    complaint = r"AdaptiveKnee: final_learning_rate must be at most .*plans, 0\.5\. .*=0\.6"
+    with pytest.raises(ValueError, match=complaint):
+        fit(model, [Scripted(val_loss=SCRIPT), decay], epochs=EPOCHS)
+    assert travelled(model) == 0.0
+
+
+@engines
+def test_where_the_schedule_is_below_the_final_rate_already_it_stays_there(update: str) -> None:
+    schedule = Step(0.5, every=3, factor=0.1)  # 0.05 as the way down begins
+    decay = AdaptiveKneeDecay(TRIGGER, final_learning_rate=0.2, schedule=schedule, update=update)
+    history = fit(odometer(), [Scripted(val_loss=SCRIPT), decay], epochs=EPOCHS)
+    assert history["learning_rate"] == near([0.5] * 3 + [0.05] * 3)
+
+
+def test_two_ways_down_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"rules must be at most one that comes down"):
+        AdaptiveKneeDecay(TRIGGER, rules=[AdaptiveKnee()])
+
+
+def test_a_warmup_that_leaves_no_epoch_leaves_the_rate_and_says_so() -> None:
+    decay = AdaptiveKneeDecay(TRIGGER, warmup=EPOCHS - 1)
+    history = fit(odometer(), [Scripted(val_loss=SCRIPT), decay], epochs=EPOCHS)
+    assert history["learning_rate"][-1] == near(0.5)
+    assert decay.events == []
+    assert decay.trace is not None
+    assert "no epoch is left" in decay.trace.decisions[-1].reason
+
+
 def test_a_function_of_the_rate_before_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="needs a schedule, or a function of the epoch alone"):
         AdaptiveKneeDecay(TRIGGER, schedule=lambda epoch, rate: rate)

@@ -155,6 +155,21 @@ def test_restore_best_weights_follows_its_own_rule_and_not_another() -> None:
     assert travelled(model) == near(2 * 4 * 0.5)
 
 
+def test_two_rules_that_restore_go_back_each_to_its_own_best_epoch() -> None:
+    other = Plateau("other_loss", factor=0.5, patience=2, restore_best_weights=True)
+    decay = PlateauDecay(
+        "val_loss", factor=0.5, patience=2, restore_best_weights=True, rules=[other]
+    )
+    script = Scripted(
+        val_loss=[3.0, 1.0, 2.0, 2.0, 0.5, 0.5], other_loss=[4.0, 3.0, 2.0, 1.0, 2.0, 2.0]
+    )
+    model = odometer()
+    fit(model, [script, decay], epochs=6)
+    # Epoch 4 ends at 4 × 4 × 0.5, the other rule's best, and the first goes back from it; after
+    # epoch 6 the other goes back to it.
+    assert travelled(model) == near(4 * 4 * 0.5)
+
+
 def test_without_restore_best_weights_they_stay() -> None:
     model = odometer()
     decay = PlateauDecay("val_loss", factor=0.5, patience=2)

@@ -22,8 +22,9 @@ from tiny import (
     warned_once,
 )
 
-from kerasdecay import PowerStepDecay
+from kerasdecay import LearningRateDecay, PowerStepDecay
 from kerasdecay.rules import AdaptiveKnee, Plateau, Staged, WeightNorm
+from kerasdecay.schedules import Step
 
 pytestmark = pytest.mark.any_backend
 
@@ -95,6 +96,13 @@ def test_a_rate_from_1_on_is_refused_before_the_first_step() -> None:
     model = odometer(2.0)
     with pytest.raises(ValueError, match=r"< 1\. Received: initial_learning_rate=2\.0"):
         train(PowerStepDecay(advance_on=TWO), model)
+    assert travelled(model) == 0
+
+
+def test_a_schedule_that_comes_to_1_is_refused_before_the_first_step() -> None:
+    decay, model = LearningRateDecay(Step(1.25, every=3), rules=[Staged(TWO)]), odometer()
+    with pytest.raises(ValueError, match=r"Staged: learning_rate must be below 1\. .*=1\.25"):
+        train(decay, model)
     assert travelled(model) == 0
 
 
