@@ -5,6 +5,7 @@ network for images as they are (32×32). The best of them and the article's are 
 three seeds each. Trials are judged on validation images that are taken from the training split;
 the test split is read once, at the end.
 
+    pip install -e ".[examples,tuner]"
     python examples/tune_decay.py                      minutes on two CPU cores
     python examples/tune_decay.py --tuner hyperband    many short trials, few long ones
     python examples/tune_decay.py --data-dir DIR       CIFAR-10 from a TensorFlow Datasets folder

@@ -1,4 +1,4 @@
-"""What users write against: the signatures as design.md has them, and every name documented."""
+"""What users write against: the signatures, and every name documented."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ READERS = {
     "p": 2,
     "c": 1,
     "f": lambda epoch: 0.1 / (1 + epoch),
+    "g": lambda epoch: 0.9**epoch,
 }
 LIBRARIES = {
     "": {
@@ -78,11 +79,11 @@ def of_library(row: Row):
     return eval(code(row.left), names)
 
 
-def rates_of_torch(scheduler) -> list[float]:
+def rates_of_torch(scheduler, batchwise: bool) -> list[float]:
     """Step once an epoch, as torch's own pages do, but where a scheduler is made for batches."""
-    batchwise = (torch_schedulers.OneCycleLR, torch_schedulers.LambdaLR)  # transformers' are these
+    batchwise |= isinstance(scheduler, (torch_schedulers.OneCycleLR, torch_schedulers.CyclicLR))
     rates = []
-    for _ in range(EPOCHS * STEPS if isinstance(scheduler, batchwise) else EPOCHS):
+    for _ in range(EPOCHS * STEPS if batchwise else EPOCHS):
         rates.append(scheduler.optimizer.param_groups[0]["lr"])
         scheduler.optimizer.step()
         scheduler.step()
@@ -126,7 +127,7 @@ def rates_of(decay) -> np.ndarray:
     return simulate(decay, epochs=EPOCHS, steps_per_epoch=None if by_epoch else STEPS)
 
 
-def both(theirs, decay):
+def both(row: Row, theirs, decay):
     """Return the rates of the library's object and of our decay."""
     if isinstance(theirs, keras.callbacks.ReduceLROnPlateau):
         return rates_on_plateaus_of_keras(theirs), rates_on_plateaus(decay)
@@ -136,14 +137,14 @@ def both(theirs, decay):
         return [theirs.schedule(epoch) for epoch in range(EPOCHS)], rates_of(decay)
     if isinstance(theirs, keras.optimizers.Optimizer):
         return rates_of_keras(theirs._learning_rate), rates_of(decay)
-    return rates_of_torch(theirs), rates_of(decay)
+    return rates_of_torch(theirs, row.left.startswith("transformers")), rates_of(decay)
 
 
 @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.page}: {row.left}")
 def test_the_rates_are_the_same(row: Row) -> None:
     decay = eval(code(row.right), {**OURS, **READERS})
-    theirs, found = both(of_library(row), decay)
+    theirs, found = both(row, of_library(row), decay)
     np.testing.assert_allclose(found, theirs, rtol=2e-6, atol=2e-8)
     assert len(set(theirs)) > 1
     assert decay.epochs in (None, EPOCHS)

@@ -40,6 +40,7 @@ def test_python_snippets_run_in_their_order(page, tmp_path, monkeypatch):
     generator = np.random.default_rng(0)
     x, y = generator.normal(size=(64, 4)).astype("float32"), generator.integers(0, 3, 64)
     names = {"model": build_model(), "build_model": build_model, "x": x, "y": y}
+    names |= {"x_val": x[:16], "y_val": y[:16], "x_test": x[16:32], "y_test": y[16:32]}
     for number, block in enumerate(blocks(page, PYTHON), start=1):
         exec(compile(block, f"{name(page)}, snippet {number}", "exec"), names)
 
