@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _arms import RULES
 from _shootout_lines import (
     RULE_COLOUR,
     SHAPE_COLOUR,
@@ -29,6 +31,9 @@ from matplotlib import pyplot
 from scipy import stats
 
 BASELINES = ("power-step", "linear")
+CHANGE = re.compile(r"epoch (\d+): .*: (rate × |down to |stage )")
+CALENDAR = "epochs are done"
+"""What a rule says when its deadline is its reason."""
 HEAD = (
     "arm", "n", "test accuracy", "test loss", "− power-step", "− linear", "rank", "top 3",
     "epochs to power-step's end",
@@ -106,7 +111,10 @@ def _section(group: tuple[Any, ...], lines: list[Line], results: Path) -> str:
         title,
         f"Data: {lines[0]['data']}, batches of {lines[0]['batch_size']}.",
         table(HEAD, rows),
-        (_clear_of(other, trained) for other in BASELINES if other in trained),
+        [
+            *(_clear_of(other, trained) for other in BASELINES if other in trained),
+            _what_rules_did({arm: runs for arm, runs in trained.items() if arm in RULES}),
+        ],
         f"![test accuracy of every run]({picture})",
     )
 
@@ -124,6 +132,38 @@ def _clear_of(other: str, arms: dict[str, list[Line]]) -> str:
         f"Better than {other}, with the whole paired interval: {', '.join(above) or 'none'}. "
         f"Worse: {', '.join(below) or 'none'}."
     )
+
+
+def _what_rules_did(rules: dict[str, list[Line]]) -> str:
+    """Return a table of how often each rule changed the rate, and for what."""
+    rows = []
+    for arm, runs in rules.items():
+        changes = [
+            [
+                (int(found[1]), CALENDAR in told)
+                for told in run["events"]
+                if (found := CHANGE.match(told))
+            ]
+            for run in runs
+        ]
+        by_calendar = [epoch for run in changes for epoch, calendar in run if calendar]
+        by_sight = [epoch for run in changes for epoch, calendar in run if not calendar]
+        rows.append(
+            [
+                arm,
+                f"{sum(map(bool, changes))} of {len(runs)}",
+                _count_and_epochs(by_sight),
+                _count_and_epochs(by_calendar),
+            ]
+        )
+    head = ("rule", "runs whose rate it changed", "for what it saw", "at its deadline")
+    return table(head, rows)
+
+
+def _count_and_epochs(epochs: list[int]) -> str:
+    if not epochs:
+        return "–"
+    return f"{len(epochs)} (after epoch {', '.join(map(str, sorted(set(epochs))))})"
 
 
 def _ranks(arms: dict[str, list[Line]]) -> tuple[dict[str, float], dict[str, float]]:
