@@ -19,12 +19,12 @@ reports, testbeds, shootout = map(
 )
 
 
-def line(arm, seed, accuracy, *, rate=0.1, by_epoch=(0.5, 0.9), **more):
+def line(arm, seed, accuracy, *, rate=0.1, by_epoch=(0.5, 0.9), events=(), **more):
     return {
         "testbed": "digits", "regime": "plain", "data": "digits", "arm": arm, "seed": seed,
         "epochs": 2, "initial_learning_rate": rate, "batch_size": 32, "test_accuracy": accuracy,
         "test_loss": 1.0 - accuracy, "val_accuracy": by_epoch[-1],
-        "val_accuracy_by_epoch": list(by_epoch), **more,
+        "val_accuracy_by_epoch": list(by_epoch), "events": list(events), **more,
     }  # fmt: skip
 
 
@@ -41,8 +41,16 @@ LINES = [
     line("linear", 0, 0.90, by_epoch=(0.9, 0.9)),
     line("linear", 1, 0.91, by_epoch=(0.9, 0.9)),
     line("linear", 2, 0.92, by_epoch=(0.8, 0.8)),
-    line("plateau", 0, 0.85),
-    line("plateau", 2, 0.83),
+    line("plateau", 0, 0.85, events=["epoch 1: val_loss is nan, which counts as no improvement,"]),
+    line(
+        "plateau",
+        2,
+        0.83,
+        events=[
+            "epoch 1: val_loss 1 has not improved on 1 by 0.0001 for 1 epoch: rate × 0.1",
+            "epoch 2: val_loss 1 has not improved; 2 of 2 epochs are done: down to 0 from epoch 3",
+        ],
+    ),
     # ten times the rate; seeds in another order
     undefined("power-step", 0, 1.0),
     line("linear", 2, 0.52, rate=1.0),
@@ -66,9 +74,13 @@ def report(tmp_path):
     return sections
 
 
+def rows(section, arm):
+    found = [text for text in section.splitlines() if text.startswith(f"| {arm} |")]
+    return [[cell.strip() for cell in text.strip("|").split("|")] for text in found]
+
+
 def row(section, arm):
-    (found,) = [text for text in section.splitlines() if text.startswith(f"| {arm} |")]
-    return [cell.strip() for cell in found.strip("|").split("|")]
+    return rows(section, arm)[0]
 
 
 def test_means_intervals_and_pairs_by_seed(report):
@@ -82,6 +94,18 @@ def test_means_intervals_and_pairs_by_seed(report):
     assert row(right, "plateau")[4:6] == ["0.0200 ± 0.3812", "-0.0700 ± 0.2541"]
     assert "Better than power-step, with the whole paired interval: linear. Worse: none." in right
     assert "Better than linear, with the whole paired interval: none. Worse: power-step." in right
+
+
+def test_a_rule_is_told_apart_from_its_deadline(report):
+    _, right, wrong, _ = report
+    assert rows(right, "plateau")[1] == [
+        "plateau",
+        "1 of 2",
+        "1 (after epoch 1)",
+        "1 (after epoch 2)",
+    ]
+    assert rows(wrong, "plateau")[1] == ["plateau", "0 of 2", "–", "–"]
+    assert len(rows(right, "linear")) == 1
 
 
 def test_ranks_are_over_the_seeds_that_all_have(report):
