@@ -7,10 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from engines.trainings import PAIRS, TOTAL, assert_same, built, fit, native, sgd, weights
+from engines.trainings import PAIRS, STEPS, TOTAL, assert_same, built, fit, native, sgd, weights
 
 from kerasdecay import LearningRateDecay
-from kerasdecay.rules import Plateau
+from kerasdecay.rules import AdaptiveKnee, Plateau
+from kerasdecay.schedules import Constant
 
 pytestmark = pytest.mark.any_backend
 
@@ -76,6 +77,31 @@ def test_a_rule_goes_on_from_the_rate_that_was_used() -> None:
     used = [float(KERAS_COSINE()(step)) for step in (5, 13, 21)]
     assert told == pytest.approx([used[0], used[1], 0.5 * used[2]], rel=1e-5)
     assert [event.before for event in decay.events] == pytest.approx(told[1:], rel=1e-5)
+
+
+class DownFrom(native.LearningRateSchedule):
+    """0.05, and from a step on a straight line that would be at 0 after so many."""
+
+    def __init__(self, step: int, length: int) -> None:
+        self.step, self.length = step, length
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of a step."""
+        done = keras.ops.cast(keras.ops.convert_to_tensor(step) - self.step, "float32")
+        return 0.05 * (1.0 - keras.ops.maximum(done, 0.0) / self.length)
+
+
+def test_a_way_down_begins_with_its_epoch_whatever_was_skipped_before() -> None:
+    # Two of the first epoch's steps are skipped, so the second begins with step STEPS − 2.
+    knee = AdaptiveKnee(Plateau("loss", patience=9), min_hold=0.0, latest=0.4)
+    decay = LearningRateDecay(Constant(0.05), rules=[knee], update="compiled")
+    model, twin = built(overflowing(0.05)), built(overflowing(DownFrom(STEPS - 2, TOTAL - STEPS)))
+    told = fit(model, [decay]).history["learning_rate"]
+    fit(twin)
+    assert_same(weights(model), weights(twin))
+    assert [event.epoch for event in decay.events] == [0]
+    left = [(TOTAL - STEPS - done) / (TOTAL - STEPS) for done in (STEPS - 1, 2 * STEPS - 1)]
+    assert told == pytest.approx([0.05, *(0.05 * share for share in left)], rel=1e-5)
 
 
 def test_an_epoch_in_which_no_step_is_made_tells_the_rate_that_was_tried() -> None:
