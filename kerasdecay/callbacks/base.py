@@ -180,6 +180,11 @@ class DecayCallback(keras.callbacks.Callback):
         """Rebuild a callback from `get_config()`'s result."""
         return cls(**{name: from_config(value) for name, value in config.items()})
 
+    def __repr__(self) -> str:
+        args, kwargs = self._arguments
+        given = [*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())]
+        return f"{type(self).__name__}({', '.join(given)})"
+
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles carry the configuration and the record, not the model or the run."""
         emptied = {"_best_weights": BestWeights(type(self).__name__)}

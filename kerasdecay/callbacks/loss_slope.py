@@ -41,11 +41,11 @@ class LossSlopeDecay(DecayCallback):
 
     def __init__(
         self,
+        *,
         factor: float = 0.1,
         p_value: float = 0.05,
         min_losses: int = 400,
         min_lr: float = 0.0,
-        *,
         schedule: Schedule | Callable[..., float] | None = None,
         **options: Unpack[Options],
     ) -> None:

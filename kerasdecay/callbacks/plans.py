@@ -121,6 +121,12 @@ def as_schedule(schedule: Any) -> Schedule | Callable[[int, float], float]:
             "Take the shape of that name from kerasdecay.schedules, or give it to the optimizer "
             "and leave the callback out."
         )
+    if isinstance(schedule, keras.callbacks.Callback):
+        raise ValueError(
+            "LearningRateDecay: schedule must be a kerasdecay schedule or a function of the epoch. "
+            f"Received: the callback {schedule!r}. Give it to fit by itself, or take its shape "
+            "from kerasdecay.schedules."
+        )
     if isinstance(schedule, type):
         raise ValueError(
             "LearningRateDecay: schedule must be a schedule itself. Received: the class "

@@ -9,6 +9,7 @@ from kerasdecay.callbacks.base import DecayCallback
 from kerasdecay.callbacks.options import RunOptions
 from kerasdecay.rules import Rule
 from kerasdecay.schedules import Constant, Schedule, warmup
+from kerasdecay.schedules.composition import checked_schedule
 from kerasdecay.schedules.duration import Duration
 
 
@@ -48,5 +49,7 @@ class WarmupDecay(DecayCallback):
         verbose: int = 0,
         **options: Unpack[RunOptions],
     ) -> None:
-        schedule = warmup(Constant() if then is None else then, duration, start)
+        if then is not None:
+            checked_schedule("WarmupDecay", then, "then")
+        schedule = warmup(then or Constant(), duration, start)
         super().__init__(schedule, rules=rules, verbose=verbose, **options)

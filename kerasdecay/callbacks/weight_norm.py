@@ -39,10 +39,10 @@ class WeightNormDecay(DecayCallback):
 
     def __init__(
         self,
+        *,
         factor: float = 0.1,
         last_decay: float | None = 0.85,
         min_lr: float = 0.0,
-        *,
         schedule: Schedule | Callable[..., float] | None = None,
         **options: Unpack[Options],
     ) -> None:

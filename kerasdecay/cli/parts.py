@@ -69,7 +69,8 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
 
     Args:
         family: Name → frozen dataclass.
-        text: `NAME`, or `NAME:OPTION=VALUE:OPTION=VALUE`.
+        text: `NAME`, or `NAME:OPTION=VALUE:OPTION=VALUE`. The name of the class, or of a callback,
+            does too.
         given: Options for all members alike: field → text, or what an option's action made of it. A
             member takes those it has; its own, in `text`, come first. Those that it does not have
             go to the member inside it, if there is one.
@@ -77,9 +78,8 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
     Raises:
         ValueError: For a name or an option that is not there, or a value that the member refuses.
     """
-    name, *words = text.split(":")
-    if name not in family:
-        raise ValueError(f"there is no {name!r}. There are: {', '.join(family)}")
+    typed, *words = text.split(":")
+    name = _name(family, typed)
     fields = {field.name: field for field in dataclasses.fields(family[name])}
     own: dict[str, Any] = {}
     for word in words:
@@ -97,6 +97,15 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
         if described.type == _MEMBER:
             values[key] = _inner(family, values.get(key, default_of(described)), others)
     return family[name](**values)
+
+
+def _name(family: Mapping[str, Any], typed: str) -> str:
+    """Return the name that a word stands for: `power-step`, `PowerStep` or `PowerStepDecay`."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", typed).lower().replace("_", "-")
+    for candidate in (name, name.removesuffix("-decay")):
+        if candidate in family:
+            return candidate
+    raise ValueError(f"there is no {typed!r}. There are: {', '.join(family)}")
 
 
 def _inner(family: Mapping[str, Any], chosen: Any, given: Mapping[str, Any]) -> Any:

@@ -43,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("shapes", nargs="+", metavar="SHAPE[:OPTION=VALUE…]", help="see kerasdecay list")
     add(
         "--initial-learning-rate",
+        "--learning-rate",
         metavar="X",
         dest=f"{parts.PREFIX}initial_learning_rate",
         default="0.1",

@@ -43,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--separator", metavar="C", default=",", help="between its columns; default: a comma")
     add(
         "--learning-rate",
+        "--initial-learning-rate",
         metavar="X",
         type=float,
         help="the rate of that training, which some rules need; without it the scale is shown",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _SHORT = {
     "improve": ("improved", "dim green"),
     "wait": ("not yet", "dim"),
+    "descent": ("coming down", "dim"),
     "cooldown": ("cooling down", "dim"),
     "absent": ("not measured", "dim"),
 }

@@ -99,10 +99,9 @@ class AdaptiveKnee(Triggered[TriggeredState]):
             return self._on_the_way(state)
         done, (earliest, _) = observation.epoch + 1, self._moments(observation)
         if done < earliest:
-            return self._waiting(
-                state, f"too early, {done} of {observation.epochs} epochs are done"
-            )
-        return self._begin(state, observation, "time to come down")
+            early = f"too early, {done} of {observation.epochs} epochs are done"
+            return self._waiting(state, "wait", early)
+        return self._begin(state, observation, f"{state.decision.seen}; time to come down")
 
     def held(self, state: TriggeredState, observation: Observation) -> TriggeredState:
         """Begin the way down if it is the latest moment."""
@@ -111,25 +110,27 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         done, (_, latest) = observation.epoch + 1, self._moments(observation)
         if done < latest:
             return state
-        return self._begin(state, observation, f"{done} of {observation.epochs} epochs are done")
+        latest_moment = f"{done} of {observation.epochs} epochs are done, the latest moment"
+        return self._begin(state, observation, f"{latest_moment}; {state.decision.reason}")
 
-    def _begin(self, state: TriggeredState, observation: Observation, why: str) -> TriggeredState:
+    def _begin(self, state: TriggeredState, observation: Observation, seen: str) -> TriggeredState:
         begin = observation.epoch + 1
         if observation.epochs is not None and begin >= observation.epochs:
-            return self._waiting(state, f"{why}, but no epoch is left to come down in")
-        seen = f"{state.decision.reason}; {why}"
+            return self._waiting(state, "wait", "no epoch is left to come down in")
         state = dataclasses.replace(state, cooldown_from=begin)
         way = f"down to {self.final_learning_rate:g} from epoch {begin + 1} on ({self.curve})"
         return self.obeying(state, "cooldown_start", seen, way)
 
     def _on_the_way(self, state: TriggeredState) -> TriggeredState:
         assert state.cooldown_from is not None
-        return self._waiting(state, f"on the way down since epoch {state.cooldown_from + 1}")
+        since = f"on the way down since epoch {state.cooldown_from + 1}"
+        return self._waiting(state, "descent", since)
 
     @staticmethod
-    def _waiting(state: TriggeredState, why: str) -> TriggeredState:
+    def _waiting(state: TriggeredState, kind: str, why: str) -> TriggeredState:
         """Tell what the trigger has seen, and why nothing follows from it."""
-        kind = state.decision.kind if state.decision.kind in ("absent", "nonfinite") else "wait"
+        if state.decision.kind in ("absent", "nonfinite"):
+            kind = state.decision.kind
         return state.deciding(kind, f"{state.decision.reason}; {why}")
 
     def _moments(self, observation: Observation) -> tuple[int, int]:

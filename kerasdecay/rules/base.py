@@ -52,8 +52,9 @@ class Decision:
 
     Args:
         kind: `"reduce"` or `"raise"` (the scale changes), `"cooldown_start"` (the way down begins),
-            `"improve"`, `"wait"`, `"cooldown"`, `"floor"`, `"absent"` (nothing to observe) or
-            `"nonfinite"` (a NaN or an infinity was observed).
+            `"descent"` (it goes on), `"improve"`, `"armed"` (the next sign counts), `"wait"`,
+            `"cooldown"`, `"floor"`, `"absent"` (nothing to observe) or `"nonfinite"` (a NaN or an
+            infinity was observed).
         seen: What was observed, in words.
         done: What was done about it, in words; empty for nothing.
         restore_best: The weights of the best epoch are to be put back.

@@ -130,7 +130,8 @@ class Greedy(Rule[GreedyState]):
             return state.unmeasured(self.monitor)
         value, recent = monitors.smoothed(value, state.recent, self.smoothing)
         state = dataclasses.replace(state, recent=recent)
-        seen, is_finite = f"{self.monitor} {value:.4g}", math.isfinite(value)
+        is_finite = math.isfinite(value)
+        seen = monitors.told(self.monitor, value, self.smoothing)
         if state.scale > 1 and single(observation.learning_rate) > single(self.max_lr):
             return self._take_back(state, observation, seen)
         if state.cooldown > 0 or state.warmup > 0:

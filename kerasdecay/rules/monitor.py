@@ -63,6 +63,17 @@ def check(owner: str, monitor: Any, mode: Any, min_delta_mode: Any) -> None:
     _checks.choice(owner, "min_delta_mode", min_delta_mode, ("abs", "rel"))
 
 
+def told(monitor: str, value: float, smoothing: int) -> str:
+    """Return what was observed, in the words of reasons.
+
+    Examples:
+        >>> told("val_loss", 0.5, 1), told("val_loss", 0.5, 3)
+        ('val_loss 0.5', 'val_loss (mean of 3) 0.5')
+    """
+    averaged = smoothing > 1 and math.isfinite(value)
+    return f"{monitor}{f' (mean of {smoothing})' * averaged} {value:.4g}"
+
+
 def smoothed(
     value: float, recent: tuple[float, ...], count: int
 ) -> tuple[float, tuple[float, ...]]:

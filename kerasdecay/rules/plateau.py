@@ -110,7 +110,7 @@ class Plateau(Rule[PlateauState]):
             state = dataclasses.replace(state, cooldown=state.cooldown - 1, wait=0)
         if self._is_improvement(value, state.best):
             state = dataclasses.replace(state, best=float(value), wait=0)
-            return state.deciding("improve", f"{self.monitor} {value:.4g} is the best so far")
+            return state.deciding("improve", f"{self._told(value)} is the best so far")
         if state.cooldown > 0:
             reason = f"{self._complaint(value, state.best)}; cooling down"
             return state.deciding(self._kind(value, "cooldown"), reason)
@@ -151,12 +151,12 @@ class Plateau(Rule[PlateauState]):
         if not math.isfinite(value):
             return f"{self.monitor} is {value:g}, which counts as no improvement,"
         if best is None:
-            return f"{self.monitor} {value:.4g} has no value to improve on"
+            return f"{self._told(value)} has no value to improve on"
         share = " of it" if self.min_delta_mode == "rel" else ""
-        return (
-            f"{self.monitor} {value:.4g} has not improved on {best:.4g} "
-            f"by {self.min_delta:g}{share}"
-        )
+        return f"{self._told(value)} has not improved on {best:.4g} by {self.min_delta:g}{share}"
+
+    def _told(self, value: float) -> str:
+        return monitors.told(self.monitor, value, self.smoothing)
 
     @staticmethod
     def _kind(value: float, kind: str) -> str:

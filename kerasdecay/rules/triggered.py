@@ -38,7 +38,8 @@ class Triggered(Rule[State], Generic[State]):
     def __post_init__(self) -> None:
         if not isinstance(self.trigger, Rule) or self.trigger.way_down is not None:
             allowed = "a rule that reduces, such as Plateau('val_loss')"
-            raise _checks.invalid(type(self).__name__, "trigger", allowed, self.trigger)
+            remedy = "A rate is not for the rule to say: it belongs into the schedule."
+            raise _checks.invalid(type(self).__name__, "trigger", allowed, self.trigger, remedy)
 
     @abc.abstractmethod
     def fired(self, state: State, observation: Observation) -> State:

@@ -91,16 +91,18 @@ class WeightNorm(Rule[WeightNormState]):
             decayed_late=state.decayed_late or late,
         )
         if bounced:
-            seen = f"weight_norm turned at {last:.6g}" + (", its second bounce" * was_armed)
+            number = "second" if was_armed else "first"
+            seen = f"weight_norm turned at {last:.6g}, its {number} bounce"
         elif before_last is None:
             seen = f"weight_norm {norm:.6g}: too few to see a bounce"
         else:
-            seen = f"weight_norm {norm:.6g} has not bounced"
+            seen = f"weight_norm {norm:.6g} has not turned" + ", armed" * was_armed
         if late:
-            seen += f"; {observation.epoch + 1} of {observation.epochs} epochs are done"
+            done = f"{observation.epoch + 1} of {observation.epochs} epochs are done"
+            seen = f"{done}, time for the late decay; {seen}"
         due = int(bounced and was_armed) + int(late)
         if due == 0:
-            return state.deciding("wait", seen + (", armed" * state.armed))
+            return state.deciding("armed" if bounced else "wait", seen)
         return self._reduce(state, observation, self.factor**due, seen)
 
     def _is_late(self, state: WeightNormState, observation: Observation) -> bool:

@@ -281,9 +281,9 @@ def scaled(schedule: Schedule, factor: float) -> Scaled:
     return Scaled(schedule, factor)
 
 
-def checked_schedule(owner: str, value: Any) -> None:
+def checked_schedule(owner: str, value: Any, argument: str = "schedule") -> None:
     """Raise a ValueError unless `value` is a schedule."""
     if not isinstance(value, Schedule):
         raise _checks.invalid(
-            owner, "schedule", "a kerasdecay schedule, such as Constant(0.1)", value
+            owner, argument, "a kerasdecay schedule, such as Constant(0.1)", value
         )

@@ -53,7 +53,7 @@ class PowerStep(Shape):
                 "initial_learning_rate",
                 above=0,
                 below=1,
-                remedy="Powers of a rate >= 1 do not decay; use Step(factor=0.1).",
+                remedy="From 1 on powers do not decay; StepDecay(factor=0.1) falls from any rate.",
             )
             if self.initial_learning_rate < 0.01 and self.stages != 1:
                 warnings.warn(

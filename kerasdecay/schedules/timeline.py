@@ -46,7 +46,8 @@ class Timeline:
             steps = _checks.integer("Timeline", "steps_per_epoch", self.steps_per_epoch, at_least=1)
             set_field(self, "steps_per_epoch", steps)
         elif self.unit == "step":
-            raise unknown_steps("a rate that changes within an epoch")
+            once = ' Or let it change once an epoch, with update="epoch".'
+            raise unknown_steps("a rate that changes within an epoch", once)
 
     @property
     def updates_per_epoch(self) -> int:
@@ -85,11 +86,12 @@ class Timeline:
         return math.floor(self.exact_updates_in(amount, unit, horizon) + HALF_UP)
 
 
-def unknown_steps(what: str) -> ValueError:
+def unknown_steps(what: str, remedy: str = "") -> ValueError:
     """Return the error for anything that needs the number of steps where nobody knows it."""
     return ValueError(
         f"kerasdecay: {what} needs a known number of steps in an epoch, and the training data do "
-        "not tell theirs. Pass steps_per_epoch=… (to model.fit, or to the function called)."
+        "not tell theirs. Pass steps_per_epoch=… (to model.fit, or to the function called; "
+        f"--steps-per-epoch on the command line).{remedy}"
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny import Scripted, fit, near, odometer, weights_after
 
-from kerasdecay import LearningRateDecay
+from kerasdecay import CosineDecay, LearningRateDecay, WarmupDecay
 from kerasdecay.rules import Plateau
 from kerasdecay.schedules import Cosine
 
@@ -102,6 +102,13 @@ def test_what_is_neither_schedule_nor_function_is_refused(schedule: Any) -> None
 def test_a_class_in_the_place_of_a_schedule_is_named() -> None:
     with pytest.raises(ValueError, match=r"Received: the class Cosine\. Write Cosine\(…\)"):
         LearningRateDecay(Cosine)
+
+
+def test_a_callback_in_the_place_of_a_schedule_is_named_as_it_was_written() -> None:
+    with pytest.raises(ValueError, match=r"the callback CosineDecay\(0\.1, warmup=2\)\. Give it"):
+        LearningRateDecay(CosineDecay(0.1, warmup=2))
+    with pytest.raises(ValueError, match=r"WarmupDecay: then must be .*such as Constant\(0\.1\)"):
+        WarmupDecay(5, 0.1)  # type: ignore[arg-type]
 
 
 def test_a_schedule_of_keras_is_refused_because_it_counts_steps() -> None:

@@ -277,7 +277,7 @@ def test_as_the_trigger_of_another_rule_it_is_fed_too() -> None:
 
 
 def test_the_configuration_is_plain_data() -> None:
-    decay = LossSlopeDecay(0.5, min_losses=30, schedule=Constant(0.1))
+    decay = LossSlopeDecay(factor=0.5, min_losses=30, schedule=Constant(0.1))
     twin = LossSlopeDecay.from_config(json.loads(json.dumps(decay.get_config())))
     assert twin.rules == (LossSlope(0.5, min_losses=30),)
     assert not python_utils.is_default(twin.on_train_batch_end)

@@ -139,7 +139,8 @@ def test_norms_and_a_first_bounce_before_a_kill_count_after_it(killed: int, tmp_
 def test_the_late_decay_comes_without_a_bounce() -> None:
     decay = WeightNormDecay(factor=0.2, last_decay=0.5)
     assert fit(odometer(), [decay], 6)["learning_rate"] == near([0.5] * 3 + [0.1] * 3)
-    assert decay.events[0].reason.endswith("3 of 6 epochs are done: rate × 0.2")
+    assert decay.events[0].reason.startswith("3 of 6 epochs are done, time for the late decay")
+    assert decay.events[0].reason.endswith(": rate × 0.2")
 
 
 def test_warmup_epochs_are_not_looked_at() -> None:

@@ -1,6 +1,8 @@
 import dataclasses
 import importlib.metadata
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -44,6 +46,16 @@ def test_the_version_is_that_of_the_package(capsys, monkeypatch):
     code, captured = run(capsys, "--version")
     assert code == 0
     assert captured.out == "kerasdecay 1.2.3 of kerasdecay\n"
+
+
+def test_the_module_is_the_command():
+    result = subprocess.run(
+        [sys.executable, "-m", "kerasdecay", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == f"kerasdecay {importlib.metadata.version('kerasdecay')}\n"
 
 
 def test_no_command_is_an_error_of_one_line(capsys):

@@ -70,6 +70,14 @@ def test_a_log_is_replayed_with_reasons(capsys, log):
     ]
 
 
+@pytest.mark.parametrize("name", ["Plateau", "PlateauDecay", "PLATEAU"])
+def test_a_rule_may_be_named_as_its_class_or_its_callback(capsys, log, name):
+    arguments = ["--log", log, "--patience", "2"]
+    expected = replayed(capsys, "--rule", "plateau", *arguments, "--learning-rate", "0.1")
+    found = replayed(capsys, "--rule", name, *arguments, "--initial-learning-rate", "0.1")
+    assert found == expected
+
+
 def test_without_a_rate_the_scale_is_shown(capsys, log):
     lines = replayed(capsys, "--rule", "plateau:patience=2:factor=0.5", "--log", log)
     assert lines[0] == "Plateau on val_loss, factor=0.5, patience=2"
@@ -95,9 +103,9 @@ def test_the_rates_of_a_knee_follow_its_way_down(capsys, tmp_path):
         "                                                      0.0001 for 1 epoch; time to come",
         "                                                      down: down to 0 from epoch 6 on",
         "                                                      (linear)",
-        "     6   0.6 → 0.4   loss 1     not yet",
-        "     7   0.4 → 0.2   loss 1     not yet (2)",
-        "     8   0.2 → 0     loss 1     not yet (3)",
+        "     6   0.6 → 0.4   loss 1     coming down",
+        "     7   0.4 → 0.2   loss 1     coming down",
+        "     8   0.2 → 0     loss 1     coming down",
         "",
         "1 change in 8 epochs: rate 0.6 → 0",
     ]
@@ -119,7 +127,7 @@ def test_a_log_that_begins_later_keeps_its_epochs_and_its_horizon(capsys, tmp_pa
     lines = replayed(capsys, *arguments, "--log", str(path), "--learning-rate", "0.6")
     assert any("down to 0 from epoch 7 on" in line for line in lines)
     # Eight epochs in all, the last two of which come down.
-    assert [line.split("loss")[0].split() for line in lines if "not yet" in line][-2:] == [
+    assert [line.split("loss")[0].split() for line in lines if "coming down" in line] == [
         ["7", "0.6", "→", "0.3"],
         ["8", "0.3", "→", "0"],
     ]

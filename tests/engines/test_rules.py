@@ -36,7 +36,7 @@ RULES: dict[str, tuple[Callable[..., DecayCallback], Any, dict[str, Any], list[f
     ),
     # Ten losses an epoch: after epoch 2 there are 30, and they do not fall.
     "loss slope": (
-        lambda **given: LossSlopeDecay(0.5, min_losses=25, p_value=1e-4, **given),
+        lambda **given: LossSlopeDecay(factor=0.5, min_losses=25, p_value=1e-4, **given),
         level_odometer,
         LEVEL_DATA,
         [0.5, 0.5, 0.5, 0.25, 0.25, 0.25],

@@ -64,7 +64,8 @@ def test_it_begins_at_latest_though_the_trigger_never_fires() -> None:
         assert begins(AdaptiveKnee(TRIGGER, latest=latest), falling) == epoch
     *_, state = list(AdaptiveKnee(TRIGGER).replay(falling))[:16]
     assert state.decision.reason == (
-        "loss -15 is the best so far; 16 of 20 epochs are done: down to 0 from epoch 17 on (linear)"
+        "16 of 20 epochs are done, the latest moment; loss -15 is the best so far: "
+        "down to 0 from epoch 17 on (linear)"
     )
 
 
@@ -207,7 +208,7 @@ def test_what_is_no_number_is_an_event_before_and_on_the_way_down(bad: float) ->
         "improve",
         "nonfinite",
         "cooldown_start",
-        "wait",
+        "descent",
         "nonfinite",
         "absent",
     ]

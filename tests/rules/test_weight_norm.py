@@ -128,19 +128,19 @@ def test_reasons_are_sentences_with_the_numbers() -> None:
     assert [state.decision.reason for state in WeightNorm(last_decay=0.99).replay(norms)] == [
         "weight_norm 9: too few to see a bounce",
         "weight_norm 7.5: too few to see a bounce",
-        "weight_norm turned at 7.5, armed",
-        "weight_norm 8.5 has not bounced, armed",
+        "weight_norm turned at 7.5, its first bounce",
+        "weight_norm 8.5 has not turned, armed",
         "weight_norm was not measured: does not count",
         "weight_norm turned at 8.5, its second bounce: rate × 0.1",
-        "weight_norm turned at 8.2, armed",
+        "weight_norm turned at 8.2, its first bounce",
         "weight_norm turned at 8.4, its second bounce: rate × 0.1",
         "weight_norm is nan: does not count",
-        "weight_norm 8.2 has not bounced",
+        "weight_norm 8.2 has not turned",
     ]
     *_, late, _ = WeightNorm(min_lr=1.0, last_decay=0.6).replay([1.0, 2.0, 3.0])
     assert late.decision.reason == (
-        "weight_norm 2: too few to see a bounce; 2 of 3 epochs are done, and the rate is at "
-        "min_lr 1"
+        "2 of 3 epochs are done, time for the late decay; weight_norm 2: too few to see a bounce, "
+        "and the rate is at min_lr 1"
     )
 
 
