@@ -31,7 +31,7 @@ from matplotlib import pyplot
 from scipy import stats
 
 BASELINES = ("power-step", "linear")
-CHANGE = re.compile(r"epoch (\d+): .*: (rate × |down to |stage )")
+CHANGE = re.compile(r"epoch (\d+): .*: (rate × |down to |stage |back to )")
 CALENDAR = "epochs are done"
 """What a rule says when its deadline is its reason."""
 HEAD = (

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Unpack
 
+from kerasdecay import _checks
 from kerasdecay.callbacks.base import DecayCallback
 from kerasdecay.callbacks.options import Options, with_rule
 from kerasdecay.rules import AdaptiveKnee, Rule
 from kerasdecay.schedules import Constant, Schedule
+from kerasdecay.schedules.base import Shape
 
 
 class AdaptiveKneeDecay(DecayCallback):
@@ -23,7 +25,7 @@ class AdaptiveKneeDecay(DecayCallback):
         latest: The share of the horizon after which the way down begins at the latest, in
             [`min_hold`, 1).
         curve: Of the way down: `"linear"` or `"1-sqrt"`.
-        final_learning_rate: The rate at the horizon, >= 0.
+        final_learning_rate: The rate at the horizon, >= 0, at most the schedule's initial one.
         schedule: What is held: a schedule or a function of the epoch; None: the optimizer's rate,
             constant.
         **options: `warmup`, `rules` (further ones), `epochs`, `update`, `state_path` and `verbose`,
@@ -59,6 +61,14 @@ class AdaptiveKneeDecay(DecayCallback):
             curve=curve,
             final_learning_rate=final_learning_rate,
         )
+        if isinstance(schedule, Shape) and schedule.is_resolved:
+            _checks.number(
+                type(self).__name__,
+                "final_learning_rate",
+                final_learning_rate,
+                at_most=schedule.initial,
+                remedy="It is where the way down ends.",
+            )
         super().__init__(
             Constant() if schedule is None else schedule,
             **with_rule(type(self).__name__, rule, options),

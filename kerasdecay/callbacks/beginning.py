@@ -47,14 +47,9 @@ def begin(
     is_schedule = isinstance(schedule, Schedule)
     if not (is_schedule and schedule.is_resolved):
         bases, source = base_rates.find(leaves, held[0] if held else {}, warn=is_schedule)
-    warming = schedule.warmup_updates(timeline) if is_schedule else 0
-    resting_epochs = math.ceil(warming / timeline.updates_per_epoch)
     channels = []
     for key, base in bases.items():
         plan = plans.plan(schedule, base, timeline, update.every)
-        if isinstance(plan, plans.SchedulePlan):
-            for rule in rules:
-                rule.check(plan.last_rates(resting_epochs))
         channels.append(Channel(key, plan, rules, _restored(key, held[1], rules) if held else None))
     setup = Setup(
         decay=decay,
@@ -67,7 +62,8 @@ def begin(
         base_source=source,
         first_epoch=epoch,
     )
-    return Run(setup, update, channels, resting_epochs)
+    warming = schedule.warmup_updates(timeline) if is_schedule else 0
+    return Run(setup, update, channels, math.ceil(warming / timeline.updates_per_epoch))
 
 
 def _restored(

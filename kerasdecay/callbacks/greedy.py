@@ -23,7 +23,7 @@ class GreedyDecay(DecayCallback):
         patience: Epochs in a row that are not enough yet, an integer >= 0.
         mode: `"min"`, `"max"` or `"auto"`.
         min_lr: Lowest rate, >= 0.
-        max_lr: Highest rate, >= `min_lr`.
+        max_lr: Highest rate that a raise leads to, >= `min_lr`.
         smoothing: The metric is averaged over the last so many epochs; 1: it is not.
         schedule: What is scaled: a schedule or a function of the epoch; None: the optimizer's rate,
             constant.

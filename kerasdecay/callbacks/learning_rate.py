@@ -40,9 +40,9 @@ class LearningRateDecay(DecayCallback):
         events: The decisions that changed or flagged something, each with its reason.
 
     Raises:
-        ValueError: At once for an argument out of its range; when training begins for an optimizer
-            whose rate cannot be set, a schedule that does not fit the horizon, or an unknown number
-            of steps where one is needed.
+        ValueError: At once for an argument out of its range, or two rules that come down to the
+            horizon; when training begins for an optimizer whose rate cannot be set, a schedule that
+            does not fit the horizon, or an unknown number of steps where one is needed.
 
     Examples:
         >>> from kerasdecay import LearningRateDecay

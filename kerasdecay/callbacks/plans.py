@@ -53,11 +53,6 @@ class SchedulePlan:
         count = self.timeline.updates_per_epoch
         return self.rates_of(np.arange(epoch * count, (epoch + 1) * count))
 
-    def last_rates(self, first: int) -> list[float]:
-        """Return the last rate of each epoch of the run from `first` on."""
-        ends = np.arange(first + 1, self.timeline.epochs + 1) * self.timeline.updates_per_epoch
-        return self.rates_of(ends - 1).tolist()
-
     def rates_of(self, updates: np.ndarray) -> np.ndarray:
         """Return the rates of these updates of the run, in one evaluation of the formula."""
         return np.asarray(self.schedule.rates(updates // self._every * self._every, self.timeline))

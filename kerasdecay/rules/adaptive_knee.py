@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from kerasdecay import _checks
 from kerasdecay.rules.base import Observation, Rule, RuleState, WayDown
 from kerasdecay.rules.plateau import Plateau
-from kerasdecay.rules.reduction import share_of
+from kerasdecay.rules.reduction import share_of, single
 from kerasdecay.rules.triggered import Triggered, TriggeredState
 
 
@@ -19,10 +18,10 @@ class AdaptiveKnee(Triggered[TriggeredState]):
     """Hold the planned rate; when the trigger fires, go down to the final rate at the horizon.
 
     From the epoch T after the trigger on, η(t) = η₁ + (η(T) − η₁) · c(u) with u = (t − T)/(E − T)
-    and c(u) = 1 − u or 1 − √u; a rate that is below η₁ already stays. T lies between `min_hold` and
-    `latest`, in whole epochs, the last of which is always left for the way down (unless a warmup
-    takes it); what the trigger says before is not heard, since at a high rate a metric is mostly
-    noise.
+    and c(u) = 1 − u or 1 − √u; it begins only where the planned rate is above η₁. T lies between
+    `min_hold` and `latest`, in whole epochs, the last of which is always left for the way down
+    (unless a warmup takes it); what the trigger says before is not heard, since at a high rate a
+    metric is mostly noise.
 
     Args:
         trigger: A rule that reduces; its reduction is the sign to come down. By default a plateau
@@ -31,7 +30,7 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         latest: The share of the horizon after which the way down begins at the latest, in
             [`min_hold`, 1).
         curve: `"linear"` or `"1-sqrt"`.
-        final_learning_rate: η₁, in [0, the highest planned rate].
+        final_learning_rate: η₁ >= 0.
 
     Raises:
         ValueError: For a value out of its range; when fed without the horizon being known.
@@ -82,17 +81,6 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         """The trigger does, or the way down ends above 0."""
         return super().depends_on_rate or self.final_learning_rate > 0
 
-    def check(self, planned: Sequence[float]) -> None:
-        """Raise a ValueError if the way would lead up."""
-        highest = max(planned, default=math.inf)
-        if self.final_learning_rate > highest:
-            raise _checks.invalid(
-                "AdaptiveKnee",
-                "final_learning_rate",
-                f"at most the highest rate that the schedule plans, {highest:g}",
-                self.final_learning_rate,
-            )
-
     def fired(self, state: TriggeredState, observation: Observation) -> TriggeredState:
         """Begin the way down, unless it is too early."""
         if state.cooldown_from is not None:
@@ -100,7 +88,7 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         done, (earliest, _) = observation.epoch + 1, self._moments(observation)
         if done < earliest:
             early = f"too early, {done} of {observation.epochs} epochs are done"
-            return self._waiting(state, "wait", early)
+            return self.waiting(state, "wait", early)
         return self._begin(state, observation, f"{state.decision.seen}; time to come down")
 
     def held(self, state: TriggeredState, observation: Observation) -> TriggeredState:
@@ -111,12 +99,16 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         if done < latest:
             return state
         latest_moment = f"{done} of {observation.epochs} epochs are done, the latest moment"
-        return self._begin(state, observation, f"{latest_moment}; {state.decision.reason}")
+        return self._begin(state, observation, f"{latest_moment}; {state.decision.seen}")
 
     def _begin(self, state: TriggeredState, observation: Observation, seen: str) -> TriggeredState:
         begin = observation.epoch + 1
-        if observation.epochs is not None and begin >= observation.epochs:
-            return self._waiting(state, "wait", "no epoch is left to come down in")
+        assert observation.epochs is not None  # without a horizon there are no moments
+        if begin >= observation.epochs:
+            return self.waiting(state, "wait", "no epoch is left to come down in")
+        if not single(observation.planned) > single(self.final_learning_rate):
+            low = f"the planned rate {observation.planned:.4g} is not above"
+            return self.waiting(state, "floor", f"{low} {self.final_learning_rate:g}")
         state = dataclasses.replace(state, cooldown_from=begin)
         way = f"down to {self.final_learning_rate:g} from epoch {begin + 1} on ({self.curve})"
         return self.obeying(state, "cooldown_start", seen, way)
@@ -124,14 +116,7 @@ class AdaptiveKnee(Triggered[TriggeredState]):
     def _on_the_way(self, state: TriggeredState) -> TriggeredState:
         assert state.cooldown_from is not None
         since = f"on the way down since epoch {state.cooldown_from + 1}"
-        return self._waiting(state, "descent", since)
-
-    @staticmethod
-    def _waiting(state: TriggeredState, kind: str, why: str) -> TriggeredState:
-        """Tell what the trigger has seen, and why nothing follows from it."""
-        if state.decision.kind in ("absent", "nonfinite"):
-            kind = state.decision.kind
-        return state.deciding(kind, f"{state.decision.reason}; {why}")
+        return self.waiting(state, "descent", since)
 
     def _moments(self, observation: Observation) -> tuple[int, int]:
         """Return after how many epochs the way down begins at the earliest and at the latest."""

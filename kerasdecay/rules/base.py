@@ -177,13 +177,6 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         """Whether it looks at the rate itself, for a bound say, and not at its scale alone."""
         return getattr(self, "min_lr", 0.0) > 0
 
-    def check(self, planned: Sequence[float]) -> None:
-        """Raise a ValueError if the rule makes no sense with a schedule, before it is trained with.
-
-        Args:
-            planned: The schedule's rate at the end of each epoch that the rule will be shown.
-        """
-
     def directed(self, find: Callable[[str], str | None]) -> Self:
         """Return the rule with a mode of `"auto"` settled, if `find` knows the watched metric."""
         direction = find(self.watched) if getattr(self, "mode", None) == "auto" else None
@@ -240,7 +233,6 @@ class Rule(Configurable, abc.ABC, Generic[State]):
             losses: For each epoch the losses of its batches, where they are known.
         """
         logs = [one if isinstance(one, Mapping) else {self.watched: one} for one in values]
-        self.check([learning_rate] * len(logs))
         epochs = epochs_of(logs)
         state = self.initial_state()
         for place, (epoch, metrics) in enumerate(zip(epochs, logs, strict=True)):

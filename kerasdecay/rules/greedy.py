@@ -128,15 +128,19 @@ class Greedy(Rule[GreedyState]):
         value = observation.metrics.get(self.monitor)
         if value is None:
             return state.unmeasured(self.monitor)
+        before = state.scale
         value, recent = monitors.smoothed(value, state.recent, self.smoothing)
-        state = dataclasses.replace(state, recent=recent)
-        is_finite = math.isfinite(value)
-        seen = monitors.told(self.monitor, value, self.smoothing)
-        if state.scale > 1 and single(observation.learning_rate) > single(self.max_lr):
-            return self._take_back(state, observation, seen)
+        seen = monitors.told(self.monitor, value, recent)
+        state = self._judge(dataclasses.replace(state, recent=recent), observation, value, seen)
+        return self._within_max_lr(state, observation, before)
+
+    def _judge(
+        self, state: GreedyState, observation: Observation, value: float, seen: str
+    ) -> GreedyState:
+        """Count the epoch, and do what follows from the count."""
         if state.cooldown > 0 or state.warmup > 0:
             state, left = self._rested(state)
-            kind = "cooldown" if is_finite else "nonfinite"
+            kind = monitors.finite_or("cooldown", value)
             return state.deciding(kind, f"{seen} does not count: at rest for {left} more")
         if self._is_better(value, state.best):
             state = dataclasses.replace(state, best=float(value), better=state.better + 1, worse=0)
@@ -146,12 +150,26 @@ class Greedy(Rule[GreedyState]):
             return state.deciding("improve", reason)
         state = dataclasses.replace(state, worse=state.worse + 1, better=0)
         reason = f"{seen} is no improvement, {state.worse} in a row"
-        if state.worse > self.patience:
-            state = self._reduce(state, observation, reason)
-            if is_finite or state.decision.changes_rate:
-                return state
-            return state.deciding("nonfinite", state.decision.seen, state.decision.done)
-        return state.deciding("wait" if is_finite else "nonfinite", reason)
+        if state.worse <= self.patience:
+            return state.deciding(monitors.finite_or("wait", value), reason)
+        state = self._reduce(state, observation, reason)
+        if state.decision.changes_rate:
+            return state
+        kind = monitors.finite_or(state.decision.kind, value)
+        return state.deciding(kind, state.decision.seen, state.decision.done)
+
+    def _within_max_lr(
+        self, state: GreedyState, observation: Observation, before: float
+    ) -> GreedyState:
+        """Take back what a raise has come to be too much, where the schedule has risen since."""
+        rate = observation.learning_rate * (state.scale / before)
+        if state.scale <= 1 or single(rate) <= single(self.max_lr):
+            return state
+        scale = max(state.scale * (self.max_lr / rate), 1.0)
+        over = f"the schedule has risen, and {rate:.4g} is above max_lr {self.max_lr:g}"
+        seen = f"{state.decision.seen}; {over}"
+        state = dataclasses.replace(state, scale=scale)
+        return state.deciding("reduce", seen, f"rate × {scale / before:.4g}")
 
     @staticmethod
     def _rested(state: GreedyState) -> tuple[GreedyState, int]:
@@ -172,14 +190,6 @@ class Greedy(Rule[GreedyState]):
             return state.deciding("floor", f"{reason}, and the change is within eps {self.eps:g}")
         state = dataclasses.replace(state, scale=state.scale * (new / rate))
         return state.deciding("raise", reason, f"rate × {new / rate:.4g}")
-
-    def _take_back(self, state: GreedyState, observation: Observation, seen: str) -> GreedyState:
-        """Take back what a raise has come to be too much, for the schedule has risen since."""
-        rate = observation.learning_rate
-        change = max(self.max_lr / rate, 1.0 / state.scale)
-        state = dataclasses.replace(state, scale=state.scale * change, better=0, worse=0)
-        over = f"the schedule has risen, and {rate:.4g} is above max_lr {self.max_lr:g}"
-        return state.deciding("reduce", f"{seen}; {over}", f"rate × {change:.4g}")
 
     def _reduce(self, state: GreedyState, observation: Observation, reason: str) -> GreedyState:
         rate, before = observation.learning_rate, state.scale

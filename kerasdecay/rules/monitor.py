@@ -63,15 +63,20 @@ def check(owner: str, monitor: Any, mode: Any, min_delta_mode: Any) -> None:
     _checks.choice(owner, "min_delta_mode", min_delta_mode, ("abs", "rel"))
 
 
-def told(monitor: str, value: float, smoothing: int) -> str:
-    """Return what was observed, in the words of reasons.
+def told(monitor: str, value: float, recent: tuple[float, ...]) -> str:
+    """Return what was observed, in the words of reasons; the arguments are `smoothed`'s result.
 
     Examples:
-        >>> told("val_loss", 0.5, 1), told("val_loss", 0.5, 3)
-        ('val_loss 0.5', 'val_loss (mean of 3) 0.5')
+        >>> told("val_loss", 0.5, ()), told("val_loss", 0.5, (0.4, 0.6))
+        ('val_loss 0.5', 'val_loss (mean of 2) 0.5')
     """
-    averaged = smoothing > 1 and math.isfinite(value)
-    return f"{monitor}{f' (mean of {smoothing})' * averaged} {value:.4g}"
+    averaged = len(recent) > 1 and math.isfinite(single(value))
+    return f"{monitor}{f' (mean of {len(recent)})' * averaged} {value:.4g}"
+
+
+def finite_or(kind: str, value: float) -> str:
+    """Return the kind of a decision, `"nonfinite"` if what was observed is no finite number."""
+    return kind if math.isfinite(value) else "nonfinite"
 
 
 def smoothed(

@@ -29,9 +29,9 @@ class PlateauState(RuleState):
 class Plateau(Rule[PlateauState]):
     """Multiply the rate by `factor` when the metric has not improved for `patience` epochs.
 
-    The decisions of Keras' ReduceLROnPlateau, argument for argument, with three differences: a NaN
-    or an infinity counts as an epoch without improvement and never becomes the best value; an epoch
-    without the metric does not count; and the state can be saved.
+    The decisions of Keras' ReduceLROnPlateau, argument for argument, but that a NaN or an infinity
+    counts as an epoch without improvement and never becomes the best value, that an epoch without
+    the metric does not count, that `min_lr` never raises a rate, and that the state can be saved.
 
     Args:
         monitor: Name of the metric in the epoch's logs.
@@ -105,20 +105,21 @@ class Plateau(Rule[PlateauState]):
         if value is None:
             return state.unmeasured(self.monitor)
         value, recent = monitors.smoothed(value, state.recent, self.smoothing)
+        seen = monitors.told(self.monitor, value, recent)
         state = dataclasses.replace(state, recent=recent)
         if state.cooldown > 0:
             state = dataclasses.replace(state, cooldown=state.cooldown - 1, wait=0)
         if self._is_improvement(value, state.best):
             state = dataclasses.replace(state, best=float(value), wait=0)
-            return state.deciding("improve", f"{self._told(value)} is the best so far")
+            return state.deciding("improve", f"{seen} is the best so far")
         if state.cooldown > 0:
-            reason = f"{self._complaint(value, state.best)}; cooling down"
-            return state.deciding(self._kind(value, "cooldown"), reason)
+            reason = f"{self._complaint(seen, value, state.best)}; cooling down"
+            return state.deciding(monitors.finite_or("cooldown", value), reason)
         state = dataclasses.replace(state, wait=state.wait + 1)
-        waited = f"{self._complaint(value, state.best)} for {_epochs(state.wait)}"
+        waited = f"{self._complaint(seen, value, state.best)} for {_epochs(state.wait)}"
         if state.wait < self.patience:
             reason = f"{waited} of {self.patience}"
-            return state.deciding(self._kind(value, "wait"), reason)
+            return state.deciding(monitors.finite_or("wait", value), reason)
         return self._reduce(state, observation, value, waited)
 
     def _reduce(
@@ -129,7 +130,9 @@ class Plateau(Rule[PlateauState]):
         if change == 1.0:
             seen = f"{waited}, and the rate is at min_lr {self.min_lr:g}"
             done = "stop" if self.stop_at_min_lr else ""
-            return state.deciding(self._kind(value, "floor"), seen, done, stop=self.stop_at_min_lr)
+            return state.deciding(
+                monitors.finite_or("floor", value), seen, done, stop=self.stop_at_min_lr
+            )
         state = dataclasses.replace(
             state, scale=state.scale * change, wait=0, cooldown=self.cooldown
         )
@@ -147,20 +150,13 @@ class Plateau(Rule[PlateauState]):
             return single(value + delta) < single(best)
         return single(value - delta) > single(best)
 
-    def _complaint(self, value: float, best: float | None) -> str:
+    def _complaint(self, seen: str, value: float, best: float | None) -> str:
         if not math.isfinite(value):
             return f"{self.monitor} is {value:g}, which counts as no improvement,"
         if best is None:
-            return f"{self._told(value)} has no value to improve on"
+            return f"{seen} has no value to improve on"
         share = " of it" if self.min_delta_mode == "rel" else ""
-        return f"{self._told(value)} has not improved on {best:.4g} by {self.min_delta:g}{share}"
-
-    def _told(self, value: float) -> str:
-        return monitors.told(self.monitor, value, self.smoothing)
-
-    @staticmethod
-    def _kind(value: float, kind: str) -> str:
-        return kind if math.isfinite(value) else "nonfinite"
+        return f"{seen} has not improved on {best:.4g} by {self.min_delta:g}{share}"
 
 
 def _epochs(count: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from kerasdecay import _checks
@@ -35,8 +34,8 @@ class Staged(Triggered[StagedState]):
         min_learning_rate: η_min >= 0.
 
     Raises:
-        ValueError: For a value out of its range; for a schedule that plans a rate >= 1, whose
-            powers do not decay.
+        ValueError: For a value out of its range; when fed a planned rate >= 1, whose powers do not
+            decay.
 
     Examples:
         >>> from kerasdecay.rules import Plateau
@@ -66,35 +65,33 @@ class Staged(Triggered[StagedState]):
         """Always: the stages are its powers."""
         return True
 
-    def check(self, planned: Sequence[float]) -> None:
-        """Raise a ValueError if the powers of a rate would not decay."""
-        highest = max(planned, default=0.0)
-        if highest >= 1:
-            raise _checks.invalid(
-                "Staged",
-                "learning_rate",
-                "below 1",
-                highest,
-                "Powers of a rate >= 1 do not decay; let the rule itself reduce: rules=[…].",
-            )
-
     def fired(self, state: StagedState, observation: Observation) -> StagedState:
         """Enter the next stage, if there is one."""
-        planned, seen = observation.planned, state.decision.seen
+        planned = self._planned(observation)
         if state.stage + 1 >= self.stages:
-            return self._staying(state, f"{seen}; but stage {self.stages} is the last")
+            return self.waiting(state, "floor", f"but stage {self.stages} is the last")
         stage = state.stage + 1
         rate = max(planned ** (stage + 1), self.min_learning_rate)
         if not single(rate) < single(planned * state.scale):
             no_lower = f"but stage {stage + 1} would be no lower, with {rate:.4g}"
-            return self._staying(state, f"{seen}; {no_lower}")
+            return self.waiting(state, "floor", no_lower)
+        seen = state.decision.seen
         state = dataclasses.replace(state, stage=stage, scale=rate / planned)
         return self.obeying(state, "reduce", seen, f"stage {stage + 1}, rate {rate:.4g}")
 
     def held(self, state: StagedState, observation: Observation) -> StagedState:
         """Stay in the stage."""
+        self._planned(observation)
         return state
 
     @staticmethod
-    def _staying(state: StagedState, why: str) -> StagedState:
-        return state.deciding("floor" if state.decision.kind == "wait" else "nonfinite", why)
+    def _planned(observation: Observation) -> float:
+        if observation.planned >= 1:
+            raise _checks.invalid(
+                "Staged",
+                "learning_rate",
+                "below 1",
+                observation.planned,
+                "Powers of a rate >= 1 do not decay; let the rule itself reduce: rules=[…].",
+            )
+        return observation.planned

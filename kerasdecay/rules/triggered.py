@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, Self, TypeVar
 
 from kerasdecay import _checks
 from kerasdecay.rules.base import Decision, Observation, Rule, RuleState
+from kerasdecay.rules.monitor import finite_or
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Triggered(Rule[State], Generic[State]):
         decision = told = inner.decision
         if told.changes_rate:  # what the trigger would have done about the rate is not done
             inner = dataclasses.replace(inner, scale=1.0)
-            is_finite = math.isfinite(observation.metrics.get(self.watched, 0.0))
-            decision = Decision("wait" if is_finite else "nonfinite", told.seen)
+            value = observation.metrics.get(self.watched, 0.0)
+            decision = Decision(finite_or("wait", value), told.seen)
         state = dataclasses.replace(state, inner=inner, decision=decision)
         if told.kind == "reduce":
             return self.fired(state, observation)
@@ -104,6 +104,16 @@ class Triggered(Rule[State], Generic[State]):
     def depends_on_rate(self) -> bool:
         """The trigger does."""
         return self.trigger.depends_on_rate
+
+    @staticmethod
+    def waiting(state: State, kind: str, why: str) -> State:
+        """Tell what the trigger has seen, and why nothing follows from it.
+
+        That the metric was absent or no number goes before `kind`.
+        """
+        if state.decision.kind in ("absent", "nonfinite"):
+            kind = state.decision.kind
+        return state.deciding(kind, f"{state.decision.seen}; {why}")
 
     @staticmethod
     def obeying(state: State, kind: str, seen: str, done: str) -> State:

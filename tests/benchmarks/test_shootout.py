@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kerasdecay.callbacks import Event
+from kerasdecay.rules import AdaptiveKnee, Greedy, Plateau, WeightNorm
 from kerasdecay.study import Run
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -28,6 +31,13 @@ def line(arm, seed, accuracy, *, rate=0.1, by_epoch=(0.5, 0.9), events=(), **mor
     }  # fmt: skip
 
 
+def events_of(rule, losses):
+    """Return what a run's line holds of a rule's decisions, as the callback tells them."""
+    states = enumerate(rule.replay(losses, 0.1))
+    told = [Event(epoch, "", state.decision, 0.1, 0.1) for epoch, state in states]
+    return [str(event) for event in told if event.decision.is_event]
+
+
 def undefined(arm, seed, rate):
     kept = ("testbed", "regime", "data", "arm", "seed", "epochs", "batch_size")
     bare = {key: value for key, value in line(arm, seed, 0.0).items() if key in kept}
@@ -41,14 +51,17 @@ LINES = [
     line("linear", 0, 0.90, by_epoch=(0.9, 0.9)),
     line("linear", 1, 0.91, by_epoch=(0.9, 0.9)),
     line("linear", 2, 0.92, by_epoch=(0.8, 0.8)),
-    line("plateau", 0, 0.85, events=["epoch 1: val_loss is nan, which counts as no improvement,"]),
+    line("plateau", 0, 0.85, events=events_of(Plateau("loss"), [math.nan, 1.0])),
     line(
         "plateau",
         2,
         0.83,
         events=[
-            "epoch 1: val_loss 1 has not improved on 1 by 0.0001 for 1 epoch: rate × 0.1",
-            "epoch 2: val_loss 1 has not improved; 2 of 2 epochs are done: down to 0 from epoch 3",
+            *events_of(Plateau("loss", patience=1), [1.0, 1.0]),
+            *events_of(AdaptiveKnee(Plateau("loss")), [1.0, 1.0, 1.0, 1.0, 1.0]),
+            *events_of(WeightNorm(), [1.0] * 10),
+            *events_of(WeightNorm(last_decay=None), [3.0, 2.0, 3.0, 4.0, 3.0]),
+            *events_of(Greedy("loss", patience=0, min_lr=0.09, reset_start=1), [1.0, 1.0]),
         ],
     ),
     # ten times the rate; seeds in another order
@@ -101,8 +114,8 @@ def test_a_rule_is_told_apart_from_its_deadline(report):
     assert rows(right, "plateau")[1] == [
         "plateau",
         "1 of 2",
-        "1 (after epoch 1)",
-        "1 (after epoch 2)",
+        "4 (after epoch 1, 2, 5)",
+        "2 (after epoch 4, 9)",
     ]
     assert rows(wrong, "plateau")[1] == ["plateau", "0 of 2", "–", "–"]
     assert len(rows(right, "linear")) == 1

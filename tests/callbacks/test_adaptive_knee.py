@@ -264,12 +264,18 @@ def test_once_an_epoch_no_steps_need_be_known() -> None:
     assert found["learning_rate"] == near([0.5])
 
 
-def test_a_way_that_would_lead_up_is_refused_before_the_first_step() -> None:
-    decay, model = AdaptiveKneeDecay(TRIGGER, final_learning_rate=0.6), odometer()
-    complaint = r"AdaptiveKnee: final_learning_rate must be at most .*plans, 0\.5\. .*=0\.6"
+def test_a_way_that_would_lead_up_is_refused_at_once() -> None:
+    complaint = r"AdaptiveKneeDecay: final_learning_rate must be .* <= 0\.5\. .*=0\.6"
     with pytest.raises(ValueError, match=complaint):
-        fit(model, [Scripted(val_loss=SCRIPT), decay], epochs=EPOCHS)
-    assert travelled(model) == 0.0
+        AdaptiveKneeDecay(TRIGGER, final_learning_rate=0.6, schedule=Constant(0.5))
+
+
+def test_from_the_optimizers_rate_no_way_leads_up_either() -> None:
+    decay = AdaptiveKneeDecay(TRIGGER, final_learning_rate=0.6)
+    history = fit(odometer(), [Scripted(val_loss=SCRIPT), decay], epochs=EPOCHS)
+    assert history["learning_rate"] == [0.5] * EPOCHS
+    assert decay.trace is not None and decay.events == []
+    assert decay.trace.decisions[-2].reason.endswith("the planned rate 0.5 is not above 0.6")
 
 
 @engines

@@ -11,7 +11,7 @@ import pytest
 from tiny import Scripted, fit, near, odometer, weights_after
 
 from kerasdecay import CosineDecay, LearningRateDecay, WarmupDecay
-from kerasdecay.rules import Plateau
+from kerasdecay.rules import Greedy, Plateau
 from kerasdecay.schedules import Cosine
 
 pytestmark = pytest.mark.any_backend
@@ -40,7 +40,8 @@ def test_a_function_is_called_once_an_epoch_with_a_plain_int() -> None:
         calls.append(epoch)
         return 0.1
 
-    fit(odometer(), [LearningRateDecay(noting)], epochs=3)
+    rules = [Plateau("loss"), Greedy("loss")]
+    fit(odometer(), [LearningRateDecay(noting, rules=rules)], epochs=3)
     assert calls == [0, 1, 2]
     assert {type(epoch) for epoch in calls} == {int}
 

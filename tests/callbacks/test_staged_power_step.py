@@ -24,7 +24,7 @@ from tiny import (
 
 from kerasdecay import LearningRateDecay, PowerStepDecay
 from kerasdecay.rules import AdaptiveKnee, Plateau, Staged, WeightNorm
-from kerasdecay.schedules import Step
+from kerasdecay.schedules import Constant
 
 pytestmark = pytest.mark.any_backend
 
@@ -99,11 +99,17 @@ def test_a_rate_from_1_on_is_refused_before_the_first_step() -> None:
     assert travelled(model) == 0
 
 
-def test_a_schedule_that_comes_to_1_is_refused_before_the_first_step() -> None:
-    decay, model = LearningRateDecay(Step(1.25, every=3), rules=[Staged(TWO)]), odometer()
+@pytest.mark.parametrize(
+    ("schedule", "rule"),
+    [
+        (Constant(1.25), Staged(TWO)),
+        (Constant(1.25), AdaptiveKnee(Staged(TWO))),
+        (lambda epoch, learning_rate: 1.25, Staged(TWO)),
+    ],
+)
+def test_a_plan_that_comes_to_1_is_refused(schedule: Any, rule: Any) -> None:
     with pytest.raises(ValueError, match=r"Staged: learning_rate must be below 1\. .*=1\.25"):
-        train(decay, model)
-    assert travelled(model) == 0
+        train(LearningRateDecay(schedule, rules=[rule]))
 
 
 def test_a_tiny_rate_that_is_given_gets_one_warning() -> None:
