@@ -38,7 +38,7 @@ class Triggered(Rule[State], Generic[State]):
     def __post_init__(self) -> None:
         if not isinstance(self.trigger, Rule) or self.trigger.way_down is not None:
             allowed = "a rule that reduces, such as Plateau('val_loss')"
-            remedy = "A rate is not for the rule to say: it belongs into the schedule."
+            remedy = "A rate belongs in the schedule, not in the rule."
             raise _checks.invalid(type(self).__name__, "trigger", allowed, self.trigger, remedy)
 
     @abc.abstractmethod
