@@ -140,9 +140,9 @@ def _what_rules_did(rules: dict[str, list[Line]]) -> str:
     for arm, runs in rules.items():
         changes = [
             [
-                (int(found[1]), CALENDAR in told)
-                for told in run["events"]
-                if (found := CHANGE.match(told))
+                (int(found[1]), CALENDAR in event)
+                for event in run["events"]
+                if (found := CHANGE.match(event))
             ]
             for run in runs
         ]

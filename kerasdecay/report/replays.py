@@ -15,7 +15,7 @@ from kerasdecay.report.stages import movement_text, rate_text
 from kerasdecay.report.timelines import decision_cells, observed_text
 from kerasdecay.report.wording import count, rule_text
 from kerasdecay.rules import Rule, RuleState
-from kerasdecay.rules.base import epochs_of
+from kerasdecay.rules.observation import epochs_of
 from kerasdecay.schedules import Constant, Schedule, Timeline, cooldown
 
 

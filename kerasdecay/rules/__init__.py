@@ -3,11 +3,13 @@
 from typing import Any
 
 from kerasdecay.rules.adaptive_knee import AdaptiveKnee
-from kerasdecay.rules.base import Decision, Observation, Rule, RuleState, WayDown
+from kerasdecay.rules.base import Rule, WayDown
 from kerasdecay.rules.greedy import Greedy, GreedyState
 from kerasdecay.rules.loss_slope import LossSlope, LossSlopeState
+from kerasdecay.rules.observation import Observation
 from kerasdecay.rules.plateau import Plateau, PlateauState
 from kerasdecay.rules.staged import Staged, StagedState
+from kerasdecay.rules.state import Decision, RuleState
 from kerasdecay.rules.triggered import TriggeredState
 from kerasdecay.rules.weight_norm import WeightNorm, WeightNormState
 

@@ -7,9 +7,11 @@ import math
 from typing import Any, ClassVar
 
 from kerasdecay import _checks
-from kerasdecay.rules.base import Observation, Rule, RuleState, WayDown
+from kerasdecay.rules.base import Rule, WayDown
+from kerasdecay.rules.observation import Observation
 from kerasdecay.rules.plateau import Plateau
 from kerasdecay.rules.reduction import share_of, single
+from kerasdecay.rules.state import RuleState
 from kerasdecay.rules.triggered import Triggered, TriggeredState
 
 

@@ -10,27 +10,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from kerasdecay._config import Configurable
 from kerasdecay.rules.monitor import direction_of
-
-
-@dataclasses.dataclass(frozen=True)
-class Observation:
-    """What a rule is shown when an epoch has ended.
-
-    Args:
-        epoch: The epoch, from 0.
-        metrics: Its logs: name → number.
-        learning_rate: The rate in force at its end: schedule × scales so far, > 0.
-        planned: What the schedule alone says of it.
-        epochs: The horizon; None where nobody knows it.
-        losses: The loss of each of its batches, for a rule that asks for them.
-    """
-
-    epoch: int
-    metrics: Mapping[str, float]
-    learning_rate: float = 1.0
-    planned: float = 1.0
-    epochs: int | None = None
-    losses: tuple[float, ...] = ()
+from kerasdecay.rules.observation import Observation, epochs_of
+from kerasdecay.rules.state import RuleState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,87 +25,6 @@ class WayDown:
 
     curve: str
     final_learning_rate: float = 0.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Decision:
-    """What a rule decided, and why.
-
-    Args:
-        kind: `"reduce"` or `"raise"` (the scale changes), `"cooldown_start"` (the way down begins),
-            `"descent"` (it goes on), `"improve"`, `"armed"` (the next sign counts), `"wait"`,
-            `"cooldown"`, `"floor"`, `"absent"` (nothing to observe) or `"nonfinite"` (a NaN or an
-            infinity was observed).
-        seen: What was observed, in words.
-        done: What was done about it, in words; empty for nothing.
-        restore_best: The weights of the best epoch are to be put back.
-        stop: The training is to end.
-    """
-
-    kind: str
-    seen: str
-    done: str = ""
-    restore_best: bool = False
-    stop: bool = False
-
-    @property
-    def reason(self) -> str:
-        """One line in words: what was seen, and what was done about it."""
-        return f"{self.seen}: {self.done}" if self.done else self.seen
-
-    @property
-    def is_event(self) -> bool:
-        """Whether it is more than "not yet": something changed, or something was wrong."""
-        return self.changes_rate or self.kind == "nonfinite" or self.restore_best or self.stop
-
-    @property
-    def changes_rate(self) -> bool:
-        """Whether the rate is another from now on."""
-        return self.kind in ("reduce", "raise", "cooldown_start")
-
-
-NOT_YET = Decision("wait", "nothing observed yet")
-
-
-@dataclasses.dataclass(frozen=True)
-class RuleState:
-    """What a rule remembers: plain numbers, so that it goes into a JSON file and back.
-
-    Args:
-        scale: What the schedule's rate is multiplied by.
-        decision: The last decision; not part of what is remembered across a restart.
-        cooldown_from: The epoch with whose beginning the way down begins; None before that is
-            decided.
-    """
-
-    scale: float = 1.0
-    decision: Decision = NOT_YET
-    cooldown_from: int | None = None
-
-    def deciding(
-        self,
-        kind: str,
-        seen: str,
-        done: str = "",
-        *,
-        restore_best: bool = False,
-        stop: bool = False,
-    ) -> Self:
-        """Return this state with a decision; see `Decision`."""
-        return dataclasses.replace(self, decision=Decision(kind, seen, done, restore_best, stop))
-
-    def unmeasured(self, name: str) -> Self:
-        """Return this state after an epoch that did not tell what the rule watches."""
-        return self.deciding("absent", f"{name} was not measured: does not count")
-
-    def to_data(self) -> dict[str, Any]:
-        """Return what must survive a restart as plain data."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        del values["decision"]
-        return {
-            name: value.to_data() if isinstance(value, RuleState) else value
-            for name, value in values.items()
-        }
 
 
 State = TypeVar("State", bound=RuleState)
@@ -246,16 +146,3 @@ class Rule(Configurable, abc.ABC, Generic[State]):
             )
             state = self.advance(state, observation)
             yield state
-
-
-def epochs_of(logs: Sequence[Mapping[str, float]]) -> list[int]:
-    """Return the epoch of each log, from 0: its `"epoch"` where all hold one, else its place.
-
-    Examples:
-        >>> epochs_of([{"epoch": 10, "loss": 0.5}, {"epoch": 11, "loss": 0.4}])
-        [10, 11]
-        >>> epochs_of([{"loss": 0.5}, {"loss": 0.4}])
-        [0, 1]
-    """
-    told = [log.get("epoch", math.nan) for log in logs]
-    return [int(one) for one in told] if all(map(math.isfinite, told)) else list(range(len(logs)))

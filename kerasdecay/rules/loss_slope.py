@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from kerasdecay import _checks
-from kerasdecay.rules.base import Observation, Rule, RuleState
+from kerasdecay.rules.base import Rule
+from kerasdecay.rules.observation import Observation
 from kerasdecay.rules.reduction import reduction, single
+from kerasdecay.rules.state import RuleState
 
 _BLOCKS = 40
 """Where there are so many block means, neighbours are merged; half as many are left."""

@@ -8,8 +8,10 @@ from typing import ClassVar
 
 from kerasdecay import _checks
 from kerasdecay.rules import monitor as monitors
-from kerasdecay.rules.base import Observation, Rule, RuleState
+from kerasdecay.rules.base import Rule
+from kerasdecay.rules.observation import Observation
 from kerasdecay.rules.reduction import reduction, single
+from kerasdecay.rules.state import RuleState
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,9 +6,11 @@ import dataclasses
 from typing import Any, ClassVar
 
 from kerasdecay import _checks
-from kerasdecay.rules.base import Observation, Rule, RuleState
+from kerasdecay.rules.base import Rule
+from kerasdecay.rules.observation import Observation
 from kerasdecay.rules.plateau import Plateau
 from kerasdecay.rules.reduction import single
+from kerasdecay.rules.state import RuleState
 from kerasdecay.rules.triggered import Triggered, TriggeredState
 
 

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, Self, TypeVar
 
 from kerasdecay import _checks
-from kerasdecay.rules.base import Decision, Observation, Rule, RuleState
+from kerasdecay.rules.base import Rule
 from kerasdecay.rules.monitor import finite_or
+from kerasdecay.rules.observation import Observation
+from kerasdecay.rules.state import Decision, RuleState
 
 
 @dataclasses.dataclass(frozen=True)

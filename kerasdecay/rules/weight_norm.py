@@ -7,8 +7,10 @@ import math
 from typing import ClassVar
 
 from kerasdecay import _checks
-from kerasdecay.rules.base import Observation, Rule, RuleState
+from kerasdecay.rules.base import Rule
+from kerasdecay.rules.observation import Observation
 from kerasdecay.rules.reduction import reduction, share_of
+from kerasdecay.rules.state import RuleState
 
 
 @dataclasses.dataclass(frozen=True)
