@@ -15,7 +15,16 @@ PACKAGE = ROOT / "kerasdecay"
 
 # Floor of each part of the package; `_*.py` beside them are helpers of floor 0. The package's own
 # `__init__` is the roof: its lazy names may point at everything, and nothing may point at it.
-FLOORS = {"schedules": 0, "rules": 1, "callbacks": 2, "report": 3, "tuner": 3, "study": 3, "cli": 4}
+FLOORS = {
+    "schedules": 0,
+    "rules": 1,
+    "records": 2,
+    "callbacks": 2,
+    "report": 3,
+    "tuner": 3,
+    "study": 3,
+    "cli": 4,
+}
 ROOF = 4
 
 # The lowest floor on which a framework or a library for display may be imported at all.

@@ -12,10 +12,10 @@ from kerasdecay.callbacks.one_cycle import OneCycleDecay
 from kerasdecay.callbacks.plateau import PlateauDecay
 from kerasdecay.callbacks.power_step import PowerStepDecay
 from kerasdecay.callbacks.step import StepDecay
-from kerasdecay.callbacks.trace import Event, Setup, Trace
 from kerasdecay.callbacks.warmup import WarmupDecay
 from kerasdecay.callbacks.warmup_stable_decay import WarmupStableDecay
 from kerasdecay.callbacks.weight_norm import WeightNormDecay
+from kerasdecay.records import Event, Setup, Trace
 
 __all__ = [
     "AdaptiveKneeDecay",

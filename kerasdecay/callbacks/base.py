@@ -20,7 +20,7 @@ from kerasdecay.callbacks.best_weights import BestWeights
 from kerasdecay.callbacks.options import checked_rules, spelt_out
 from kerasdecay.callbacks.run import Run
 from kerasdecay.callbacks.state_file import StateFile
-from kerasdecay.callbacks.trace import Event, Trace
+from kerasdecay.records import Event, Trace
 from kerasdecay.rules import Rule
 from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.schedules import warmup as warmed_up

@@ -11,8 +11,8 @@ from kerasdecay.callbacks.base_rates import BaseRates
 from kerasdecay.callbacks.channel import Channel
 from kerasdecay.callbacks.run import Run
 from kerasdecay.callbacks.state_file import StateFile
-from kerasdecay.callbacks.trace import Setup
 from kerasdecay.callbacks.updates import Update
+from kerasdecay.records import Setup
 from kerasdecay.rules import Rule, RuleState
 from kerasdecay.schedules import Schedule, Timeline
 

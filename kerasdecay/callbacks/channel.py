@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from kerasdecay.callbacks.plans import Plan
-from kerasdecay.callbacks.trace import Event
+from kerasdecay.records import Event
 from kerasdecay.rules import Observation, Rule, RuleState
 
 

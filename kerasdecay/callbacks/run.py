@@ -6,9 +6,9 @@ from typing import Any
 
 from kerasdecay.callbacks.channel import Channel
 from kerasdecay.callbacks.measurements import MEASUREMENTS
-from kerasdecay.callbacks.trace import Event, Setup, Trace
 from kerasdecay.callbacks.updates import Update
 from kerasdecay.callbacks.writers import CompiledWriter, HostWriter
+from kerasdecay.records import Event, Setup, Trace
 from kerasdecay.rules import Observation, Rule
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from kerasdecay.callbacks import compiled, optimizers
 from kerasdecay.callbacks.channel import Channel
 from kerasdecay.callbacks.plans import SchedulePlan
-from kerasdecay.callbacks.trace import Trace
+from kerasdecay.records import Trace
 
 
 class Writer(abc.ABC):

@@ -12,7 +12,7 @@ import numpy as np
 from kerasdecay.schedules import Moment, Schedule, Timeline
 
 if TYPE_CHECKING:
-    from kerasdecay.callbacks import Trace
+    from kerasdecay.records import Trace
 
 Span = tuple[int, int]
 """Epochs as places in an array: the first, and the one after the last."""

@@ -9,7 +9,7 @@ from kerasdecay.report.stages import rate_text
 from kerasdecay.report.timelines import trace_of
 
 if TYPE_CHECKING:
-    from kerasdecay.callbacks import Event
+    from kerasdecay.records import Event
 
 
 def log_decisions(training: Any, log_dir: str | os.PathLike[str]) -> int:

@@ -17,7 +17,7 @@ from kerasdecay.report.wording import shown_metrics
 from kerasdecay.rules import Decision
 
 if TYPE_CHECKING:
-    from kerasdecay.callbacks import Event, Trace
+    from kerasdecay.records import Event, Trace
 
 _SHORT = {
     "improve": ("improved", "dim green"),

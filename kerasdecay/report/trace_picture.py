@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kerasdecay.callbacks import Trace
+    from kerasdecay.records import Trace
 
 _DECISION = COLOURS[0]
 _METRIC = COLOURS[1]

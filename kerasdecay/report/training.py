@@ -29,7 +29,7 @@ from kerasdecay.rules.monitor import direction_of
 from kerasdecay.schedules import Timeline
 
 if TYPE_CHECKING:
-    from kerasdecay.callbacks import Event, Setup, Trace
+    from kerasdecay.records import Event, Setup, Trace
 
 _STAGES = 8
 """Stages beyond which they are no longer listed."""

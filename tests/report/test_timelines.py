@@ -2,7 +2,7 @@ import pytest
 from tiny import Scripted, fit, odometer
 
 from kerasdecay import LearningRateDecay, PowerStepDecay
-from kerasdecay.callbacks.trace import Trace
+from kerasdecay.records.trace import Trace
 from kerasdecay.report import explain, timeline
 from kerasdecay.rules import AdaptiveKnee, Greedy, Plateau
 from kerasdecay.schedules import Constant, PowerStep
