@@ -1,21 +1,27 @@
 """Decay callbacks for Keras: one writer sets the rate, feeds the rules and keeps the trace."""
 
-from kerasdecay.callbacks.adaptive_knee import AdaptiveKneeDecay
-from kerasdecay.callbacks.as_keras import as_keras
-from kerasdecay.callbacks.compiled import release
-from kerasdecay.callbacks.cosine import CosineDecay
-from kerasdecay.callbacks.greedy import GreedyDecay
 from kerasdecay.callbacks.learning_rate import LearningRateDecay
-from kerasdecay.callbacks.linear import LinearDecay
-from kerasdecay.callbacks.loss_slope import LossSlopeDecay
-from kerasdecay.callbacks.one_cycle import OneCycleDecay
-from kerasdecay.callbacks.plateau import PlateauDecay
-from kerasdecay.callbacks.power_step import PowerStepDecay
-from kerasdecay.callbacks.step import StepDecay
-from kerasdecay.callbacks.warmup import WarmupDecay
-from kerasdecay.callbacks.warmup_stable_decay import WarmupStableDecay
-from kerasdecay.callbacks.weight_norm import WeightNormDecay
+from kerasdecay.callbacks.rules import (
+    AdaptiveKneeDecay,
+    GreedyDecay,
+    LossSlopeDecay,
+    PlateauDecay,
+    WeightNormDecay,
+)
+from kerasdecay.callbacks.shapes import (
+    CosineDecay,
+    LinearDecay,
+    OneCycleDecay,
+    PowerStepDecay,
+    StepDecay,
+    WarmupDecay,
+    WarmupStableDecay,
+)
 from kerasdecay.records import Event, Setup, Trace
+from kerasdecay.training.as_keras import as_keras
+from kerasdecay.training.find import register_target, release
+from kerasdecay.training.probes import register_measurement
+from kerasdecay.training.targets import RateTarget
 
 __all__ = [
     "AdaptiveKneeDecay",
@@ -28,6 +34,7 @@ __all__ = [
     "OneCycleDecay",
     "PlateauDecay",
     "PowerStepDecay",
+    "RateTarget",
     "Setup",
     "StepDecay",
     "Trace",
@@ -35,5 +42,7 @@ __all__ = [
     "WarmupStableDecay",
     "WeightNormDecay",
     "as_keras",
+    "register_measurement",
+    "register_target",
     "release",
 ]

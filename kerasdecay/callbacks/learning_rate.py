@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Unpack
 
-from kerasdecay.callbacks.base import DecayCallback
-from kerasdecay.callbacks.options import Options
 from kerasdecay.schedules import Schedule
+from kerasdecay.training.arguments import Options
+from kerasdecay.training.callback import DecayCallback
 
 
 class LearningRateDecay(DecayCallback):
@@ -20,6 +20,9 @@ class LearningRateDecay(DecayCallback):
         schedule: A schedule of `kerasdecay.schedules`; or a function f(epoch), or
             f(epoch, learning_rate) as for Keras' LearningRateScheduler (the second argument is the
             rate before, without the rules' scale). A function's own errors reach you.
+        optimizers: In place of `schedule`, for a model that several optimizers train: name →
+            schedule. A name is an attribute of the model (`"d_optimizer"`, `"gan.d_optimizer"`) or
+            a part of its MultiOptimizer. Each rate is logged as `learning_rate_<name>`.
         warmup: A linear warmup before the schedule: epochs, `"500 steps"` or `"10%"`; None: none.
         rules: A rule of `kerasdecay.rules`, or several, such as `Plateau("val_loss")`.
         epochs: The horizon in epochs, warmup included, an integer >= 1; None takes `fit`'s. Beyond
@@ -49,11 +52,17 @@ class LearningRateDecay(DecayCallback):
         >>> from kerasdecay.rules import Plateau
         >>> from kerasdecay.schedules import PowerStep
         >>> decay = LearningRateDecay(PowerStep(0.1), warmup="5%", rules=[Plateau("val_loss")])
+
+        >>> from kerasdecay.schedules import Cosine
+        >>> gan = {"d_optimizer": Cosine(4e-4), "g_optimizer": Cosine(1e-4)}
+        >>> decay = LearningRateDecay(optimizers=gan)
     """
 
     def __init__(
         self,
-        schedule: Schedule | Callable[..., float],
+        schedule: Schedule | Callable[..., float] | None = None,
+        *,
+        optimizers: Mapping[str, Schedule | Callable[..., float]] | None = None,
         **options: Unpack[Options],
     ) -> None:
-        super().__init__(schedule, **options)
+        super().__init__(schedule, optimizers=optimizers, **options)

@@ -85,6 +85,7 @@ class Trace:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.decisions: list[Event] = []
+        self.notes: list[str] = []
         self.logs: list[tuple[int, dict[str, float]]] = []
         self._epochs = array.array("q")
         self._batches = array.array("q")
@@ -101,6 +102,18 @@ class Trace:
         self._batches.append(batch)
         for column, rate in zip(self._rates.values(), rates, strict=True):
             column.append(rate)
+
+    def record_epoch(self, epoch, batches, rates):
+        for i, b in enumerate(batches):
+            self.record_rates(epoch, int(b), [float(c[i]) for c in rates.values()])
+
+    def withdraw(self, epoch, batch):
+        if len(self) and (self._epochs[-1], self._batches[-1]) == (epoch, batch):
+            for column in (self._epochs, self._batches, *self._rates.values()):
+                column.pop()
+
+    def record_note(self, text):
+        self.notes.append(text)
 
     def record_decision(self, event: Event) -> None:
         """Add a decision."""

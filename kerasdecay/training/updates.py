@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from kerasdecay import _checks
@@ -36,8 +37,13 @@ class Update:
 _ALLOWED = '"auto", "epoch", "batch", "compiled" or a number of steps such as "20 steps"'
 
 
-def choose(update: Any, schedule: Any, rules: tuple[Rule[Any], ...] = ()) -> Update:
+def choose(update: Any, schedules: Iterable[Any], rules: tuple[Rule[Any], ...] = ()) -> Update:
     """Return the update that an argument asks for.
+
+    Args:
+        update: The argument.
+        schedules: What is to be sampled: schedules, or functions of (epoch, learning_rate).
+        rules: The rules.
 
     `"auto"` samples once an epoch what changes only between epochs, and everything else, also what
     a rule may bring down, at every batch.
@@ -46,12 +52,14 @@ def choose(update: Any, schedule: Any, rules: tuple[Rule[Any], ...] = ()) -> Upd
         ValueError: If `update` is none of the allowed; if a function of (epoch, learning_rate) is
             to be sampled within epochs.
     """
-    is_function = not isinstance(schedule, Schedule)
+    schedules = list(schedules)
+    is_function = not all(isinstance(schedule, Schedule) for schedule in schedules)
     if update == "auto":
         if is_function:
             return Update("epoch")
+        moves = any(schedule.changes_within_epochs for schedule in schedules)
         comes_down = any(rule.way_down is not None for rule in rules)
-        return Update("step" if schedule.changes_within_epochs or comes_down else "epoch")
+        return Update("step" if moves or comes_down else "epoch")
     if update == "epoch":
         return Update("epoch")
     chosen = _within_epochs(update)

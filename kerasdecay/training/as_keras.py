@@ -8,7 +8,7 @@ from typing import Any, Self
 import keras
 
 from kerasdecay._config import from_config
-from kerasdecay.callbacks.namespace import KERAS
+from kerasdecay.training.namespace import KERAS
 from kerasdecay.schedules import Moment, Schedule, Timeline
 
 _MOST_UPDATES = 2**31 - 1

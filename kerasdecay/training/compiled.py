@@ -2,36 +2,35 @@
 
 Keras optimizers ask `_get_current_learning_rate()` for the rate of a step. On one optimizer, and
 for one training, that method is replaced by schedule(step) × variable / base, where the variable is
-the optimizer's own, so that nothing is added to its state and checkpoints keep their layout.
+the optimizer's own. So nothing is added to its state, and checkpoints keep their layout.
 """
 
 from __future__ import annotations
 
 import types
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
 import numpy as np
 
-from kerasdecay.callbacks import optimizers
-from kerasdecay.callbacks.namespace import KERAS
-from kerasdecay.callbacks.plans import Plan, SchedulePlan
+from kerasdecay.control import ScheduledRates
 from kerasdecay.schedules import Moment
+from kerasdecay.training.namespace import KERAS
+from kerasdecay.training.targets import shortest
 
 _HOOK = "_get_current_learning_rate"
 _OFFSET = "_kerasdecay_offset"
-_RELEASED = "_kerasdecay_released_at"
 _TRIED = 0.125
 
 
-def reference(plan: Plan) -> float:
+def reference(planned: ScheduledRates) -> float:
     """Return the base rate that the optimizer's variable holds at scale 1.
 
     It is the rate at the end of the warmup: the schedule's initial one, for every usual shape.
     """
-    assert isinstance(plan, SchedulePlan)
-    schedule, timeline = plan.schedule, plan.timeline
+    schedule, timeline = planned.schedule, planned.timeline
     start = Moment.of(schedule.warmup_updates(timeline), timeline)
     rate = float(schedule.learning_rate(start))
     if rate > 0:
@@ -39,20 +38,22 @@ def reference(plan: Plan) -> float:
     return float(np.max(schedule.rates(np.arange(timeline.updates), timeline)))
 
 
-def install(model: Any, optimizer: Any, plan: SchedulePlan, base: float, done: int) -> None:
+def install(
+    model: Any, optimizer: Any, planned: ScheduledRates, base: float, done: int
+) -> None:
     """Let the step compute the optimizer's rate.
 
     Args:
         model: The model, whose training function is built anew.
         optimizer: Its optimizer, or one of them.
-        plan: What the step follows.
+        planned: What the step follows.
         base: The rate that the optimizer's variable holds at scale 1.
         done: The number, in the run, of the next step.
 
     The caller has checked that all this can be done.
     """
     offset = done - _steps_of(optimizer)
-    rate_of = _rate_of_step(plan)
+    rate_of = _rate_of_step(planned)
 
     # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
     def learning_rate(self: Any) -> Any:
@@ -64,17 +65,17 @@ def install(model: Any, optimizer: Any, plan: SchedulePlan, base: float, done: i
     model.make_train_function(force=True)
 
 
-def _rate_of_step(plan: SchedulePlan) -> Callable[[Any], Any]:
+def _rate_of_step(planned: ScheduledRates) -> Callable[[Any], Any]:
     """Return what computes a step's rate: the formula, or on torch a table of the whole run.
 
     A step of torch's is compiled only on demand; operation by operation a formula takes a tenth of
     the time of a small step, and looking up a rate next to nothing.
     """
-    schedule, timeline = plan.schedule, plan.timeline
+    schedule, timeline = planned.schedule, planned.timeline
     if keras.backend.backend() != "torch":
         return lambda step: schedule.rates(step, timeline, KERAS)
     last = timeline.updates  # beyond it the last rate stays
-    table = keras.ops.convert_to_tensor(plan.rates_of(np.arange(last + 1)), dtype="float32")
+    table = keras.ops.convert_to_tensor(planned.at(np.arange(last + 1)), dtype="float32")
     # Torch's own methods: those of `keras.ops` take longer than what they do here.
     return lambda step: table.take(step.clamp(max=last).long())
 
@@ -86,54 +87,34 @@ def next_step(optimizer: Any) -> int | None:
     return _steps_of(optimizer) + getattr(optimizer, _OFFSET)
 
 
-def release(model: Any) -> bool:
-    """Make the model's optimizers ordinary ones again, at the rates they have now.
+def held(optimizer: Any) -> float:
+    """Return what the optimizer's own variable holds: base × scale, while something is installed."""
+    return shortest(float(np.float32(keras.ops.convert_to_numpy(optimizer._learning_rate))))
 
-    An interrupted `fit` (Ctrl-C, an exception) under `update="compiled"` has no hook that could do
-    this; the next training with a decay callback does it first, or you do.
 
-    Args:
-        model: A compiled model, or one whose training was interrupted.
+def uninstall(model: Any, optimizers: Any) -> dict[int, float]:
+    """Make optimizers ordinary ones again, at the rates that they have now.
 
     Returns:
-        Whether there was anything to do.
-
-    Examples:
-        >>> import keras, kerasdecay
-        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-        >>> model.compile("sgd", "mse")
-        >>> kerasdecay.release(model)
-        False
+        Place in `optimizers` → rate, of those that had something installed.
     """
-    released = False
-    for optimizer in optimizers.leaves(model).values():
+    rates: dict[int, float] = {}
+    for place, optimizer in enumerate(optimizers):
         if _is_installed(optimizer):
             try:
-                rate = optimizers.effective(optimizer)
+                rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
             finally:  # a schedule of the user's own may fail, and must not stay for that
                 object.__delattr__(optimizer, _HOOK)
                 object.__delattr__(optimizer, _OFFSET)
-            optimizers.write(optimizer, rate)
-            object.__setattr__(optimizer, _RELEASED, rate)
-            released = True
-    if released:
+            optimizer.learning_rate = rates[place] = rate
+    if rates:
         model.make_train_function(force=True)
-    return released
+    return rates
 
 
-def released_rates(model: Any) -> dict[str, float]:
-    """Return log name → rate of the optimizers that still stand where `release` left them."""
-    return {
-        key: rate
-        for key, optimizer in optimizers.leaves(model).items()
-        if (rate := vars(optimizer).get(_RELEASED)) is not None
-        and optimizers.same(optimizers.read(optimizer), rate)
-    }
-
-
-def check(optimizer: Any, plan: SchedulePlan) -> None:
-    """Raise a ValueError unless a step of this optimizer can compute this plan's rates."""
-    plan.schedule.rates(keras.ops.convert_to_tensor(0), plan.timeline, KERAS)
+def check(optimizer: Any, planned: ScheduledRates) -> None:
+    """Raise a ValueError unless a step of this optimizer can compute these rates."""
+    planned.schedule.rates(keras.ops.convert_to_tensor(0), planned.timeline, KERAS)
     check_supported(optimizer)
 
 
@@ -141,12 +122,18 @@ def check_supported(optimizer: Any) -> None:
     """Raise a ValueError unless a step of an optimizer of this kind really goes by the hook.
 
     A copy of it, with a weight of its own, is stepped by a rate that only the hook gives. It must
-    ask, and the weight must then be where an ordinary copy with this very rate puts it.
+    ask, and the weight must then be where an ordinary copy with this very rate puts it. The copies
+    step in a thread of their own, which is outside of any `strategy.scope()`: within one, a weight
+    cannot be made and stepped like this.
     """
     reason = ""
     try:
-        asked, found = _step_of_copy(optimizer, held=3 * _TRIED, hooked=True)
-        _, expected = _step_of_copy(optimizer, held=_TRIED, hooked=False)
+        with ThreadPoolExecutor(1) as thread:
+            hooked = thread.submit(_step_of_copy, optimizer, held=3 * _TRIED, hooked=True)
+            asked, found = hooked.result()
+            _, expected = thread.submit(
+                _step_of_copy, optimizer, held=_TRIED, hooked=False
+            ).result()
         if not asked:
             reason = "it does not ask the hook for its rate"
         elif not np.allclose(found, expected, rtol=1e-5, equal_nan=True):
@@ -170,7 +157,7 @@ def _step_of_copy(optimizer: Any, *, held: float, hooked: bool) -> tuple[bool, A
         asked.append(True)
         return keras.ops.full((), _TRIED, "float32")
 
-    optimizers.write(probe, held)
+    probe.learning_rate = held
     if hooked:
         _replace(probe, learning_rate)
     for _ in range(probe.gradient_accumulation_steps or 1):

@@ -1,0 +1,301 @@
+"""The decays that decide from the training itself, as callbacks.
+
+Each is `LearningRateDecay` with its rule filled in, on a constant schedule by default. All of them
+take, besides their own arguments, the options `warmup`, `rules` (further ones), `epochs`, `update`,
+`state_path` and `verbose`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Unpack
+
+from kerasdecay import _checks
+from kerasdecay.rules import AdaptiveKnee, Greedy, LossSlope, Plateau, Rule, WeightNorm
+from kerasdecay.schedules import Constant, Schedule
+from kerasdecay.schedules.base import Shape
+from kerasdecay.schedules.duration import Duration
+from kerasdecay.training.arguments import Options, RunOptions, checked_rules, with_rule
+from kerasdecay.training.callback import DecayCallback
+
+Scaled = Schedule | Callable[..., float] | None
+"""What a rule scales: a schedule or a function of the epoch; None is the optimizer's own rate."""
+
+
+class PlateauDecay(DecayCallback):
+    """Multiply the rate by `factor` when a metric has not improved for `patience` epochs.
+
+    rate(t) = schedule(t) × scale. With the default constant schedule this is Keras'
+    ReduceLROnPlateau, argument for argument and epoch for epoch, but for its NaN trap, and with a
+    state that survives a crash. `kerasdecay.rules.Plateau` says exactly what the rule does.
+
+    Args:
+        monitor: Name of the metric in the epoch's logs.
+        factor: In (0, 1): new rate = rate × factor.
+        patience: Epochs without improvement before a reduction, an integer >= 0.
+        verbose: 1 prints each reduction as Keras does, a panel before and a summary after the
+            training.
+        mode: `"min"`, `"max"`, or `"auto"`: by the compiled metric, else by its name.
+        min_delta: Smallest change that counts as an improvement, >= 0.
+        cooldown: Epochs after a reduction in which nothing is counted, an integer >= 0.
+        min_lr: No reduction goes below this; >= 0.
+        schedule: What is reduced: a schedule or a function of the epoch; None: the optimizer's
+            rate, constant.
+        smoothing: The metric is averaged over the last so many epochs; 1: it is not.
+        min_delta_mode: `"abs"`, or `"rel"`: `min_delta` in shares of the best value's magnitude.
+        restore_best_weights: Whether each reduction goes back to the best epoch: to the model's
+            weights and its other state, and to the optimizer's moments.
+        restore_optimizer: False goes back to the model's weights alone.
+        stop_at_min_lr: Whether the training ends when a reduction is due at `min_lr`.
+        warmup: A linear warmup: epochs, `"500 steps"`, `"10%"`; the rules rest meanwhile.
+        rules: A further rule, or several.
+        **options: `epochs`, `update` and `state_path`, as for `LearningRateDecay`.
+
+    Raises:
+        ValueError: For a value out of its range; after the first epoch, if neither the metric's
+            name nor the compiled metric tells which direction is better and `mode` is `"auto"`.
+
+    Examples:
+        >>> from kerasdecay import PlateauDecay
+        >>> decay = PlateauDecay("val_loss", factor=0.2, patience=3, warmup=1)
+
+    Source: keras.callbacks.ReduceLROnPlateau, Keras 3.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int | bool = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+        *,
+        schedule: Scaled = None,
+        min_delta_mode: str = "abs",
+        smoothing: int = 1,
+        restore_best_weights: bool = False,
+        restore_optimizer: bool = True,
+        stop_at_min_lr: bool = False,
+        warmup: Duration | None = None,
+        rules: Rule[Any] | Sequence[Rule[Any]] = (),
+        **options: Unpack[RunOptions],
+    ) -> None:
+        rule = Plateau(
+            monitor=monitor,
+            factor=factor,
+            patience=patience,
+            mode=mode,
+            min_delta=min_delta,
+            cooldown=cooldown,
+            min_lr=min_lr,
+            min_delta_mode=min_delta_mode,
+            smoothing=smoothing,
+            restore_best_weights=restore_best_weights,
+            restore_optimizer=restore_optimizer,
+            stop_at_min_lr=stop_at_min_lr,
+        )
+        super().__init__(
+            Constant() if schedule is None else schedule,
+            warmup=warmup,
+            rules=(rule, *checked_rules("PlateauDecay", rules)),
+            verbose=verbose,
+            **options,
+        )
+
+
+class _RuleDecay(DecayCallback):
+    """A decay that is one rule on a schedule."""
+
+    def __init__(self, rule: Rule[Any], schedule: Scaled, options: Options) -> None:
+        super().__init__(
+            Constant() if schedule is None else schedule,
+            **with_rule(type(self).__name__, rule, options),
+        )
+
+
+class GreedyDecay(_RuleDecay):
+    """Raise the rate while a metric improves, lower it while it does not.
+
+    Better than the best for more than `patience` epochs in a row: rate / factor; not better for
+    more than `patience` in a row: rate × factor. See `kerasdecay.rules.Greedy`.
+
+    Args:
+        monitor: Name of the metric in the epoch's logs.
+        factor: In (0, 1).
+        patience: Epochs in a row that are not enough yet, an integer >= 0.
+        mode: `"min"`, `"max"` or `"auto"`.
+        min_lr: Lowest rate, >= 0.
+        max_lr: Highest rate that a raise leads to, >= `min_lr`.
+        smoothing: The metric is averaged over the last so many epochs; 1: it is not.
+        schedule: What is scaled: a schedule or a function of the epoch; None: the optimizer's rate,
+            constant.
+        **options: Those of `LearningRateDecay`; `rules` are further ones.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Examples:
+        >>> from kerasdecay import GreedyDecay
+        >>> decay = GreedyDecay("val_loss", patience=2, smoothing=3)
+
+    Source: GreedyLR, 2025 (arXiv:2512.14527).
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.95,
+        patience: int = 10,
+        mode: str = "auto",
+        *,
+        min_lr: float = 1e-3,
+        max_lr: float = 1.0,
+        smoothing: int = 1,
+        schedule: Scaled = None,
+        **options: Unpack[Options],
+    ) -> None:
+        rule = Greedy(
+            monitor, factor, patience, mode, min_lr=min_lr, max_lr=max_lr, smoothing=smoothing
+        )
+        super().__init__(rule, schedule, options)
+
+
+class WeightNormDecay(_RuleDecay):
+    """Multiply the rate by `factor` at every second bounce of the weight norm, and once late.
+
+    n = Σw² over the trainable kernels is taken on the device once an epoch and logged as
+    `weight_norm`. The rule needs weight decay to work. See `kerasdecay.rules.WeightNorm`.
+
+    Args:
+        factor: In (0, 1): new rate = rate × factor.
+        last_decay: The share of the horizon after which one more reduction comes, in (0, 1), or
+            None.
+        min_lr: No reduction goes below this; >= 0.
+        schedule: What is scaled: a schedule or a function of the epoch; None: the optimizer's rate,
+            constant.
+        **options: Those of `LearningRateDecay`; `rules` are further ones.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Examples:
+        >>> from kerasdecay import WeightNormDecay
+        >>> decay = WeightNormDecay(factor=0.2)
+
+    Source: Lewkowycz, How to decay your learning rate, 2021 (arXiv:2103.12682).
+    """
+
+    def __init__(
+        self,
+        *,
+        factor: float = 0.1,
+        last_decay: float | None = 0.85,
+        min_lr: float = 0.0,
+        schedule: Scaled = None,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(WeightNorm(factor, last_decay, min_lr), schedule, options)
+
+
+class LossSlopeDecay(_RuleDecay):
+    """Multiply the rate by `factor` once a test finds that the training loss no longer falls.
+
+    It needs a call after every batch, which waits for the batch's loss and ends Keras' asynchronous
+    logging; the documentation says what that costs. See `kerasdecay.rules.LossSlope`.
+
+    Args:
+        factor: In (0, 1): new rate = rate × factor.
+        p_value: The loss counts as falling while the one-sided test says so with p below this, in
+            (0, 1).
+        min_losses: Batches since the last reduction that a test needs, an integer >= 20.
+        min_lr: No reduction goes below this; >= 0.
+        schedule: What is scaled: a schedule or a function of the epoch; None: the optimizer's rate,
+            constant.
+        **options: Those of `LearningRateDecay`; `rules` are further ones.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Warns:
+        UserWarning: Once, where the batches of an epoch have different sizes and their losses
+            cannot be told exactly.
+
+    Examples:
+        >>> from kerasdecay import LossSlopeDecay
+        >>> decay = LossSlopeDecay(factor=0.2, min_losses=1000)
+
+    Source: Zhang et al., Statistical adaptive stochastic gradient methods, 2020 (arXiv:2002.10597).
+    """
+
+    def __init__(
+        self,
+        *,
+        factor: float = 0.1,
+        p_value: float = 0.05,
+        min_losses: int = 400,
+        min_lr: float = 0.0,
+        schedule: Scaled = None,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(LossSlope(factor, p_value, min_losses, min_lr), schedule, options)
+
+
+class AdaptiveKneeDecay(_RuleDecay):
+    """Hold the rate until a rule says that it is time, then come down to the horizon.
+
+    See `kerasdecay.rules.AdaptiveKnee`.
+
+    Args:
+        trigger: A rule; its reduction is the sign; None: a plateau of the validation loss,
+            averaged over three epochs.
+        min_hold: The share of the horizon that is held at least, in [0, 1).
+        latest: The share of the horizon after which the way down begins at the latest, in
+            [`min_hold`, 1).
+        curve: Of the way down: `"linear"` or `"1-sqrt"`.
+        final_learning_rate: The rate at the horizon, >= 0, at most the schedule's initial one.
+        schedule: What is held: a schedule or a function of the epoch; None: the optimizer's rate,
+            constant.
+        **options: Those of `LearningRateDecay`; `rules` are further ones.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Examples:
+        >>> from kerasdecay import AdaptiveKneeDecay
+        >>> from kerasdecay.rules import WeightNorm
+        >>> decay = AdaptiveKneeDecay(WeightNorm(), latest=0.9)
+
+    Source: Iyer et al., 2020 (arXiv:2003.03977), its moment chosen by a rule.
+    """
+
+    def __init__(
+        self,
+        trigger: Rule[Any] | None = None,
+        *,
+        min_hold: float = 0.5,
+        latest: float = 0.8,
+        curve: str = "linear",
+        final_learning_rate: float = 0.0,
+        schedule: Scaled = None,
+        **options: Unpack[Options],
+    ) -> None:
+        chosen = {} if trigger is None else {"trigger": trigger}
+        rule = AdaptiveKnee(
+            **chosen,
+            min_hold=min_hold,
+            latest=latest,
+            curve=curve,
+            final_learning_rate=final_learning_rate,
+        )
+        if isinstance(schedule, Shape) and schedule.is_resolved:
+            _checks.number(
+                type(self).__name__,
+                "final_learning_rate",
+                final_learning_rate,
+                at_most=schedule.initial,
+                remedy="It is where the way down ends.",
+            )
+        super().__init__(rule, schedule, options)

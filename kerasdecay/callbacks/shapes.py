@@ -1,0 +1,302 @@
+"""The decays that follow a planned shape, as callbacks.
+
+Each is `LearningRateDecay` with its shape filled in. All of them take, besides their own arguments,
+the options `warmup`, `rules`, `epochs`, `update`, `state_path` and `verbose`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+from kerasdecay import _checks
+from kerasdecay.rules import Rule, Staged
+from kerasdecay.schedules import (
+    Constant,
+    Cosine,
+    Linear,
+    OneCycle,
+    PowerStep,
+    Schedule,
+    Step,
+    WarmupStable,
+    warmup,
+)
+from kerasdecay.schedules.composition import checked_schedule
+from kerasdecay.schedules.duration import Duration
+from kerasdecay.training.arguments import Options, RunOptions, with_rule
+from kerasdecay.training.callback import DecayCallback
+
+
+class PowerStepDecay(DecayCallback):
+    """Powers of the initial rate, in stages of equal length: 0.1, then 0.01, then 0.001.
+
+    η(t) = η₀^(k+1), k = min(⌊e / (E // S)⌋, S − 1), with e epochs done of E, and S stages: see
+    `kerasdecay.schedules.PowerStep`.
+
+    Args:
+        initial_learning_rate: η₀ in (0, 1); None takes the optimizer's.
+        stages: S, an integer >= 1, at most the number of epochs.
+        remainder: Where S does not divide E: `"last"` gives the rest to the last stage,
+            `"new_stage"` opens further stages.
+        min_learning_rate: No stage goes below this; >= 0.
+        advance_on: A rule that reduces. Its reductions enter the next stage in place of the
+            calendar, to which alone `remainder` and the number of epochs belong. None: the
+            calendar.
+        **options: Those of `LearningRateDecay`.
+
+    Raises:
+        ValueError: For a value out of its range; for fewer epochs than stages.
+
+    Warns:
+        UserWarning: If η₀ < 0.01, where each stage is more than a hundredfold drop (with
+            `advance_on` only if η₀ is given).
+
+    Examples:
+        >>> from kerasdecay import PowerStepDecay, simulate
+        >>> simulate(PowerStepDecay(0.1), epochs=6).round(6).tolist()
+        [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
+
+        >>> from kerasdecay.rules import Plateau
+        >>> decay = PowerStepDecay(0.1, advance_on=Plateau("val_loss", patience=3))
+
+    Source: tutorial on learning-rate size and decay, iThome, 2021-09-16.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float | None = None,
+        *,
+        stages: int = 3,
+        remainder: str = "last",
+        min_learning_rate: float = 0.0,
+        advance_on: Rule[Any] | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        shape = PowerStep(initial_learning_rate, stages, remainder, min_learning_rate)
+        if advance_on is not None:
+            if not isinstance(advance_on, Rule):
+                allowed = "a rule that reduces, such as Plateau('val_loss'), or None"
+                raise _checks.invalid("PowerStepDecay", "advance_on", allowed, advance_on)
+            # One stage that lasts; the rule scales it to the further ones.
+            shape = dataclasses.replace(shape, stages=1, remainder="last")
+            staged = Staged(advance_on, stages, min_learning_rate)
+            options = with_rule("PowerStepDecay", staged, options)
+        super().__init__(shape, **options)
+
+
+class StepDecay(DecayCallback):
+    """The rate drops by the same factor every so often: η(t) = η₀ γ^⌊t/s⌋.
+
+    Args:
+        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        every: s: epochs, `"500 steps"` or `"30%"` of the horizon, longer than 0.
+        factor: γ in (0, 1].
+        **options: Those of `LearningRateDecay`.
+
+    Raises:
+        ValueError: For a value out of its range, or one that does not fit the horizon.
+
+    Examples:
+        >>> from kerasdecay import StepDecay, simulate
+        >>> simulate(StepDecay(0.1, every=2, factor=0.5), epochs=4).tolist()
+        [0.1, 0.1, 0.05, 0.05]
+
+    Source: He et al., Deep Residual Learning, 2015 (arXiv:1512.03385).
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float | None = None,
+        *,
+        every: Duration = "30%",
+        factor: float = 0.1,
+        **options: Unpack[Options],
+    ) -> None:
+        super().__init__(Step(initial_learning_rate, every=every, factor=factor), **options)
+
+
+class LinearDecay(DecayCallback):
+    """A straight line down: η(t) = η₁ + (η₀ − η₁)(1 − z), where z is the share done.
+
+    Args:
+        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        final_learning_rate: η₁ in [0, η₀].
+        **options: Those of `LearningRateDecay`.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Examples:
+        >>> from kerasdecay import LinearDecay, simulate
+        >>> simulate(LinearDecay(0.4), epochs=4).round(6).tolist()
+        [0.4, 0.3, 0.2, 0.1]
+
+    Source: Defazio et al., Optimal linear decay learning rate schedules, 2023 (arXiv:2310.07831).
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float | None = None,
+        *,
+        final_learning_rate: float = 0.0,
+        **options: Unpack[Options],
+    ) -> None:
+        shape = Linear(initial_learning_rate, final_learning_rate=final_learning_rate)
+        super().__init__(shape, **options)
+
+
+class CosineDecay(DecayCallback):
+    """Half a cosine wave down: η(t) = η₁ + (η₀ − η₁) (1 + cos πz)/2, where z is the share done.
+
+    Args:
+        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        final_learning_rate: η₁ in [0, η₀].
+        **options: Those of `LearningRateDecay`.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Examples:
+        >>> from kerasdecay import CosineDecay, simulate
+        >>> simulate(CosineDecay(0.1), epochs=3).round(6).tolist()
+        [0.1, 0.075, 0.025]
+
+    Source: Loshchilov and Hutter, SGDR, 2016 (arXiv:1608.03983).
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float | None = None,
+        *,
+        final_learning_rate: float = 0.0,
+        **options: Unpack[Options],
+    ) -> None:
+        shape = Cosine(initial_learning_rate, final_learning_rate=final_learning_rate)
+        super().__init__(shape, **options)
+
+
+class OneCycleDecay(DecayCallback):
+    """The rate rises to its peak η₀, then falls to almost nothing.
+
+    See `kerasdecay.schedules.OneCycle` for the formula.
+
+    Args:
+        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        rise: How long the rise takes: epochs, `"500 steps"` or `"30%"` of the horizon.
+        div_factor: η₀ over the first rate, >= 1.
+        final_div_factor: The first rate over the last, >= 1.
+        curve: `"cosine"` or `"linear"`.
+        **options: Those of `LearningRateDecay`.
+
+    Raises:
+        ValueError: For a value out of its range, or one that does not fit the horizon.
+
+    Examples:
+        >>> from kerasdecay import OneCycleDecay, simulate
+        >>> simulate(OneCycleDecay(1.0, rise=3, div_factor=4), epochs=5).round(3).tolist()
+        [0.25, 0.625, 1.0, 0.5, 0.0]
+
+    Source: Smith and Topin, Super-convergence, 2017 (arXiv:1708.07120).
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float | None = None,
+        *,
+        rise: Duration = "30%",
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        curve: str = "cosine",
+        **options: Unpack[Options],
+    ) -> None:
+        shape = OneCycle(
+            initial_learning_rate,
+            rise=rise,
+            div_factor=div_factor,
+            final_div_factor=final_div_factor,
+            curve=curve,
+        )
+        super().__init__(shape, **options)
+
+
+class WarmupStableDecay(DecayCallback):
+    """The rate stays at η₀, and comes down to η₁ in the last part of the horizon.
+
+    The warmup is the option `warmup`. See `kerasdecay.schedules.WarmupStable` for the formula.
+
+    Args:
+        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        final_learning_rate: η₁ in [0, η₀].
+        decay: How long the way down takes: epochs, `"500 steps"` or `"20%"` of the horizon.
+        curve: `"1-sqrt"`, `"linear"` or `"cosine"`.
+        **options: Those of `LearningRateDecay`.
+
+    Raises:
+        ValueError: For a value out of its range, or one that does not fit the horizon.
+
+    Examples:
+        >>> from kerasdecay import WarmupStableDecay, simulate
+        >>> decay = WarmupStableDecay(0.4, decay=2, curve="linear", warmup=2)
+        >>> simulate(decay, epochs=6).round(6).tolist()
+        [0.2, 0.4, 0.4, 0.4, 0.4, 0.2]
+
+    Source: Hägele et al., 2024 (arXiv:2405.18392).
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float | None = None,
+        *,
+        final_learning_rate: float = 0.0,
+        decay: Duration = "20%",
+        curve: str = "1-sqrt",
+        **options: Unpack[Options],
+    ) -> None:
+        shape = WarmupStable(
+            initial_learning_rate, final_learning_rate=final_learning_rate, decay=decay, curve=curve
+        )
+        super().__init__(shape, **options)
+
+
+class WarmupDecay(DecayCallback):
+    """The rate rises linearly to the initial rate, then follows a schedule over the rest.
+
+    See `kerasdecay.schedules.Warmup` for the formula.
+
+    Args:
+        duration: Of the warmup: epochs, `"500 steps"` or `"10%"` of the horizon.
+        then: The schedule that follows; None: constant.
+        start: The first rate's share of the initial rate, in [0, 1]; None starts one update up, so
+            that the first update already trains.
+        rules: Rules that scale the rate; they rest during the warmup.
+        verbose: See `LearningRateDecay`.
+        **options: `epochs`, `update` and `state_path`, as for `LearningRateDecay`.
+
+    Raises:
+        ValueError: For a value out of its range; for a warmup longer than the horizon.
+
+    Examples:
+        >>> from kerasdecay import WarmupDecay, simulate
+        >>> from kerasdecay.schedules import Constant
+        >>> simulate(WarmupDecay(2, then=Constant(0.1)), epochs=3).tolist()
+        [0.05, 0.1, 0.1]
+
+    Source: Goyal et al., Accurate, Large Minibatch SGD, 2017 (arXiv:1706.02677).
+    """
+
+    def __init__(
+        self,
+        duration: Duration,
+        then: Schedule | None = None,
+        start: float | None = None,
+        *,
+        rules: Rule[Any] | Sequence[Rule[Any]] = (),
+        verbose: int | bool = 0,
+        **options: Unpack[RunOptions],
+    ) -> None:
+        if then is not None:
+            checked_schedule("WarmupDecay", then, "then")
+        schedule = warmup(then or Constant(), duration, start)
+        super().__init__(schedule, rules=rules, verbose=verbose, **options)

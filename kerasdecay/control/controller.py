@@ -1,0 +1,45 @@
+"""The controller: all rates of a training, and the rules that scale them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from kerasdecay.control.bookmark import Bookmark
+from kerasdecay.control.track import Track
+from kerasdecay.records import Event
+from kerasdecay.rules import Observation, Rule
+
+
+class Controller:
+    """Knows what every rate should be; touches no optimizer.
+
+    Args:
+        tracks: One for each rate.
+        epochs: The horizon.
+        resting_epochs: Epochs from 0 on in which the rules rest, for the schedule warms up.
+    """
+
+    def __init__(self, tracks: list[Track], epochs: int, resting_epochs: int = 0) -> None:
+        self.tracks = tracks
+        self._epochs = epochs
+        self._resting_epochs = resting_epochs
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Move all tracks on to an epoch."""
+        for track in self.tracks:
+            track.begin_epoch(epoch)
+
+    def observe(self, rules: tuple[Rule[Any], ...], seen: Observation) -> list[Event]:
+        """Feed the rules what an epoch showed; return what they decided, also the "not yet"s.
+
+        While the schedule warms up the rules rest: they are shown nothing.
+        """
+        if seen.epoch < self._resting_epochs:
+            return []
+        seen = dataclasses.replace(seen, epochs=self._epochs)
+        return [event for track in self.tracks for event in track.observe(rules, seen)]
+
+    def bookmark(self, epoch: int) -> Bookmark:
+        """Return what must be known to go on with `epoch`."""
+        return Bookmark(epoch, {track.key: track.bookmark() for track in self.tracks})

@@ -1,0 +1,176 @@
+"""One rate: what the open loop plans, times what the rules have decided."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from kerasdecay.control.bookmark import TrackBookmark
+from kerasdecay.records import Event
+from kerasdecay.rules import Observation, Rule, RuleState
+from kerasdecay.schedules import Moment, Schedule, Timeline, cooldown
+from kerasdecay.schedules.by_epoch import checked_rate
+
+
+class OpenLoop(Protocol):
+    """What is planned before any rule has decided.
+
+    `base_rate` is what must be known to go on from here: see `TrackBookmark`.
+    """
+
+    base_rate: float | None
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Move on to an epoch, counted from 0."""
+
+    def rates(self, first: int, last: int) -> np.ndarray:
+        """Return the rates of batches `first` … `last` − 1 of the epoch."""
+
+
+class ScheduledRates:
+    """A schedule laid over a run.
+
+    Args:
+        schedule: With its initial rates filled in.
+        timeline: The run.
+        base_rate: What the initial rates were filled in with, None if they were given.
+        every: A rate holds for this many updates; it is that of the first of them.
+    """
+
+    def __init__(
+        self, schedule: Schedule, timeline: Timeline, base_rate: float | None = None, every: int = 1
+    ) -> None:
+        self.schedule = schedule
+        self.base_rate = base_rate
+        self.timeline = timeline
+        self._every = every
+        self._first = 0
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Move on to an epoch."""
+        self._first = epoch * self.timeline.updates_per_epoch
+
+    def rates(self, first: int, last: int) -> np.ndarray:
+        """Return the rates of batches `first` … `last` − 1 of the epoch."""
+        if self.timeline.unit == "epoch":
+            return np.broadcast_to(self.at(np.asarray([self._first])), (last - first,))
+        return self.at(np.arange(self._first + first, self._first + last))
+
+    def at(self, updates: np.ndarray) -> np.ndarray:
+        """Return the rates of these updates of the run, in one evaluation of the formula."""
+        held = updates // self._every * self._every
+        return np.asarray(self.schedule.learning_rate(Moment.of(held, self.timeline)))
+
+    def coming_down(self, curve: str, final_learning_rate: float, begin: int) -> ScheduledRates:
+        """Return the plan that comes down to the horizon from the start of epoch `begin`."""
+        schedule = cooldown(self.schedule, begin, curve, final_learning_rate)
+        return ScheduledRates(schedule, self.timeline, self.base_rate, self._every)
+
+
+class FunctionRates:
+    """A user's `f(epoch, learning_rate)`: each epoch's rate follows from the one before.
+
+    The function is given the open-loop rate, so that what rules have decided is not counted twice.
+    """
+
+    def __init__(self, function: Callable[[int, float], float], initial: float) -> None:
+        self._function = function
+        self.base_rate: float | None = initial
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Call the function, once for this epoch."""
+        assert self.base_rate is not None
+        self.base_rate = checked_rate(self._function(epoch, self.base_rate), epoch)
+
+    def rates(self, first: int, last: int) -> np.ndarray:
+        """Return the epoch's one rate, for each batch."""
+        return np.full(last - first, self.base_rate)
+
+
+class Track:
+    """One optimizer's rate in a training: open loop × scale.
+
+    Args:
+        key: Log name.
+        planned: The open loop before any rule has brought it down.
+        rules: The rules.
+        states: Their states; None starts them afresh.
+        found: The rate that the optimizer holds before the first write.
+
+    Attributes:
+        open_loop: The open loop in force.
+        open_rate: The open-loop rate of the last step, NaN before the first.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        planned: OpenLoop,
+        rules: tuple[Rule[Any], ...],
+        states: tuple[RuleState, ...] | None = None,
+        found: float = float("nan"),
+    ) -> None:
+        self.key = key
+        self.planned = self.open_loop = planned
+        self.open_rate = float("nan")
+        self._rules = rules
+        self._states = list(states or (rule.initial_state() for rule in rules))
+        self._rate_before = found
+
+    @property
+    def scale(self) -> float:
+        """The product of what the rules have decided."""
+        product = 1.0
+        for state in self._states:
+            product *= state.scale
+        return product
+
+    @property
+    def rate(self) -> float:
+        """The rate in force: that of the last step, times what was decided since."""
+        return self.open_rate * self.scale
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Move on to an epoch; from here on the rate comes down, if a rule has decided so."""
+        self._come_down()
+        self.open_loop.begin_epoch(epoch)
+
+    def observe(self, rules: tuple[Rule[Any], ...], seen: Observation) -> list[Event]:
+        """Feed the rules what an epoch showed; return what they decided.
+
+        Args:
+            rules: The rules, their directions settled.
+            seen: Everything but the rates, which are this track's.
+        """
+        self._rate_before = self.rate
+        events = []
+        for index, rule in enumerate(rules):
+            before = self.rate
+            observation = dataclasses.replace(seen, learning_rate=before, planned=self.open_rate)
+            self._states[index] = rule.advance(self._states[index], observation)
+            decision = self._states[index].decision
+            events.append(
+                Event(seen.epoch, type(rule).__name__, decision, before, self.rate, self.key)
+            )
+        return events
+
+    def bookmark(self) -> TrackBookmark:
+        """Return what must be known to go on from here."""
+        rates = dict.fromkeys(rate for rate in (self.rate, self._rate_before) if rate == rate)
+        states = tuple(state.to_data() for state in self._states)
+        return TrackBookmark(self.open_loop.base_rate, tuple(rates), states)
+
+    def _come_down(self) -> None:
+        if self.open_loop is not self.planned:
+            return
+        for rule, state in zip(self._rules, self._states, strict=True):
+            way = rule.way_down
+            if state.cooldown_from is not None and way is not None:
+                assert isinstance(self.planned, ScheduledRates)  # checked by the callback
+                self.open_loop = self.planned.coming_down(
+                    way.curve, way.final_learning_rate, state.cooldown_from
+                )
+                return

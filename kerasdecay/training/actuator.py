@@ -1,0 +1,93 @@
+"""Who brings the rates into the optimizers: the host, or the compiled step itself."""
+
+from __future__ import annotations
+
+import abc
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kerasdecay.control import Track
+from kerasdecay.records import Trace
+from kerasdecay.training.targets import RateTarget
+
+
+class Actuator(abc.ABC):
+    """Brings the rates of all tracks into their targets, and records what it brought.
+
+    Args:
+        tracks: What the rates should be.
+        targets: Where they go, by the tracks' keys.
+        trace: Where they are recorded.
+    """
+
+    def __init__(
+        self, tracks: list[Track], targets: Mapping[str, RateTarget], trace: Trace
+    ) -> None:
+        self.tracks = tracks
+        self.targets = targets
+        self.trace = trace
+        self.left = dict.fromkeys(targets, math.nan)
+        """What each optimizer was left with, by key; NaN before the first write."""
+        self._has_warned = False
+
+    @abc.abstractmethod
+    def begin_epoch(self, model: Any, epoch: int) -> None:
+        """Bring the rates of the epoch's first batch."""
+
+    @abc.abstractmethod
+    def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
+        """Bring the rates of a batch; the callback's model is asked for only if it is needed."""
+
+    @abc.abstractmethod
+    def end_epoch(self, epoch: int, steps: Mapping[str, int], last_trained: int) -> None:
+        """Tell the tracks which open-loop rates the epoch's last step really had.
+
+        Args:
+            epoch: The epoch.
+            steps: The steps that each optimizer has made in it.
+            last_trained: The index of the last batch that trained.
+        """
+
+    @abc.abstractmethod
+    def apply_scale(self) -> None:
+        """Write what the rules have just decided, after an epoch."""
+
+    @abc.abstractmethod
+    def end(self, model: Any) -> None:
+        """Leave the optimizers ordinary ones, at their last rates."""
+
+    def rewrite(self) -> None:
+        """Write the rates in force again."""
+        self.apply_scale()
+
+    def pairs(self) -> Iterator[tuple[Track, RateTarget]]:
+        """Return each track with its target."""
+        return ((track, self.targets[track.key]) for track in self.tracks)
+
+    def notice_others(self, epoch: int) -> None:
+        """Look whether the rates are those that were left there; warn once if they are not."""
+        for key, target in self.targets.items():
+            left, found = self.left[key], self._held(target)
+            if math.isnan(left) or target.same(found, left):
+                continue
+            self.left[key] = found
+            if not self._has_warned:
+                self._has_warned = True
+                warnings.warn(
+                    f"{self.trace.setup.decay}: something else also writes the optimizer's {key}: "
+                    f"it was left at {left:g} and is {found:g} in epoch {epoch + 1}. Only one "
+                    "callback may set the rate; look for LearningRateScheduler, ReduceLROnPlateau "
+                    "or a second decay in callbacks=[…].",
+                    stacklevel=2,
+                )
+
+    def _held(self, target: RateTarget) -> float:
+        """Return what a target was left with, if nothing else has written it."""
+        return target.read()
+
+    def _write(self, rates: Mapping[str, float]) -> None:
+        for key, rate in rates.items():
+            self.targets[key].write(rate)
+            self.left[key] = rate

@@ -1,0 +1,192 @@
+"""The arguments that all decay callbacks share: their checks, and how a subclass shows them."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypedDict, get_args, get_type_hints
+
+import keras
+
+from kerasdecay import _checks
+from kerasdecay.rules import Rule
+from kerasdecay.schedules import ByEpoch, Schedule
+from kerasdecay.schedules import warmup as warmed_up
+from kerasdecay.schedules.duration import Duration
+
+
+class RunOptions(TypedDict, total=False):
+    """What every decay callback takes of a training; see `LearningRateDecay`."""
+
+    epochs: int | None
+    update: str
+    state_path: str | os.PathLike[str] | None
+
+
+class Options(RunOptions, total=False):
+    """What a decay callback takes besides its own arguments; see `LearningRateDecay`."""
+
+    warmup: Duration | None
+    rules: Rule[Any] | Sequence[Rule[Any]]
+    verbose: int | bool
+
+
+def with_rule(owner: str, rule: Rule[Any], options: Options) -> Options:
+    """Return the options with a callback's own rule before the user's."""
+    return {**options, "rules": (rule, *checked_rules(owner, options.get("rules", ())))}
+
+
+def checked_rules(owner: str, rules: Any) -> tuple[Rule[Any], ...]:
+    """Return one rule, or several, as a tuple; ValueError for what cannot be had together."""
+    allowed = "kerasdecay rules, such as [Plateau('val_loss')]"
+    if isinstance(rules, Rule):
+        return (rules,)
+    if not isinstance(rules, (list, tuple)):  # an iterator would be used up before it is copied
+        raise _checks.invalid(owner, "rules", allowed, rules)
+    for rule in rules:
+        if not isinstance(rule, Rule):
+            raise _checks.invalid(owner, "rules", allowed, rule)
+    ways = [type(rule).__name__ for rule in rules if rule.way_down is not None]
+    if len(ways) > 1:
+        raise _checks.invalid(owner, "rules", "at most one that comes down to the horizon", ways)
+    return tuple(rules)
+
+
+def checked_schedules(
+    schedule: Any, optimizers: Mapping[str, Any] | None, warmup: Duration | None
+) -> dict[str | None, Any]:
+    """Return name of the optimizer → schedule or function, the warmup in front of each.
+
+    The name None stands for the model's own optimizer, whatever it is made of.
+    """
+    if optimizers is None:
+        return {None: _warmed_up(as_schedule(schedule), warmup)}
+    owner = "LearningRateDecay"
+    if schedule is not None:
+        allowed = "None where optimizers= gives each optimizer its schedule"
+        raise _checks.invalid(owner, "schedule", allowed, schedule)
+    allowed = 'a dict of optimizer → schedule, such as {"d_optimizer": Cosine(4e-4)}'
+    if not isinstance(optimizers, Mapping) or not optimizers:
+        raise _checks.invalid(owner, "optimizers", allowed, optimizers)
+    for name in optimizers:
+        if not isinstance(name, str) or not name:
+            raise _checks.invalid(owner, "optimizers", allowed, optimizers)
+    return {name: _warmed_up(as_schedule(one), warmup) for name, one in optimizers.items()}
+
+
+def check_ways_down(schedules: Iterable[Any], rules: tuple[Rule[Any], ...]) -> None:
+    """Raise a ValueError where a rule comes down from where a function would be, which is unknown."""
+    if any(rule.way_down for rule in rules):
+        if not all(isinstance(schedule, Schedule) for schedule in schedules):
+            raise ValueError(
+                "kerasdecay: a rule that comes down to the horizon needs a schedule, or a function "
+                "of the epoch alone. Received: a function of (epoch, learning_rate)."
+            )
+
+
+def as_schedule(schedule: Any) -> Schedule | Callable[[int, float], float]:
+    """Return what a user gave as a schedule, or, if it needs the rate before, as the function.
+
+    Raises:
+        ValueError: If it is neither a schedule nor a function of one or two arguments.
+    """
+    if isinstance(schedule, Schedule):
+        return schedule
+    must_be = "LearningRateDecay: schedule must be a kerasdecay schedule or a function of the epoch."
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        raise ValueError(
+            f"{must_be} Received: schedule={type(schedule).__name__}(…), Keras' own, a function of "
+            "the step. Take the shape of that name from kerasdecay.schedules, or give it to the "
+            "optimizer and leave the callback out."
+        )
+    if isinstance(schedule, keras.callbacks.Callback):
+        raise ValueError(
+            f"{must_be} Received: the callback {schedule!r}. Give it to fit by itself, or take its "
+            "shape from kerasdecay.schedules."
+        )
+    if isinstance(schedule, type):
+        raise ValueError(
+            "LearningRateDecay: schedule must be a schedule itself. Received: the class "
+            f"{schedule.__name__}. Write {schedule.__name__}(…)."
+        )
+    if callable(schedule):
+        if _accepts(schedule, 2):
+            return schedule
+        if _accepts(schedule, 1):
+            return ByEpoch(schedule)
+    raise ValueError(
+        "LearningRateDecay: schedule must be a kerasdecay schedule, or a function f(epoch) or "
+        f"f(epoch, learning_rate). Received: schedule={schedule!r}."
+    )
+
+
+def signature(init: Callable[..., None], common: Callable[..., None]) -> inspect.Signature:
+    """Return the signature of a callback's `__init__`, the shared options spelt out.
+
+    Args:
+        init: The subclass's; only a last parameter `**options: Unpack[…]` is replaced.
+        common: The base's, which has the options with their defaults.
+    """
+    own = list(inspect.signature(init).parameters.values())[1:]
+    last = own[-1] if own else None
+    if last is None or last.kind is not inspect.Parameter.VAR_KEYWORD:
+        return inspect.Signature(own)
+    options = get_args(get_type_hints(init).get(last.name))
+    if not options:  # a user's own `**kwargs`
+        return inspect.Signature(own)
+    defaults = inspect.signature(common).parameters
+    shared = [one for name, one in defaults.items() if name in options[0].__annotations__]
+    return inspect.Signature([*own[:-1], *shared])
+
+
+def unexpected(kind: type, unknown: Mapping[str, Any]) -> TypeError:
+    """Return the error for keywords that a callback does not take."""
+    known = [
+        name
+        for name, one in inspect.signature(kind).parameters.items()
+        if one.kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    ]
+    return TypeError(
+        f"{kind.__name__}() got an unexpected keyword argument {next(iter(unknown))!r}. It takes "
+        f"{', '.join(known)}."
+    )
+
+
+def initial_rate_argument(kind: type) -> str:
+    """Return how an initial rate is given to a callback of this class, as a user writes it."""
+    known = inspect.signature(kind).parameters
+    if "initial_learning_rate" in known:
+        return "initial_learning_rate=…"
+    if "schedule" in known:
+        return "schedule=Constant(0.1)"
+    if "then" in known:
+        return "then=Constant(0.1)"
+    return "a schedule with its initial_learning_rate"
+
+
+def _warmed_up(schedule: Any, warmup: Duration | None) -> Any:
+    if warmup is None:
+        return schedule
+    if not isinstance(schedule, Schedule):
+        raise _checks.invalid(
+            "LearningRateDecay",
+            "warmup",
+            "None with a function of (epoch, learning_rate), whose rates are known only as they "
+            "come",
+            warmup,
+            "Use a schedule, or a function of the epoch alone.",
+        )
+    return warmed_up(schedule, warmup)
+
+
+def _accepts(function: Callable[..., Any], count: int) -> bool:
+    try:
+        found = inspect.signature(function)
+    except ValueError:  # a builtin without one
+        return count == 1
+    try:
+        found.bind(*range(count))
+    except TypeError:
+        return False
+    return True

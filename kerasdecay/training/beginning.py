@@ -1,0 +1,369 @@
+"""The beginning of a training: schedules meet the optimizers and the run that they are for."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import warnings
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from kerasdecay.control import (
+    Bookmark,
+    Controller,
+    FunctionRates,
+    ScheduledRates,
+    StateFile,
+    Track,
+    TrackBookmark,
+)
+from kerasdecay.control.origin import Found, Origin, Past, absolute, from_optimizer
+from kerasdecay.records import Setup, Trace
+from kerasdecay.rules import Rule
+from kerasdecay.schedules import Constant, Schedule, Timeline
+from kerasdecay.schedules.composition import Warmup
+from kerasdecay.training import find, ledger
+from kerasdecay.training.host import HostActuator
+from kerasdecay.training.in_step import CompiledActuator
+from kerasdecay.training.session import Session
+from kerasdecay.training.targets import RateTarget
+from kerasdecay.training.updates import Update
+
+
+@dataclasses.dataclass
+class Memory:
+    """What a callback object remembers of its last training, without holding its model.
+
+    Args:
+        first_epoch: The epoch that it began with.
+        next_epoch: The epoch that it would go on with.
+        bookmark: Where it stood; None while it is under way.
+        optimizers: Log name → (the optimizer, the steps that it had made).
+    """
+
+    first_epoch: int
+    next_epoch: int
+    bookmark: Bookmark | None = None
+    optimizers: Mapping[str, tuple[weakref.ref[Any], int | None]] = dataclasses.field(
+        default_factory=dict
+    )
+
+    def close(self, session: Session) -> None:
+        """Note where the session has left its optimizers."""
+        bookmark = session.bookmark(self.next_epoch)
+        tracks = {}
+        for key, track in bookmark.tracks.items():
+            # An interrupted training may have been released since, at another rate.
+            since = ledger.left(session.targets[key].optimizer)
+            rates = (session.left[key], *([] if since is None else [since.rate]))
+            known = tuple(rate for rate in rates if not math.isnan(rate))
+            tracks[key] = dataclasses.replace(track, rates=known)
+        self.bookmark = dataclasses.replace(bookmark, tracks=tracks)
+        self.optimizers = {
+            key: (weakref.ref(target.optimizer), target.steps())
+            for key, target in session.targets.items()
+        }
+
+    def knows(self, target: RateTarget) -> bool:
+        """Whether this is an optimizer that the training left, and that was not set back since."""
+        reference, steps = self.optimizers.get(target.key, (lambda: None, None))
+        present = target.steps()
+        return reference() is target.optimizer and (present or 0) >= (steps or 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a callback wants of a training.
+
+    Args:
+        owner: The callback's class name.
+        schedules: Name of the optimizer → schedule or function; the name None for all there are.
+        rules: The rules.
+        update: When rates are written.
+        timeline: Horizon and steps.
+        names: The optimizers that the user has named, or None.
+        initial_rate_argument: How this callback is given an initial rate.
+        fits_one_epoch: Whether `fit` ends after epoch 0.
+    """
+
+    owner: str
+    schedules: Mapping[str | None, Any]
+    rules: tuple[Rule[Any], ...]
+    update: Update
+    timeline: Timeline
+    names: list[str] | None
+    initial_rate_argument: str
+    fits_one_epoch: bool
+
+    def schedule_of(self, key: str) -> Any:
+        """Return the schedule of the optimizer with this log name."""
+        return self.schedules.get(key.removeprefix("learning_rate_"), self.schedules.get(None))
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether every schedule has its initial rate."""
+        return all(isinstance(one, Schedule) and one.is_resolved for one in self.schedules.values())
+
+    @property
+    def follows(self) -> bool:
+        """Whether it does nothing but scale the optimizer's own rate, as ReduceLROnPlateau does."""
+        comes_down = any(rule.way_down for rule in self.rules)
+        return not comes_down and all(
+            isinstance(one.schedule if isinstance(one, Warmup) else one, Constant)
+            for one in self.schedules.values()
+        )
+
+    def open_loop(self, key: str, base_rate: float | None) -> ScheduledRates | FunctionRates:
+        """Return what is planned for an optimizer from an initial rate, None if it has its own."""
+        schedule = self.schedule_of(key)
+        if isinstance(schedule, Schedule):
+            resolved = schedule if base_rate is None else schedule.resolve(base_rate)
+            return ScheduledRates(resolved, self.timeline, base_rate, self.update.every)
+        assert base_rate is not None
+        return FunctionRates(schedule, base_rate)
+
+
+def begin(
+    plan: Plan,
+    model: Any,
+    epoch: int,
+    memory: Memory | None,
+    state_file: StateFile | None,
+    trace: Trace | None,
+) -> Session:
+    """Return the session of the training that begins, or goes on, with `epoch`.
+
+    Args:
+        plan: What the callback wants.
+        model: The model.
+        epoch: The first epoch, from 0.
+        memory: What the callback object remembers of its training before.
+        state_file: Holds the rules' states from before, or None.
+        trace: The record to go on with, where the optimizer was exchanged in mid-training.
+
+    Raises:
+        ValueError: If the state file does not fit, or if one rate would flatten several.
+
+    Warns:
+        UserWarning: Once, for what the user may not expect of the rate.
+    """
+    targets = find.rate_targets(model, plan.names)
+    found = {key: _found(target, memory) for key, target in targets.items()}
+    past = _past(plan, epoch, memory, state_file)
+    origin = _origin(plan, epoch, found, past)
+    if trace is not None:
+        told = f"the model has a new optimizer from epoch {epoch + 1} on"
+        rates = ", ".join(f"{key} {one.rate:g}" for key, one in found.items())
+        if not plan.is_absolute:
+            told += f"; its rate is taken for the initial one ({rates})"
+        origin = dataclasses.replace(origin, warning=f"{told}. The rules start afresh.")
+    controller = _controller(plan, epoch, targets, found, origin, state_file)
+    if trace is None:
+        trace = Trace(_setup(plan, epoch, controller, origin))
+    _tell(plan, epoch, targets, found, controller, origin, trace)
+    for target in targets.values():
+        left = ledger.Left(math.nan, plan.timeline.epochs, plan.fits_one_epoch and epoch == 0)
+        before = ledger.left(target.optimizer)
+        left.has_told = before is not None and before.has_told
+        ledger.leave(target.optimizer, left)
+    return _session(plan, model, controller, targets, trace)
+
+
+def _found(target: RateTarget, memory: Memory | None) -> Found:
+    return Found(
+        rate=target.read(),
+        has_trained=bool(target.steps()),
+        is_known=memory is not None and memory.knows(target),
+        same=target.same,
+    )
+
+
+def _past(
+    plan: Plan, epoch: int, memory: Memory | None, state_file: StateFile | None
+) -> Past:
+    filed = None if state_file is None else state_file.begin(epoch)
+
+    def planned(key: str, bookmark: TrackBookmark) -> Iterable[float]:
+        assert filed is not None
+        open_loop = plan.open_loop(key, bookmark.base_rate)
+        if isinstance(open_loop, FunctionRates):
+            return ()
+        scale = math.prod(state["scale"] for state in bookmark.states)
+        count = plan.timeline.updates_per_epoch
+        updates = np.arange(max(filed.epoch - 1, 0) * count, (epoch + 1) * count)
+        return np.unique(open_loop.at(updates).astype(np.float32) * np.float32(scale)).tolist()
+
+    return Past(
+        remembered=None if memory is None else memory.bookmark,
+        filed=filed,
+        last_filed=None if state_file is None else state_file.last,
+        planned=planned,
+    )
+
+
+def _origin(plan: Plan, epoch: int, found: Mapping[str, Found], past: Past) -> Origin:
+    if not plan.is_absolute:
+        return from_optimizer(
+            epoch,
+            found,
+            past,
+            follows=plan.follows,
+            has_rules=bool(plan.rules),
+            remedy=f"If it has been decayed already, pass {plan.initial_rate_argument}.",
+        )
+    origin = absolute(epoch, found, past)
+    if plan.names is None and len({one.rate for one in found.values()}) > 1:
+        _refuse_to_flatten(plan, found, past)
+    return origin
+
+
+def _refuse_to_flatten(plan: Plan, found: Mapping[str, Found], past: Past) -> None:
+    """Raise a ValueError where one absolute rate would take the place of several different ones."""
+    for bookmark in (past.filed, past.remembered):
+        if bookmark is not None and all(
+            key in bookmark.tracks and one.holds(bookmark.tracks[key].rates)
+            for key, one in found.items()
+        ):
+            return  # this callback has left them like that
+    held = ", ".join(f"{key} {one.rate:g}" for key, one in found.items())
+    named = ", ".join(
+        f'"{key.removeprefix("learning_rate_")}": Cosine({one.rate:g})'
+        for key, one in found.items()
+    )
+    raise ValueError(
+        f"{plan.owner}: one initial rate would be given to several optimizers that hold different "
+        f"ones: {held}. Leave it out, and each optimizer starts from its own; or give each its "
+        f"schedule: LearningRateDecay(optimizers={{{named}}})."
+    )
+
+
+def _controller(
+    plan: Plan,
+    epoch: int,
+    targets: Mapping[str, RateTarget],
+    found: Mapping[str, Found],
+    origin: Origin,
+    state_file: StateFile | None,
+) -> Controller:
+    tracks = []
+    for key in targets:
+        states = None
+        if origin.goes_on is not None:
+            try:
+                states = origin.goes_on.tracks[key].rule_states(plan.rules)
+            except ValueError as error:
+                if state_file is None:
+                    raise
+                raise state_file.refusal(f"cannot be gone on with: {error}") from error
+        open_loop = plan.open_loop(key, origin.base_rates[key])
+        tracks.append(Track(key, open_loop, plan.rules, states, found[key].rate))
+    warming = max(
+        (one.warmup_updates(plan.timeline) for one in plan.schedules.values()
+         if isinstance(one, Schedule)),
+        default=0,
+    )
+    resting = math.ceil(warming / plan.timeline.updates_per_epoch)
+    return Controller(tracks, plan.timeline.epochs, resting)
+
+
+def _setup(plan: Plan, epoch: int, controller: Controller, origin: Origin) -> Setup:
+    first = controller.tracks[0].planned
+    return Setup(
+        decay=plan.owner,
+        schedule=first.schedule if isinstance(first, ScheduledRates) else plan.schedule_of(""),
+        rules=plan.rules,
+        update=str(plan.update),
+        epochs=plan.timeline.epochs,
+        steps_per_epoch=plan.timeline.steps_per_epoch,
+        base_rates=origin.base_rates,
+        base_source=origin.source,
+        first_epoch=epoch,
+    )
+
+
+def _tell(
+    plan: Plan,
+    epoch: int,
+    targets: Mapping[str, RateTarget],
+    found: Mapping[str, Found],
+    controller: Controller,
+    origin: Origin,
+    trace: Trace,
+) -> None:
+    """Record where the training starts from, and warn, once, of what may not be expected."""
+    if origin.goes_on is not None:
+        trace.record_note(f"goes on with epoch {epoch + 1}: the rules keep what they have decided")
+    elif epoch > 0 and plan.rules:
+        trace.record_note(f"begins with epoch {epoch + 1}: the rules start afresh")
+    told = [
+        origin.warning,
+        _jump(plan, epoch, targets, found, controller),
+        _loop_of_fits(plan, epoch, targets),
+    ]
+    for what in filter(None, told):
+        trace.record_note(what)
+        warnings.warn(f"{plan.owner}: {what}", stacklevel=2)
+
+
+def _jump(
+    plan: Plan,
+    epoch: int,
+    targets: Mapping[str, RateTarget],
+    found: Mapping[str, Found],
+    controller: Controller,
+) -> str:
+    """Return what to tell where a longer horizon lifts the rate of a training that goes on."""
+    for track in controller.tracks:
+        left, open_loop = ledger.left(targets[track.key].optimizer), track.planned
+        if epoch == 0 or left is None or not isinstance(open_loop, ScheduledRates):
+            continue
+        first = epoch * plan.timeline.updates_per_epoch
+        before, now = (open_loop.at(np.asarray([first - 1, first])) * track.scale).tolist()
+        rate = found[track.key].rate
+        if plan.timeline.epochs > left.epochs and rate * 1.01 < min(before, now):
+            return (
+                f"{track.key} jumps up from {rate:g} to {now:.4g} with epoch {epoch + 1}, for the "
+                f"schedule is planned over {plan.timeline.epochs} epochs now and was planned over "
+                f"{left.epochs} before. Pass epochs=…, all the epochs that there will be, from the "
+                "first fit on."
+            )
+    return ""
+
+
+def _loop_of_fits(plan: Plan, epoch: int, targets: Mapping[str, RateTarget]) -> str:
+    """Return what to tell where `fit(epochs=1)` is called again and again."""
+    constant = plan.follows and not plan.rules
+    if epoch > 0 or not plan.fits_one_epoch or constant:
+        return ""
+    for target in targets.values():
+        left = ledger.left(target.optimizer)
+        if left is not None and left.was_one_epoch and not left.has_told and target.steps():
+            left.has_told = True
+            return (
+                "fit(epochs=1) has been called again from epoch 0, which begins the decay anew each "
+                "time. To let one decay go on, write:\n"
+                "    for epoch in range(epochs):\n"
+                "        model.fit(…, initial_epoch=epoch, epochs=epoch + 1, callbacks=[decay])  "
+                "# decay made once, with epochs=…"
+            )
+    return ""
+
+
+def _session(
+    plan: Plan,
+    model: Any,
+    controller: Controller,
+    targets: Mapping[str, RateTarget],
+    trace: Trace,
+) -> Session:
+    tracks = controller.tracks
+    host = HostActuator(tracks, targets, trace, plan.timeline.updates_per_epoch)
+    are_named = plan.names is not None
+    if not plan.update.compiled:
+        return Session(controller, targets, trace, host, are_named=are_named)
+    may_skip = find.scales_the_loss(model.optimizer)
+    in_step = CompiledActuator(tracks, targets, trace, may_skip=may_skip)
+    return Session(controller, targets, trace, in_step, host, are_named=are_named)

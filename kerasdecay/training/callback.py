@@ -1,0 +1,316 @@
+"""The decay callback: drives a training session by the hooks of `fit`."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import keras
+
+from kerasdecay import _checks
+from kerasdecay._config import from_config, to_config
+from kerasdecay.control import StateFile
+from kerasdecay.control.store import check_path
+from kerasdecay.records import Event, Trace
+from kerasdecay.rules import Rule
+from kerasdecay.schedules import Moment, Schedule, Timeline
+from kerasdecay.schedules.duration import Duration
+from kerasdecay.training import arguments, find, output, probes, updates
+from kerasdecay.training.batch_losses import BatchLosses
+from kerasdecay.training.beginning import Memory, Plan, begin
+from kerasdecay.training.metrics import MetricWatch
+from kerasdecay.training.session import Session
+from kerasdecay.training.snapshot import BestStates
+
+
+class DecayCallback(keras.callbacks.Callback):
+    """The life of every decay callback; the named ones only fill in the parts.
+
+    Args:
+        schedule: A schedule, or a function f(epoch) or f(epoch, learning_rate).
+        optimizers: Name → schedule, in place of `schedule`, for a model that several optimizers
+            train.
+        warmup: A linear warmup before it: a duration, or None.
+        rules: The rules that scale it.
+        epochs: The horizon in epochs, warmup included; None takes `fit`'s.
+        update: When the rate is written: `"auto"`, `"epoch"`, `"batch"`, `"20 steps"` or
+            `"compiled"`.
+        state_path: A file for the rules' states; needed only to go on after a crash.
+        verbose: 0 shows nothing, 1 a panel before and a summary after the training.
+    """
+
+    _given: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Show the shared options in the signature of a subclass that takes `**options`."""
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = arguments.signature(cls.__init__, DecayCallback.__init__)
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep the arguments as they were given, for `get_config`, as Keras' layers do."""
+        self = super().__new__(cls)
+        self._given = (args, kwargs)
+        return self
+
+    def __init__(
+        self,
+        schedule: Any = None,
+        *,
+        optimizers: Mapping[str, Any] | None = None,
+        warmup: Duration | None = None,
+        rules: Rule[Any] | Sequence[Rule[Any]] = (),
+        epochs: int | None = None,
+        update: str = "auto",
+        state_path: str | os.PathLike[str] | None = None,
+        verbose: int | bool = 0,
+        **unknown: Any,
+    ) -> None:
+        super().__init__()
+        owner = type(self).__name__
+        if unknown:
+            raise arguments.unexpected(type(self), unknown)
+        self.rules = arguments.checked_rules(owner, rules)
+        self.schedules = arguments.checked_schedules(schedule, optimizers, warmup)
+        """Name of the optimizer → schedule; the one name None stands for all of the model's."""
+        arguments.check_ways_down(self.schedules.values(), self.rules)
+        self.epochs = (
+            None if epochs is None else _checks.integer(owner, "epochs", epochs, at_least=1)
+        )
+        self.update = updates.choose(update, self.schedules.values(), self.rules)
+        check_path(owner, state_path)
+        self.state_path = state_path
+        self.verbose = _checks.verbose(owner, verbose)
+        self.trace: Trace | None = None
+        self._session: Session | None = None
+        self._memory: Memory | None = None
+        self._thread: int | None = None
+        self._end_training()
+        if any(rule.needs_batch_losses for rule in self.rules):
+            # On the instance, so that Keras sees the hook only where it is needed: a class that
+            # defines it gives up the asynchronous dispatch of logs for all of its instances.
+            self.on_train_batch_end = self._note_batch
+
+    @property
+    def schedule(self) -> Any:
+        """The schedule with its warmup, or the function; of several optimizers the first one's."""
+        return next(iter(self.schedules.values()))
+
+    @property
+    def events(self) -> list[Event]:
+        """What the rules decided in the last training, each with its reason; not the "not yet"s."""
+        return [] if self.trace is None else self.trace.events
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Find out, before the first step, whether this training can be done."""
+        self._refuse_two_trainings()
+        self._end_training()
+        self.trace = None
+        model = self.model
+        find.release(model)
+        find.rate_targets(model, self._names())
+        for schedule in self.schedules.values():
+            if isinstance(schedule, Schedule):
+                schedule.check(Moment.of(0, self._timeline()))
+        probes.check(type(self).__name__, self.rules)
+        self._directed = tuple(self._watch.directed(rule, model) for rule in self.rules)
+        if self.state_path is not None:
+            self._state_file = StateFile(self.state_path, self._configuration())
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the rate of the epoch's first batch."""
+        model = self.model
+        if self._session is None or not self._is_steered(model):
+            self._start(model, epoch)
+        assert self._session is not None
+        self._session.begin_epoch(model, epoch)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the rate of this batch, if the schedule moves within epochs."""
+        if self._session is not None:
+            self._session.begin_batch(self, batch)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Log the rate used, feed the rules, write what they decided."""
+        if self._session is None:
+            return
+        logs = {} if logs is None else logs
+        model = self.model
+        self._directed = tuple(
+            self._watch.directed(rule, model, is_built=rule.watched in logs)
+            for rule in self._directed
+        )
+        losses = self._batch_losses.take()
+        events = self._session.end_epoch(model, epoch, logs, self._directed, losses)
+        decided = [(event, index % len(self.rules)) for index, event in enumerate(events)]
+        for event, rule in decided:  # first of all, for a restored weight is nobody's best
+            if event.kind == "improve" and self.rules[rule].restores_best_weights:
+                weights_only = not self.rules[rule].restores_optimizer
+                self._best_states.keep(rule, model, weights_only=weights_only)
+        for event, rule in decided:
+            self._obey(event, rule, model)
+        self._watch.note(self.rules, logs)
+        self._save_state(epoch + 1)
+        if self._memory is not None:
+            self._memory.next_epoch = epoch + 1
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Leave the last rate in place, show the summary, let go of the model."""
+        if self._session is not None:
+            self._session.end(self.model)
+        if self.verbose and self.trace is not None:
+            output.show_summary(self.trace)
+        watch = self._watch
+        self._end_training()
+        self._model = None
+        watch.close(self.rules)  # last, for a warning may be made an error
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments as plain data; a function stays the object that it is."""
+        args, kwargs = self._given
+        bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs)
+        given = dict(bound.arguments)
+        kinds = {one.kind: name for name, one in bound.signature.parameters.items()}
+        given.pop(next(iter(bound.signature.parameters)))
+        given |= given.pop(kinds.get(inspect.Parameter.VAR_KEYWORD, ""), {})
+        return {name: to_config(value) for name, value in given.items()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Rebuild a callback from `get_config()`'s result."""
+        return cls(**{name: from_config(value) for name, value in config.items()})
+
+    def __repr__(self) -> str:
+        args, kwargs = self._given
+        given = [*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())]
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles carry the configuration and the record, not the model or the run."""
+        owner = type(self).__name__
+        return {
+            **self.__dict__,
+            "_model": None,
+            "_session": None,
+            "_state_file": None,
+            "_memory": None,
+            "_thread": None,
+            "_best_states": BestStates(owner),
+            "_batch_losses": BatchLosses(owner),
+        }
+
+    def _note_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._batch_losses.note(self, batch, (logs or {}).get("loss"))
+
+    def _save_state(self, epoch: int) -> None:
+        """Write, if there is a state file, the states with which `epoch` begins."""
+        if self._state_file is not None and self._session is not None:
+            self._state_file.save(self._session.bookmark(epoch))
+
+    def _timeline(self) -> Timeline:
+        params = self.params or {}
+        epochs = self.epochs if self.epochs is not None else params.get("epochs", 1)
+        return Timeline(epochs, params.get("steps"), self.update.unit)
+
+    def _names(self) -> list[str] | None:
+        """Return the optimizers that the user has named, None if it is the model's own."""
+        names = [name for name in self.schedules if name is not None]
+        return names or None
+
+    def _is_steered(self, model: Any) -> bool:
+        """Whether the session's optimizers are still those that train the model."""
+        assert self._session is not None
+        found = find.optimizers_of(model, self._names())
+        steered = {key: target.optimizer for key, target in self._session.targets.items()}
+        return found.keys() == steered.keys() and all(
+            found[key] is steered[key] for key in found
+        )
+
+    def _start(self, model: Any, epoch: int) -> None:
+        """Begin the training with `epoch`, or go on with it under a new optimizer."""
+        changed = self._session is not None
+        if changed:
+            self._remember()
+        plan = Plan(
+            owner=type(self).__name__,
+            schedules=self.schedules,
+            rules=self._directed,
+            update=self.update,
+            timeline=self._timeline(),
+            names=self._names(),
+            initial_rate_argument=arguments.initial_rate_argument(type(self)),
+            fits_one_epoch=(self.params or {}).get("epochs") == 1,
+        )
+        state_file = None if changed else self._state_file
+        self._session = begin(
+            plan, model, epoch, self._memory, state_file, self.trace if changed else None
+        )
+        self.trace = self._session.trace
+        self._memory = Memory(first_epoch=epoch, next_epoch=epoch)
+        if self.verbose and not changed:
+            output.show_announcement(self.trace)
+        # The initial rate, which a model saved within this epoch no longer tells.
+        self._save_state(epoch)
+
+    def _obey(self, event: Event, rule: int, model: Any) -> None:
+        """Do what a decision of the rule with this index asks for besides the rate."""
+        assert self._session is not None
+        if self.verbose and event.decision.changes_rate and self.trace is not None:
+            output.show_decision(event, self.trace)
+        if event.decision.restore_best:
+            self._best_states.restore(rule, model)
+            self._session.rewrite()
+        if event.decision.stop:
+            model.stop_training = True
+
+    def _remember(self) -> None:
+        """Keep what the next training must know of this one, without a reference to its model."""
+        if self._session is not None and self._memory is not None:
+            self._memory.close(self._session)
+
+    def _end_training(self) -> None:
+        """Drop what belongs to one training."""
+        owner = type(self).__name__
+        self._remember()
+        self._session = None
+        self._state_file: StateFile | None = None
+        self._watch = MetricWatch(owner)
+        self._directed = self.rules
+        self._best_states = BestStates(owner)
+        self._batch_losses = BatchLosses(owner)
+        self._thread = None
+
+    def _refuse_two_trainings(self) -> None:
+        """Raise a ValueError if another thread is training with this object right now."""
+        present, before = threading.get_ident(), self._thread
+        self._thread = None
+        if before not in (None, present) and _is_fitting(before, self):
+            self._thread = before
+            raise ValueError(
+                f"{type(self).__name__}: one callback object cannot steer two trainings at once. "
+                "Received: a second fit while the first is running in another thread. Give each "
+                "fit an object of its own."
+            )
+
+    def _configuration(self) -> Any:
+        """Return what must be the same for a state file to be this training's."""
+        schedules = {name or "": to_config(one) for name, one in self.schedules.items()}
+        return {
+            "schedules": schedules,
+            "rules": to_config(self.rules),
+            "update": str(self.update),
+        }
+
+
+def _is_fitting(thread: int | None, callback: Any) -> bool:
+    """Whether a thread is inside of a `fit` that has this callback."""
+    frame = sys._current_frames().get(thread) if thread is not None else None
+    while frame is not None:
+        held = frame.f_locals.get("callbacks")
+        if frame.f_code.co_name == "fit" and callback in getattr(held, "callbacks", ()):
+            return True
+        frame = frame.f_back
+    return False

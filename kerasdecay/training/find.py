@@ -1,0 +1,215 @@
+"""Which optimizers train a model, and where their rates are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+
+from kerasdecay.training import compiled, ledger
+from kerasdecay.training.targets import RateTarget
+
+_KINDS: list[tuple[type, Callable[[Any, str], RateTarget]]] = []
+
+
+def register_target(kind: type, make: Callable[[Any, str], RateTarget]) -> None:
+    """Tell how the rate of a kind of optimizer is read and written.
+
+    Args:
+        kind: A class of optimizers, which need not be Keras'.
+        make: Called with the optimizer and the log name; returns a `RateTarget`.
+
+    Examples:
+        >>> class TorchRate(RateTarget):
+        ...     def read(self):
+        ...         return self.optimizer.param_groups[0]["lr"]
+        ...     def write(self, rate):
+        ...         for group in self.optimizer.param_groups:
+        ...             group["lr"] = rate
+        >>> # register_target(torch.optim.Optimizer, TorchRate)
+    """
+    _KINDS.insert(0, (kind, make))
+
+
+def optimizers_of(model: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
+    """Return the optimizers that train a model: log name → optimizer.
+
+    Wrappers are taken off: a LossScaleOptimizer's inner optimizer, a MultiOptimizer's several. The
+    log names are Keras' own: `learning_rate`, or `learning_rate_<name>` where there are several (a
+    name that occurs twice gets a number).
+
+    Args:
+        model: The model.
+        names: Attributes of the model that hold an optimizer each, such as `"d_optimizer"` or
+            `"gan.d_optimizer"`, or names of a MultiOptimizer's parts; None takes
+            `model.optimizer`. Here the log name is always `learning_rate_<name>`.
+
+    Raises:
+        ValueError: If there is no optimizer, or none of a name.
+    """
+    if names is None:
+        found = _parts(model)
+    else:
+        found = {f"learning_rate_{name}": _named(model, name) for name in names}
+    return {key: _without_loss_scale(one) for key, one in found.items()}
+
+
+def rate_targets(model: Any, names: Iterable[str] | None = None) -> dict[str, RateTarget]:
+    """Return the rates that train a model, ready to be set: log name → target.
+
+    Raises:
+        ValueError: What `optimizers_of` raises, and for an optimizer whose rate cannot be set.
+    """
+    found = optimizers_of(model, names)
+    targets = {key: _target(optimizer, key) for key, optimizer in found.items()}
+    for target in targets.values():
+        target.check()
+    return targets
+
+
+def own_optimizers(model: Any) -> dict[str, Any]:
+    """Return the optimizers that a model holds besides `model.optimizer`, by attribute.
+
+    Lists, tuples and dicts of optimizers are looked into: `optimizers[0]`, `optimizers['g']`.
+    """
+    found: dict[str, Any] = {}
+    for name, value in vars(model).items():
+        if name not in ("optimizer", "_optimizer"):
+            for label, one in _labelled(name, value):
+                if isinstance(one, keras.optimizers.Optimizer) and one is not getattr(model, "optimizer", None):
+                    found[label] = one
+    return found
+
+
+def all_optimizers(model: Any) -> list[Any]:
+    """Return every optimizer of a model, `model.optimizer` first."""
+    optimizer = getattr(model, "optimizer", None)
+    return [*([] if optimizer is None else [optimizer]), *own_optimizers(model).values()]
+
+
+def release(model: Any) -> bool:
+    """Make the model's optimizers ordinary ones again, at the rates they have now.
+
+    An interrupted `fit` (Ctrl-C, an exception) under `update="compiled"` has no hook that could do
+    this; the next training with a decay callback does it first, or you do.
+
+    Args:
+        model: A compiled model, or one whose training was interrupted.
+
+    Returns:
+        Whether there was anything to do.
+
+    Examples:
+        >>> import keras, kerasdecay
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> kerasdecay.release(model)
+        False
+    """
+    parts = [
+        part
+        for optimizer in map(_without_loss_scale, all_optimizers(model))
+        for part in (getattr(optimizer, "optimizers", None) or [optimizer])
+    ]
+    rates = compiled.uninstall(model, parts)
+    for place, rate in rates.items():
+        if (left := ledger.left(parts[place])) is not None:
+            left.rate = rate
+    return bool(rates)
+
+
+def wrong_optimizer(owner: str, model: Any, why: str) -> str:
+    """Return the message for a model that `model.optimizer` does not train.
+
+    Args:
+        owner: Who says it.
+        model: The model.
+        why: What was found of `model.optimizer`.
+    """
+    names = list(own_optimizers(model))
+    if not names:
+        return (
+            f"{owner}: {why}. A decay sets the rate of model.optimizer: pass the optimizer that "
+            "trains to model.compile(optimizer=…)."
+        )
+    schedules = ", ".join(f'"{name}": Cosine(0.001)' for name in names)
+    return (
+        f"{owner}: {why}. The model holds other optimizers: {', '.join(names)}. Name those that "
+        f"train it, each with its schedule: LearningRateDecay(optimizers={{{schedules}}})."
+    )
+
+
+def scales_the_loss(optimizer: Any) -> bool:
+    """Whether an optimizer scales the loss, and so skips steps that overflow."""
+    return _without_loss_scale(optimizer) is not optimizer
+
+
+def _parts(model: Any) -> dict[str, Any]:
+    optimizer = _without_loss_scale(getattr(model, "optimizer", None))
+    if optimizer is None:
+        raise ValueError(wrong_optimizer("kerasdecay", model, "model.optimizer is None"))
+    if not hasattr(optimizer, "optimizers"):
+        return {"learning_rate": optimizer}
+    if not optimizer.optimizers and model.built:
+        # Made from a function, it knows its optimizers only once it is built.
+        optimizer.build(model.trainable_variables)
+    if not optimizer.optimizers:
+        raise ValueError(
+            "kerasdecay: a MultiOptimizer made from a function knows its optimizers only once it "
+            "has seen the model's variables, and the model is not built yet. Start it with a "
+            "keras.Input, or call model.build(input_shape) before fit."
+        )
+    found: dict[str, Any] = {}
+    for part in optimizer.optimizers:
+        key, count = f"learning_rate_{part.name}", 1
+        while key in found:
+            count += 1
+            key = f"learning_rate_{part.name}_{count}"
+        found[key] = part
+    return found
+
+
+def _named(model: Any, name: str) -> Any:
+    value = model
+    for part in name.split("."):
+        value = getattr(value, part, None)
+    if value is not None and _is_optimizer(value):
+        return value
+    held = own_optimizers(model)
+    if name in held:
+        return held[name]
+    parts = {} if model.optimizer is None else _parts(model)
+    if f"learning_rate_{name}" in parts:
+        return parts[f"learning_rate_{name}"]
+    known = [*held, *(key.removeprefix("learning_rate_") for key in parts if key != "learning_rate")]
+    if model.optimizer is not None:
+        known.append("optimizer")
+    raise ValueError(
+        f"LearningRateDecay: optimizers must name attributes of the model that hold an optimizer: "
+        f"{', '.join(known) or 'there are none'}. Received: {name!r}."
+    )
+
+
+def _target(optimizer: Any, key: str) -> RateTarget:
+    for kind, make in _KINDS:
+        if isinstance(optimizer, kind):
+            return make(optimizer, key)
+    return RateTarget(optimizer, key)
+
+
+def _is_optimizer(value: Any) -> bool:
+    kinds = (keras.optimizers.Optimizer, *(kind for kind, _ in _KINDS))
+    return isinstance(value, kinds)
+
+
+def _labelled(name: str, value: Any) -> Iterable[tuple[str, Any]]:
+    if isinstance(value, (list, tuple)):
+        return [(f"{name}[{index}]", one) for index, one in enumerate(value)]
+    if isinstance(value, dict):
+        return [(f"{name}[{key!r}]", one) for key, one in value.items()]
+    return [(name, value)]
+
+
+def _without_loss_scale(optimizer: Any) -> Any:
+    return getattr(optimizer, "inner_optimizer", optimizer)

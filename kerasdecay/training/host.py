@@ -1,0 +1,96 @@
+"""The host writes the rate itself: `update="epoch"`, `"batch"` and `"20 steps"`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kerasdecay.control import Track
+from kerasdecay.records import Trace
+from kerasdecay.training.actuator import Actuator
+from kerasdecay.training.targets import RateTarget
+
+_BLOCK = 4096
+"""Batches whose rates are computed at a time: an epoch may have millions."""
+
+
+class HostActuator(Actuator):
+    """Writes the rates before an epoch, or before each batch whose rate is another.
+
+    Args:
+        tracks: What the rates should be.
+        targets: Where they go.
+        trace: Where they are recorded.
+        batches: The batches of an epoch that have rates of their own; 1 where one rate holds for
+            the whole epoch.
+    """
+
+    def __init__(
+        self, tracks: list[Track], targets: Mapping[str, RateTarget], trace: Trace, batches: int
+    ) -> None:
+        super().__init__(tracks, targets, trace)
+        self._batches = batches
+        self._first = self._end = 0
+        self._block: list[tuple[float, ...]] = []
+
+    def begin_epoch(self, model: Any, epoch: int) -> None:
+        """Write the first rate, whatever the optimizer holds."""
+        self._bring(epoch, 0)
+
+    def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
+        """Write a batch's rate if it is another than the one before.
+
+        The model is asked for only then: on JAX that alone copies its whole state. The first write
+        within an epoch shows whether a callback listed later has set the rate of its first batches.
+        """
+        if batch >= self._batches:
+            return
+        if batch >= self._end:
+            self._load(batch)
+        if self._block[batch - self._first] != self._present:
+            _ = callback.model  # on JAX this brings the state of the training into the variables
+            if self._batch == 0:
+                self.notice_others(epoch)
+            self._set(epoch, batch)
+
+    def take_over(self, callback: Any, epoch: int, batch: int) -> None:
+        """Begin in the middle of an epoch."""
+        _ = callback.model
+        self._bring(epoch, batch)
+
+    def end_epoch(self, epoch: int, steps: Mapping[str, int], last_trained: int) -> None:
+        """Take back the rate of a batch that was begun and never came."""
+        if self._batch > last_trained:
+            self.trace.withdraw(epoch, self._batch)
+            self._batch, self._present = self._before
+        self._settle()
+
+    def apply_scale(self) -> None:
+        """Write the last rate times the new scale."""
+        self._write({track.key: track.rate for track in self.tracks})
+
+    def end(self, model: Any) -> None:
+        """Nothing to do: the optimizers are ordinary ones."""
+
+    def _bring(self, epoch: int, batch: int) -> None:
+        self._load(batch)
+        self._batch, self._present = batch, self._block[0]
+        self._set(epoch, batch)
+
+    def _load(self, first: int) -> None:
+        """Compute the open-loop rates of a block of batches."""
+        self._first, self._end = first, min(first + _BLOCK, self._batches)
+        rates = [track.open_loop.rates(first, self._end).tolist() for track in self.tracks]
+        self._block = list(zip(*rates, strict=True))
+
+    def _set(self, epoch: int, batch: int) -> None:
+        self._before = self._batch, self._present
+        self._batch, self._present = batch, self._block[batch - self._first]
+        self._settle()
+        rates = {track.key: track.rate for track in self.tracks}
+        self._write(rates)
+        self.trace.record_rates(epoch, batch, list(rates.values()))
+
+    def _settle(self) -> None:
+        for track, rate in zip(self.tracks, self._present, strict=True):
+            track.open_rate = rate

@@ -1,0 +1,41 @@
+"""Where decay callbacks have left optimizers: kept beside the optimizers, and only while they live.
+
+Two callback objects that follow each other on one optimizer know nothing of each other. What one
+trainer would tell the next stands here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import weakref
+from typing import Any
+
+
+@dataclasses.dataclass
+class Left:
+    """How a training with a decay callback left an optimizer.
+
+    Args:
+        rate: Its rate.
+        epochs: The horizon of that training.
+        was_one_epoch: Whether it was a `fit` of one epoch, from epoch 0.
+        has_told: Whether the user was told of a loop of such fits.
+    """
+
+    rate: float
+    epochs: int
+    was_one_epoch: bool
+    has_told: bool = False
+
+
+_LEFT: weakref.WeakKeyDictionary[Any, Left] = weakref.WeakKeyDictionary()
+
+
+def leave(optimizer: Any, left: Left) -> None:
+    """Note how a training left an optimizer."""
+    _LEFT[optimizer] = left
+
+
+def left(optimizer: Any) -> Left | None:
+    """Return how the last training with a decay callback left an optimizer, None if none did."""
+    return _LEFT.get(optimizer)

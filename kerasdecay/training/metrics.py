@@ -1,0 +1,102 @@
+"""What the compiled model knows of a monitored metric, and what its logs lack."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from kerasdecay.records.numbers import as_number
+from kerasdecay.rules import Rule
+from kerasdecay.rules import monitor as monitors
+
+
+class MetricWatch:
+    """Settles the direction of monitored metrics, and names those that cannot be observed, once.
+
+    Args:
+        owner: The callback's class name, for messages.
+    """
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._seen: set[str] = set()
+        self._named: set[str] = set()
+        self._has_ended_epoch = False
+        self._known: list[str] = []
+
+    def directed(self, rule: Rule[Any], model: Any, *, is_built: bool = False) -> Rule[Any]:
+        """Return the rule with its direction settled: by the compiled metric, else by the name.
+
+        Args:
+            rule: The rule.
+            model: The model.
+            is_built: Whether the metric has been seen, so that the model's metrics are built.
+
+        Raises:
+            ValueError: If neither tells and the metrics are built, so that none ever will.
+        """
+        rule = rule.directed(lambda name: _compiled_direction(name, model))
+        if is_built and rule.undirected is not None:
+            raise monitors.undecided(self._owner, rule.undirected)
+        return rule
+
+    def note(self, rules: Iterable[Rule[Any]], logs: Mapping[str, Any]) -> None:
+        """Look whether the logs hold what the rules watch; warn where it is certain they do not.
+
+        A validation metric is only missed once there was a validation: with `validation_freq=8`
+        the first one comes after eight epochs.
+        """
+        self._has_ended_epoch = True
+        self._known = [key for key in logs if not key.startswith("learning_rate")]
+        self._seen |= logs.keys()
+        validated = any(key.startswith("val_") for key in logs)
+        for rule in rules:
+            name = rule.watched
+            if name in logs:
+                if as_number(logs[name]) is None:
+                    self._name_unusable(name, logs[name])
+            elif name not in self._seen and (validated or not name.startswith("val_")):
+                self._name_missing(name)
+
+    def close(self, rules: Iterable[Rule[Any]]) -> None:
+        """At the end, name what was never seen."""
+        for rule in rules:
+            if self._has_ended_epoch and rule.watched not in self._seen:
+                self._name_missing(rule.watched)
+
+    def _name_missing(self, name: str) -> None:
+        self._warn(
+            name,
+            f"the rules watch {name!r}, which is not in the logs so far: nothing can be decided by "
+            f"it. There are: {', '.join(self._known)}. Pass another monitor=…, or validation_data "
+            "to fit.",
+        )
+
+    def _name_unusable(self, name: str, value: Any) -> None:
+        shape = getattr(value, "shape", None)
+        what = type(value).__name__ if shape is None else f"an array of shape {tuple(shape)}"
+        vector = " Compile the metric so that it gives one number (for F1Score: average='macro')"
+        remedy = vector if np.ndim(value) else " Let the metric give a number"
+        self._warn(
+            name,
+            f"the rules watch {name!r}, which is {what} in the logs and no single number: nothing "
+            f"can be decided by it.{remedy}, or pass another monitor=….",
+        )
+
+    def _warn(self, name: str, what: str) -> None:
+        if name not in self._named:
+            self._named.add(name)
+            warnings.warn(f"{self._owner}: {what}", stacklevel=2)
+
+
+def _compiled_direction(monitor: str, model: Any) -> str | None:
+    name = monitor.removeprefix("val_")
+    for container in getattr(model, "metrics", []):
+        for metric in (container, *getattr(container, "metrics", [])):
+            direction = getattr(metric, "_direction", None)
+            if metric.name == name and direction is not None:
+                return "max" if direction == "up" else "min"
+    return None

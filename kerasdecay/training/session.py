@@ -1,0 +1,189 @@
+"""One training under way: the controller decides, an actuator writes, the trace records."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from kerasdecay.control import Bookmark, Controller
+from kerasdecay.records import Event, Trace
+from kerasdecay.records.numbers import as_number
+from kerasdecay.rules import Observation, Rule
+from kerasdecay.training import compiled, find, probes
+from kerasdecay.training.actuator import Actuator
+from kerasdecay.training.host import HostActuator
+from kerasdecay.training.steps import StepCount
+from kerasdecay.training.targets import RateTarget
+
+
+class Session:
+    """A training of one set of optimizers.
+
+    Args:
+        controller: What the rates should be.
+        targets: Where they go: log name → target.
+        trace: Where everything is recorded.
+        actuator: What brings them there.
+        fallback: What takes over where the compiled step cannot tell its batches.
+        are_named: Whether the user has named the optimizers, one by one.
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        targets: Mapping[str, RateTarget],
+        trace: Trace,
+        actuator: Actuator,
+        fallback: HostActuator | None = None,
+        *,
+        are_named: bool = False,
+    ) -> None:
+        self.controller = controller
+        self.targets = targets
+        self.trace = trace
+        self._actuator = actuator
+        self._fallback = fallback
+        self._are_named = are_named
+        self._epoch = trace.setup.first_epoch
+        self._steps = StepCount({}, 1)
+        self._is_checked = False
+        self._skips = False
+
+    @property
+    def left(self) -> Mapping[str, float]:
+        """What each optimizer was left with; NaN before the first write."""
+        return self._actuator.left
+
+    def begin_epoch(self, model: Any, epoch: int) -> None:
+        """Bring the rates of the epoch's first batch."""
+        self._epoch = epoch
+        self._actuator.notice_others(epoch)
+        self.controller.begin_epoch(epoch)
+        self._actuator.begin_epoch(model, epoch)
+        self._skips = find.scales_the_loss(model.optimizer)
+        self._steps = StepCount(self.targets, getattr(model, "steps_per_execution", 1))
+
+    def begin_batch(self, callback: Any, batch: int) -> None:
+        """Bring the rates of a batch."""
+        self._steps.last_begun = batch
+        if self._fallback is not None and batch > 0:
+            self._check_compiled(callback, batch)
+        self._actuator.begin_batch(callback, self._epoch, batch)
+
+    def end_epoch(
+        self,
+        model: Any,
+        epoch: int,
+        logs: dict[str, Any],
+        rules: tuple[Rule[Any], ...],
+        losses: tuple[float, ...] = (),
+    ) -> list[Event]:
+        """Put the rates used into the logs, feed the rules, write what they decided.
+
+        Args:
+            model: The model.
+            epoch: The epoch that has ended.
+            logs: Its logs; the rates and what the rules have measured are added.
+            rules: The rules, their directions settled.
+            losses: The loss of each batch, if a rule asks for them.
+
+        Returns:
+            What the rules decided, also the "not yet"s; empty where the epoch had no batch.
+        """
+        made = self._steps.made()
+        most = max(made.values())
+        if self._steps.last_begun is None and most == 0:
+            return []
+        self._actuator.end_epoch(epoch, made, self._steps.last_trained(most))
+        self._check_steps(model, made)
+        for track in self.controller.tracks:
+            if made[track.key] or self._skips:
+                logs[track.key] = self.targets[track.key].held(track.rate)
+        probes.measure(rules, model, logs)
+        numbers = {key: as_number(value) for key, value in logs.items()}
+        metrics = {key: number for key, number in numbers.items() if number is not None}
+        self.trace.record_logs(epoch, metrics)
+        events = self.controller.observe(rules, Observation(epoch, metrics, losses=losses))
+        for event in events:
+            self.trace.record_decision(event)
+        if any(event.decision.changes_rate for event in events):
+            self._actuator.apply_scale()
+        return events
+
+    def rewrite(self) -> None:
+        """Write the rates again, after what the optimizers held before has been put back."""
+        self._actuator.rewrite()
+
+    def bookmark(self, epoch: int) -> Bookmark:
+        """Return what must be known to go on with `epoch`."""
+        return self.controller.bookmark(epoch)
+
+    def end(self, model: Any) -> None:
+        """Leave the optimizers ordinary ones, at their last rates."""
+        self._actuator.end(model)
+
+    def _check_compiled(self, callback: Any, batch: int) -> None:
+        """Let the host take over where the compiled step is not applied once a batch.
+
+        Inside the step the position is counted by the optimizer's own steps, so the schedule would
+        run too fast or too slow. The first batch of the training shows it.
+        """
+        fallback, self._fallback = self._fallback, None
+        model = callback.model
+        made = self._steps.made()
+        if self._skips or all(count in (0, batch) for count in made.values()) and any(made.values()):
+            return
+        assert fallback is not None
+        if any(made.values()):
+            times = max(made.values()) / batch
+            self._warn(
+                f'update="compiled" counts the optimizer\'s steps, and it is applied {times:.3g} '
+                'times a batch here. The rate is written before each batch instead, as with '
+                'update="batch".'
+            )
+        compiled.uninstall(model, [target.optimizer for target in self.targets.values()])
+        self._actuator = fallback
+        fallback.take_over(callback, self._epoch, batch)
+
+    def _check_steps(self, model: Any, made: Mapping[str, int]) -> None:
+        """Look, after the first epoch, whether these optimizers train the model, and how often."""
+        if self._is_checked or self._skips:
+            return
+        self._is_checked = True
+        if not any(made.values()):
+            self._refuse_idle(model)
+            return
+        for key, count in made.items():
+            if count == 0:
+                if self._are_named:
+                    self._warn(
+                        f"the optimizer of {key} has made no step in epoch {self._epoch + 1}: its "
+                        "rate is logged only for epochs in which it trains."
+                    )
+                continue
+            times = self._steps.a_batch(count)
+            if times != 1:
+                told = (
+                    f"the optimizer of {key} is applied {times:.3g} times a batch; the schedule "
+                    "goes by batches"
+                )
+                self.trace.record_note(told)
+                if not self._are_named:
+                    self._warn(f"{told}.")
+
+    def _refuse_idle(self, model: Any) -> None:
+        epoch = f"in epoch {self._epoch + 1}"
+        if self._are_named:
+            self._warn(f"none of the optimizers named in optimizers=… has made a step {epoch}.")
+            return
+        kind = type(model.optimizer).__name__
+        why = f"model.optimizer, {kind}, has made no step {epoch}: it does not train this model"
+        told = find.wrong_optimizer(self.trace.setup.decay, model, why)
+        if find.own_optimizers(model):
+            self._actuator.end(model)
+            raise ValueError(told)
+        warnings.warn(f"{told} Its rate is not logged.", stacklevel=2)
+
+    def _warn(self, what: str) -> None:
+        warnings.warn(f"{self.trace.setup.decay}: {what}", stacklevel=2)

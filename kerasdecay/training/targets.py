@@ -1,0 +1,108 @@
+"""One optimizer's rate, read and written through its public property."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import ml_dtypes  # noqa: F401 (gives NumPy the dtype "bfloat16")
+import numpy as np
+
+
+class RateTarget:
+    """The learning rate of one optimizer.
+
+    Reading and writing go through the same door, the public `learning_rate`: a wrapper may forward
+    that and hold something else in its private variable.
+
+    Args:
+        optimizer: A `keras.optimizers.Optimizer`, or any object with the same `learning_rate` and
+            `iterations`. Subclass and override `read` and `write` for a rate that lives elsewhere,
+            and register the subclass: see `kerasdecay.training.find.register_target`.
+        key: The log name of the rate.
+    """
+
+    def __init__(self, optimizer: Any, key: str = "learning_rate") -> None:
+        self.optimizer = optimizer
+        self.key = key
+
+    def read(self) -> float:
+        """Return the rate that the next step would use.
+
+        A variable in single precision gives the shortest decimal that it stands for: 0.1, not
+        0.10000000149.
+        """
+        value = np.asarray(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
+        return shortest(float(value))
+
+    def write(self, rate: float) -> None:
+        """Set the rate."""
+        self.optimizer.learning_rate = rate
+
+    def check(self) -> None:
+        """Raise an error if the rate is not a plain number, which alone can be set.
+
+        Raises:
+            ValueError: It is a TypeError as well, which is what Keras' own callbacks raise here.
+        """
+        try:
+            self.write(self.read())
+        except (AttributeError, TypeError) as error:
+            kind = type(self.optimizer).__name__
+            raise RateNotSettable(
+                f"kerasdecay: the optimizer's learning_rate must be a float for a callback to set "
+                f"it. Received: {kind}({self.key}={_kind_of_rate(self.optimizer)}). Compile the "
+                f"model with {kind}(learning_rate=0.1), say, and leave the decay to the callback."
+            ) from error
+
+    def same(self, one: float, other: float) -> bool:
+        """Whether two rates are equal as the optimizer holds them."""
+        return self.held(one) == self.held(other)
+
+    def held(self, rate: float) -> float:
+        """Return a rate as the optimizer holds it.
+
+        In single precision a rate stays as it was written, if that is what it is rounded from.
+        """
+        dtype = self._dtype()
+        rounded = float(np.asarray(rate, dtype))
+        if dtype == "float32" and abs(rounded - rate) <= 1e-7 * abs(rate):
+            return shortest(rounded)
+        return rounded
+
+    def steps(self) -> int | None:
+        """Return how many gradients the optimizer has been given, None if it does not count them.
+
+        With gradient accumulation that is more than its `iterations`, which count updates.
+        """
+        accumulates = getattr(self.optimizer, "gradient_accumulation_steps", None)
+        count = getattr(self.optimizer, "_iterations" if accumulates else "iterations", None)
+        return None if count is None else int(keras.ops.convert_to_numpy(count))
+
+    def _dtype(self) -> str:
+        return keras.backend.standardize_dtype(self.optimizer.learning_rate.dtype)
+
+
+class RateNotSettable(ValueError, TypeError):
+    """An optimizer was built with a schedule or a function in place of a rate."""
+
+
+def shortest(value: float) -> float:
+    """Return a float32 as the shortest decimal that names it, as its user wrote it.
+
+    A rate of 0.1, read from an optimizer, is the float64 0.10000000149011612. Everything that is
+    not exactly a float32 stays as it is.
+
+    Examples:
+        >>> shortest(0.10000000149011612)
+        0.1
+    """
+    single = np.float32(value)
+    return float(str(single)) if float(single) == value else value
+
+
+def _kind_of_rate(optimizer: Any) -> str:
+    rate = getattr(optimizer, "_learning_rate", None)
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return f"the schedule {type(rate).__name__}"
+    return "a function" if callable(rate) else "read-only"
