@@ -11,7 +11,6 @@ import keras
 
 from kerasdecay import _checks
 from kerasdecay._config import from_config, to_config
-from kerasdecay._reporter import reporter
 from kerasdecay.callbacks import compiled, metrics, optimizers, plans, updates
 from kerasdecay.callbacks.base_rates import BaseRates
 from kerasdecay.callbacks.batch_losses import BatchLosses
@@ -164,7 +163,9 @@ class DecayCallback(keras.callbacks.Callback):
         if self._run is not None:
             self._run.end(self.model)
         if self.verbose and self.trace is not None:
-            reporter().summarise(self.trace)
+            from kerasdecay.report import console, training
+
+            console.show(training.summary(self.trace))
         self._forget()
         self._model = None
         self._watch.close(self.rules)  # last, for a warning may be made an error
@@ -225,13 +226,17 @@ class DecayCallback(keras.callbacks.Callback):
         )
         self.trace = run.trace
         if self.verbose:
-            reporter().announce(self.trace)
+            from kerasdecay.report import console, training
+
+            console.show(training.announcement(self.trace))
         return run
 
     def _obey(self, event: Event, rule: int, model: Any) -> None:
         """Do what a decision of the rule with this index asks for besides the rate."""
-        if self.verbose and event.decision.changes_rate:
-            reporter().announce_decision(event, self.trace)
+        if self.verbose and self.trace is not None and event.decision.changes_rate:
+            from kerasdecay.report import console, training
+
+            console.show(training.decision_line(event, self.trace), wrap=False)
         if event.decision.restore_best:
             self._best_weights.restore(rule, model)
         if event.decision.stop:
