@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kerasdecay.cli.parts import dashed, default_of, first_line, value_text
-from kerasdecay.cli.terminal import Terminal
+from kerasdecay.report import console
 from kerasdecay.report.charts import Line, Piece
 from kerasdecay.rules import FAMILY as RULES
 from kerasdecay.schedules import FAMILY as SHAPES
@@ -21,11 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace) -> None:
     """Print every shape and every rule."""
-    terminal = Terminal()
-    terminal.print([[Piece("Shapes", "bold"), Piece(" (kerasdecay preview SHAPE)")]])
-    terminal.print(_lines(SHAPES))
-    terminal.print([[], [Piece("Rules", "bold"), Piece(" (kerasdecay replay --rule RULE)")]])
-    terminal.print(_lines(RULES))
+    shapes = [Piece("Shapes", "bold"), Piece(" (kerasdecay preview SHAPE)")]
+    rules = [Piece("Rules", "bold"), Piece(" (kerasdecay replay --rule RULE)")]
+    console.show_lines([shapes, *_lines(SHAPES), [], rules, *_lines(RULES)])
 
 
 def _lines(family: Mapping[str, Any]) -> Iterator[Line]:

@@ -7,13 +7,12 @@ import csv
 import io
 import json
 import pathlib
-import sys
 from collections.abc import Mapping
 
 import numpy as np
 
 from kerasdecay.cli import parts
-from kerasdecay.cli.terminal import Terminal
+from kerasdecay.report import console
 from kerasdecay.report.charts import Line, Piece, chart, mark
 from kerasdecay.report.stages import stages
 from kerasdecay.schedules import FAMILY, Schedule, simulate, warmup
@@ -80,14 +79,12 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError("--csv - and --json - both want standard output: give one of them a file")
     written = _write_files(schedules, rates, options)
     if options.csv == "-":
-        sys.stdout.write(_csv(rates, options))
-        return
-    if options.json == "-":
-        sys.stdout.write(_json(schedules, rates, options))
-        return
-    terminal = Terminal()
-    terminal.print(_drawing(rates, options, terminal))
-    terminal.print([[Piece(f"wrote {path}", "green")] for path in written])
+        console.write(_csv(rates, options))
+    elif options.json == "-":
+        console.write(_json(schedules, rates, options))
+    else:
+        done = [[Piece(f"wrote {path}", "green")] for path in written]
+        console.show_lines([*_drawing(rates, options), *done])
 
 
 def _schedules(options: argparse.Namespace) -> dict[str, Schedule]:
@@ -153,20 +150,21 @@ def _write_files(
     return list(contents)
 
 
-def _drawing(rates: Rates, options: argparse.Namespace, terminal: Terminal) -> list[Line]:
+def _drawing(rates: Rates, options: argparse.Namespace) -> list[Line]:
     """Return the curves, and under them each shape's stages."""
+    colour = console.has_colour()
     lines = chart(
         list(rates.values()),
         options.epochs,
-        width=min(terminal.width, _MAX_WIDTH),
-        colour=terminal.colour,
-        dots=terminal.dots,
+        width=min(console.width(), _MAX_WIDTH),
+        colour=colour,
+        dots=console.has_dots(),
     )
     width = max(map(len, rates))
     for place, (name, curve) in enumerate(rates.items()):
         by_epoch = curve.reshape(options.epochs, -1)
         found = stages(by_epoch[:, 0], by_epoch[:, -1], limit=_MAX_STAGES)
         shown = [*map(str, found[:_MAX_STAGES]), *(["…"] if len(found) > _MAX_STAGES else [])]
-        start = [mark(place, colour=terminal.colour), Piece(" ")] if len(rates) > 1 else []
+        start = [mark(place, colour=colour), Piece(" ")] if len(rates) > 1 else []
         lines.append([*start, Piece(f"{name:<{width}}", "bold"), Piece(f"  {' · '.join(shown)}")])
     return lines

@@ -48,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="the rate of that training, which some rules need; without it the scale is shown",
     )
+    add("--all", action="store_true", help="show every epoch, however many there are")
     parts.add_options(parser, "options of rules (kerasdecay list shows their defaults)", FAMILY)
     parser.set_defaults(run=run)
 
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
     from kerasdecay.report.console import show
     from kerasdecay.report.replays import replay_report
 
-    show(replay_report(rule, epochs, rate, losses))
+    show(replay_report(rule, epochs, rate, losses, every_epoch=options.all))
 
 
 def _rate(options: argparse.Namespace, rule: Rule) -> float | None:

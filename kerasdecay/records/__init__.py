@@ -1,4 +1,4 @@
-"""What has happened, as data: numbers and sentences, nothing shown, no framework."""
+"""What has happened, as data: numbers and sentences. Nothing is shown here; no framework."""
 
 from kerasdecay.records.trace import Event, Setup, Trace
 

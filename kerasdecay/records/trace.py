@@ -1,21 +1,24 @@
-"""What happened in a training: every rate, every decision with its reason. Data only."""
+"""What happened in a training: the rates, and the decisions with their reasons. Data only."""
 
 from __future__ import annotations
 
-import array
+import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from kerasdecay._reporter import html
+from kerasdecay.records.curve import Curve
 from kerasdecay.rules import Decision
+
+QUIET_DECISIONS = 10_000
+"""Decisions of the kind "not yet" that a trace keeps at most."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """A decision, where it was taken and what it did to the rate.
+    """A decision: where it was taken, and what it did to the rate.
 
     Args:
         epoch: The epoch that had just ended, from 0.
@@ -49,18 +52,20 @@ class Event:
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """How a training was set up, for whoever shows it.
+    """How a training was set up.
 
     Args:
         decay: The callback's class name.
-        schedule: The schedule (initial rates filled in, for the first optimizer), or the function.
+        schedule: The schedule, with the initial rates of the first optimizer filled in; or the
+            user's function.
         rules: The rules.
         update: When the rate is written: `"epoch"`, `"batch"`, `"20 steps"` …
         epochs: The horizon.
-        steps_per_epoch: Batches in an epoch, None where unknown.
-        base_rates: Log name → the initial rate taken from the optimizer; None where it was given.
+        steps_per_epoch: Batches in an epoch; None where unknown.
+        base_rates: Log name → the initial rate taken from the optimizer; None where the user gave
+            one.
         base_source: Where the initial rates came from, in words.
-        first_epoch: The epoch that the training started with, from 0.
+        first_epoch: The first epoch that was trained, from 0.
     """
 
     decay: str
@@ -75,91 +80,128 @@ class Setup:
 
 
 class Trace:
-    """The record of one training.
+    """The record of one training, in bounded memory apart from the logs of each epoch.
 
-    The rates are three parallel columns, one row for each write that changed a rate: the epoch, the
-    batch within it, and the rate from that batch on (one column for each optimizer). Decisions and
-    the logs of each epoch stand beside them.
+    **Rates** are three parallel columns: the epoch, the batch within it, and the rate from that
+    batch on (one such column for each optimizer). There is a row for each write that changed a
+    rate. In long trainings rows within epochs are dropped at equal distances, so that at most
+    about 32,768 of them are held (see `kerasdecay.records.curve.Curve`). The first row, the last
+    row and the rate at the start of each epoch are always there, and every row that is there is
+    exact.
+
+    **Decisions**: every event, and the last 10,000 decisions of the kind "not yet".
+
+    **Logs**: those of every epoch, in the order of training.
+
+    **Notes**: what was done at the beginning of the training, in words.
     """
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
-        self.decisions: list[Event] = []
         self.notes: list[str] = []
         self.logs: list[tuple[int, dict[str, float]]] = []
-        self._epochs = array.array("q")
-        self._batches = array.array("q")
-        self._rates = {key: array.array("d") for key in setup.base_rates}
+        self._curve = Curve(setup.base_rates)
+        self._decided = 0
+        self._events: list[tuple[int, Event]] = []
+        self._quiet: collections.deque[tuple[int, Event]] = collections.deque(
+            maxlen=QUIET_DECISIONS
+        )
+        self._decisions_from = setup.first_epoch
+
+    def record_note(self, text: str) -> None:
+        """Add a line that says what was done at the beginning of the training, and why."""
+        self.notes.append(text)
 
     def record_rates(self, epoch: int, batch: int, rates: Sequence[float]) -> None:
-        """Add a row, unless the rates are those of the row before.
+        """Record that the optimizers have these rates from this batch of this epoch on.
 
-        From this batch of this epoch on, the optimizers have these rates.
+        Args:
+            epoch: The epoch, from 0.
+            batch: The batch within it, from 0.
+            rates: The rate of each optimizer, in the order of `setup.base_rates`.
         """
-        if len(self) and [column[-1] for column in self._rates.values()] == list(rates):
-            return
-        self._epochs.append(epoch)
-        self._batches.append(batch)
-        for column, rate in zip(self._rates.values(), rates, strict=True):
-            column.append(rate)
+        self._curve.add(epoch, batch, rates)
 
-    def record_epoch(self, epoch, batches, rates):
-        for i, b in enumerate(batches):
-            self.record_rates(epoch, int(b), [float(c[i]) for c in rates.values()])
+    def record_epoch(
+        self, epoch: int, batches: np.ndarray, rates: Mapping[str, np.ndarray]
+    ) -> None:
+        """Record the rates of many batches of one epoch, as `record_rates` for each of them does.
 
-    def withdraw(self, epoch, batch):
-        if len(self) and (self._epochs[-1], self._batches[-1]) == (epoch, batch):
-            for column in (self._epochs, self._batches, *self._rates.values()):
-                column.pop()
+        Args:
+            epoch: The epoch, from 0.
+            batches: The batches within it, from 0, in increasing order.
+            rates: Log name → the rate of each of these batches.
+        """
+        self._curve.add_epoch(epoch, batches, rates)
 
-    def record_note(self, text):
-        self.notes.append(text)
+    def withdraw(self, epoch: int, batch: int) -> None:
+        """Take the last row back if it is of this batch, which was begun and never came."""
+        self._curve.withdraw(epoch, batch)
 
     def record_decision(self, event: Event) -> None:
         """Add a decision."""
-        self.decisions.append(event)
+        kept = self._events if event.decision.is_event else self._quiet
+        if kept is self._quiet and len(kept) == QUIET_DECISIONS:
+            self._decisions_from = self._quiet[0][1].epoch + 1
+        kept.append((self._decided, event))
+        self._decided += 1
 
     def record_logs(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Add the logs of an epoch, its rates included."""
         self.logs.append((epoch, dict(logs)))
 
     @property
+    def decisions(self) -> list[Event]:
+        """The decisions that are kept, in the order in which they were taken."""
+        return [event for _, event in sorted([*self._events, *self._quiet], key=lambda one: one[0])]
+
+    @property
+    def decisions_from(self) -> int:
+        """The epoch from which on every decision is kept; before it, some "not yet" are missing."""
+        return self._decisions_from
+
+    @property
     def events(self) -> list[Event]:
         """The decisions that changed or flagged something: all but "not yet"."""
-        return [event for event in self.decisions if event.decision.is_event]
+        return [event for _, event in self._events]
 
     @property
     def epochs(self) -> np.ndarray:
         """The epoch of each row, from 0."""
-        return np.asarray(self._epochs, dtype=np.int64)
+        return self._curve.epochs
 
     @property
     def batches(self) -> np.ndarray:
         """The batch within its epoch of each row, from 0."""
-        return np.asarray(self._batches, dtype=np.int64)
+        return self._curve.batches
 
     @property
     def steps(self) -> np.ndarray:
-        """The batches done before each row; ValueError where the length of an epoch is unknown."""
+        """The batches done before each row.
+
+        Raises:
+            ValueError: If the number of batches in an epoch is unknown.
+        """
         per_epoch = self.setup.steps_per_epoch
         if per_epoch is None:
             raise ValueError(
-                "trace: steps are unknown, for the training data told no length. Use trace.epochs "
-                "and trace.batches, or pass steps_per_epoch=… to fit."
+                "Trace: steps needs a known number of batches in an epoch, and the training data "
+                "have no length. Use trace.epochs and trace.batches, or pass steps_per_epoch=… to "
+                "fit."
             )
         return self.epochs * per_epoch + self.batches
 
     @property
     def learning_rates(self) -> np.ndarray:
         """The rate of each row (the first optimizer's, where there are several)."""
-        return self.learning_rates_of(next(iter(self._rates)))
+        return self.learning_rates_of(next(iter(self.setup.base_rates)))
 
     def learning_rates_of(self, key: str) -> np.ndarray:
         """The rate of each row for the optimizer with this log name."""
-        return np.asarray(self._rates[key], dtype=np.float64)
+        return self._curve.rates(key)
 
     def __len__(self) -> int:
-        return len(self._epochs)
+        return len(self._curve)
 
     def __repr__(self) -> str:
         return (
@@ -168,5 +210,7 @@ class Trace:
         )
 
     def _repr_html_(self) -> str:
-        """Show itself as a picture in a notebook."""
-        return html(self)
+        """Return the picture that a notebook shows."""
+        from kerasdecay.report.notebook import html_of
+
+        return html_of(self)

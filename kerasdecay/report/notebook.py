@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import base64
+import functools
 import html
 from typing import TYPE_CHECKING, Any
 
+from kerasdecay.records import Trace
+from kerasdecay.report.figures import picture
+from kerasdecay.report.pictures import curves_figure
 from kerasdecay.report.sparklines import sparkline
+from kerasdecay.report.trace_picture import trace_figure
 from kerasdecay.report.wording import brief, is_known_ahead
 from kerasdecay.schedules import Schedule, simulate
 
@@ -20,26 +25,29 @@ _WIDTH = 560
 """Of the picture, in CSS pixels."""
 
 
-def picture_of(shown: Any) -> str:
-    """Return HTML for a schedule or a trace.
+@functools.singledispatch
+def html_of(shown: Any) -> str:
+    """Return HTML for a schedule or a trace."""
+    return _text(repr(shown))
 
-    A schedule knows nothing of a run yet, so it is drawn over one that is said in the caption: as
-    many epochs of 100 steps as it needs, from 0.1 where it has no initial rate of its own. A user's
-    functions are not called.
-    """
-    if isinstance(shown, Schedule):
-        return _schedule(shown)
-    if not len(shown):
-        return _text(repr(shown))
-    from kerasdecay.report.trace_picture import trace_figure
 
+@html_of.register
+def _trace(trace: Trace) -> str:
+    if not len(trace):
+        return _text(repr(trace))
     try:
-        return _image(trace_figure(shown), repr(shown))
+        return _image(trace_figure(trace), repr(trace))
     except ImportError:
-        return _text(f"{shown!r}\n{sparkline(shown.learning_rates)}")
+        return _text(f"{trace!r}\n{sparkline(trace.learning_rates)}")
 
 
+@html_of.register
 def _schedule(schedule: Schedule) -> str:
+    """Draw a schedule over a run that the caption names.
+
+    The run has as many epochs of 100 steps as the schedule needs. It starts from 0.1 if the
+    schedule has no initial rate. A user's functions are not called.
+    """
     found = _rates(schedule) if is_known_ahead(schedule) else None
     if found is None:
         return _text(repr(schedule))
@@ -47,8 +55,6 @@ def _schedule(schedule: Schedule) -> str:
     start = "" if schedule.is_resolved else f", from {_INITIAL}"
     caption = f"{brief(schedule)}, over {epochs} epochs of {_STEPS} steps{start}"
     try:
-        from kerasdecay.report.pictures import curves_figure
-
         return _image(curves_figure({brief(schedule): rates}, epochs), caption)
     except ImportError:
         return _text(f"{caption}\n{sparkline(rates)}")
@@ -71,8 +77,6 @@ def _rates(schedule: Schedule) -> tuple[Any, int] | None:
 
 
 def _image(figure: Figure, caption: str) -> str:
-    from kerasdecay.report.figures import picture
-
     data = base64.b64encode(picture(figure)).decode()
     text = html.escape(caption)
     return (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasdecay._checks import invalid
+from kerasdecay.records import Trace
 from kerasdecay.report.figures import COLOURS, INK, dress, heading, new_figure, rate_axis
 from kerasdecay.report.sparklines import needs_log
 from kerasdecay.report.trace_picture import trace_figure
@@ -53,10 +54,10 @@ def plot(
     """
     if len(subjects) == 1 and isinstance(subjects[0], Mapping):
         labels, subjects = tuple(subjects[0]), tuple(subjects[0].values())
-    traces = [trace for trace in map(_trace, subjects) if trace is not None]
-    if len(subjects) == 1 and traces:
-        return trace_figure(traces[0], title=title)
-    if traces or not subjects:
+    found = [getattr(one, "trace", one) for one in subjects]
+    if len(found) == 1 and isinstance(found[0], Trace):
+        return trace_figure(found[0], title=title)
+    if not found or any(isinstance(one, Trace) for one in found):
         raise invalid("plot", "subjects", "schedules, or one trained decay or trace", subjects)
     horizons = {getattr(one, "epochs", None) for one in subjects} - {None}
     if epochs is None and len(horizons) == 1:
@@ -113,11 +114,6 @@ def curves_figure(
     if rows:
         figure.legend(loc="outside lower left", ncols=_columns(curves), frameon=False)
     return figure
-
-
-def _trace(subject: Any) -> Any:
-    trace = getattr(subject, "trace", subject)
-    return trace if hasattr(trace, "decisions") else None
 
 
 def _corners(rates: np.ndarray, epochs: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from kerasdecay.report.decisions import Epoch, Taken, decision_table
 from kerasdecay.report.stages import movement_text, rate_text
-from kerasdecay.report.timelines import decision_cells, observed_text
+from kerasdecay.report.timelines import observed_text
 from kerasdecay.report.wording import count, rule_text
 from kerasdecay.rules import Rule, RuleState
 from kerasdecay.rules.observation import epochs_of
@@ -24,6 +23,8 @@ def replay_report(
     epochs: Sequence[Mapping[str, float]],
     learning_rate: float | None = None,
     losses: Sequence[Iterable[float]] | None = None,
+    *,
+    every_epoch: bool = False,
 ) -> RenderableType:
     """Return the decisions of a rule on the metrics of each epoch, as a table and a closing line.
 
@@ -32,34 +33,27 @@ def replay_report(
         epochs: The logs of each epoch.
         learning_rate: The open-loop rate of that training; None shows the rule's scale.
         losses: For each epoch the losses of its batches, for a rule that asks for them.
+        every_epoch: Show all epochs, however many.
     """
-    table = Table(
-        title=rule_text(rule),
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    table.add_column("epoch", justify="right")
-    table.add_column("scale" if learning_rate is None else "rate")
-    table.add_column("observed", no_wrap=True)
-    table.add_column("decided")
-    table.add_column("why", ratio=1)
     base = 1.0 if learning_rate is None else learning_rate
+    what = "scale" if learning_rate is None else "rate"
     states = list(rule.replay(epochs, base, losses))
     numbers = epochs_of(epochs)
     rates = _rates(rule, states, base, numbers)
-    waits, changes = 0, 0
-    for number, logs, state, (begin, end, after) in zip(
-        numbers, epochs, states, rates, strict=True
-    ):
-        decision = state.decision
-        waits = waits + 1 if decision.kind == "wait" else 0
-        changes += decision.changes_rate
-        observed = observed_text(logs, rule.watched)
-        cells = decision_cells(decision, end, after, waits)
-        table.add_row(str(number + 1), movement_text(begin, end), observed, *cells)
-    what = "scale" if learning_rate is None else "rate"
+    timeline = [
+        Epoch(
+            number,
+            movement_text(begin, end),
+            [Taken(state.decision, end, after, observed_text(logs, rule.watched))],
+        )
+        for number, logs, state, (begin, end, after) in zip(
+            numbers, epochs, states, rates, strict=True
+        )
+    ]
+    table = decision_table(
+        rule_text(rule), {what: timeline}, rate=what, every_epoch=every_epoch, remedy="--all"
+    )
+    changes = sum(state.decision.changes_rate for state in states)
     moved = f"{rate_text(base)} → {rate_text(rates[-1][-1])}" if changes else "as it was"
     end_line = f"{count(changes, 'change')} in {count(len(epochs), 'epoch')}: {what} {moved}"
     return Group(table, Text(end_line))

@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from kerasdecay.report.console import show
+from kerasdecay.report.decisions import new_table
 from kerasdecay.report.sparklines import needs_log, sparkline
 from kerasdecay.report.stages import Stage, planned, rate_text, recorded, stages, table_rows
 from kerasdecay.report.timelines import nothing_finished
@@ -38,13 +38,8 @@ _POINTS = 400
 """Points of a run that its sparkline is made from."""
 
 
-def announce(trace: Trace) -> None:
-    """Show the panel before a training."""
-    show(announcement(trace))
-
-
-def announce_decision(event: Event, trace: Trace) -> None:
-    """Show one line, as Keras' ReduceLROnPlateau does, and why."""
+def decision_line(event: Event, trace: Trace) -> Text:
+    """Return the line for a change of the rate: as Keras' ReduceLROnPlateau prints it, and why."""
     name = event.key.replace("_", " ", 2)
     done = f"reducing {name} to {rate_text(event.after)}"
     if event.after > event.before:
@@ -53,12 +48,7 @@ def announce_decision(event: Event, trace: Trace) -> None:
         done = f"beginning to bring {name} down from {rate_text(event.after)}"
     line = f"Epoch {event.epoch + 1}: {trace.setup.decay} {done}."
     # The first line break leaves the line that Keras' progress bar stands on.
-    show(Text(f"\n{line} {event.reason}"), wrap=False)
-
-
-def summarise(trace: Trace) -> None:
-    """Show the table after a training."""
-    show(summary(trace))
+    return Text(f"\n{line} {event.reason}")
 
 
 def announcement(trace: Trace) -> Panel:
@@ -69,6 +59,8 @@ def announcement(trace: Trace) -> Panel:
     facts.add_column()
     for name, value in _facts(setup):
         facts.add_row(name, value)
+    for text in trace.notes:
+        facts.add_row("note", Text(text))
     title = Text(setup.decay, style="bold")
     return Panel(facts, title=title, title_align="left", expand=False, box=box.ROUNDED)
 
@@ -140,13 +132,7 @@ def summary(trace: Trace) -> RenderableType:
         return nothing_finished(trace)
     keys = list(setup.base_rates)
     metrics = shown_metrics(logs for _, logs in trace.logs)
-    table = Table(
-        title=f"{setup.decay}: {count(len(trace.logs), 'epoch')}",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    table = new_table(f"{setup.decay}: {count(len(trace.logs), 'epoch')}")
     table.add_column("stage", justify="right")
     table.add_column("epochs")
     for key in keys:

@@ -9,7 +9,6 @@ from typing import Any, Self
 
 from kerasdecay import _checks
 from kerasdecay._config import Configurable
-from kerasdecay._reporter import html
 from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.namespace import NUMPY, ArrayNamespace
 from kerasdecay.schedules.timeline import HALF_UP, Moment, Timeline
@@ -65,8 +64,10 @@ class Schedule(Configurable, abc.ABC):
         return self.learning_rate(Moment.of(updates, timeline, xp))
 
     def _repr_html_(self) -> str:
-        """Show itself as a picture in a notebook."""
-        return html(self)
+        """Return the picture that a notebook shows."""
+        from kerasdecay.report.notebook import html_of
+
+        return html_of(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,13 +7,26 @@ import pytest
 
 from kerasdecay import PlateauDecay
 from kerasdecay.callbacks import Event, Trace
-from kerasdecay.report.training import announce, announce_decision, summarise
+from kerasdecay.report.console import plain, show
+from kerasdecay.report.training import announcement, decision_line, summary
 from kerasdecay.rules import Decision, Plateau
 from kerasdecay.schedules import ByEpoch, Cosine, PowerStep, Warmup
 
 
 def lines_of(text):
     return [line.rstrip() for line in text.splitlines()]
+
+
+def announce(trace):
+    show(announcement(trace))
+
+
+def announce_decision(event, trace):
+    show(decision_line(event, trace), wrap=False)
+
+
+def summarise(trace):
+    show(summary(trace))
 
 
 def test_the_panel_before_a_training(plateau_trace, capsys):
