@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from kerasdecay.control.bookmark import Bookmark
@@ -40,6 +42,18 @@ class Controller:
         seen = dataclasses.replace(seen, epochs=self._epochs)
         return [event for track in self.tracks for event in track.observe(rules, seen)]
 
-    def bookmark(self, epoch: int) -> Bookmark:
-        """Return what must be known to go on with `epoch`."""
-        return Bookmark(epoch, {track.key: track.bookmark() for track in self.tracks})
+    def bookmark(self, epoch: int, *left: Mapping[str, float]) -> Bookmark:
+        """Return what must be known to go on with `epoch`.
+
+        Args:
+            epoch: The epoch.
+            *left: Log name → what the optimizer's variable was left with, before the last decisions
+                and after them: it need not be the rate itself.
+        """
+        tracks = {}
+        for track in self.tracks:
+            mark = track.bookmark()
+            held = (one.get(track.key, math.nan) for one in left)
+            rates = dict.fromkeys([*mark.rates, *(rate for rate in held if not math.isnan(rate))])
+            tracks[track.key] = dataclasses.replace(mark, rates=tuple(rates))
+        return Bookmark(epoch, tracks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -159,7 +160,7 @@ class Track:
 
     def bookmark(self) -> TrackBookmark:
         """Return what must be known to go on from here."""
-        rates = dict.fromkeys(rate for rate in (self.rate, self._rate_before) if rate == rate)
+        rates = dict.fromkeys(rate for rate in (self.rate, self._rate_before) if not math.isnan(rate))
         states = tuple(state.to_data() for state in self._states)
         return TrackBookmark(self.open_loop.base_rate, tuple(rates), states)
 

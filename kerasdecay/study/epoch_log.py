@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasdecay.callbacks import optimizers
+from kerasdecay.training import find
 from kerasdecay.study.runs import is_rate
 
 

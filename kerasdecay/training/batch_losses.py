@@ -29,6 +29,7 @@ class BatchLosses:
         self._logged: list[tuple[int, float]] = []
         self._is_running_mean: bool | None = None
         self._metric: Any = None
+        self._first_counts: dict[int, float] = {}
         self._batch_size = 1.0
         self._samples: float | None = None
         self._has_warned = False
@@ -51,7 +52,7 @@ class BatchLosses:
         self._logged.append((done, loss))
         if threading.get_ident() != self._thread:
             return  # the metrics may be batches ahead
-        if self._is_running_mean is None and len(self._logged) == 2:
+        if self._is_running_mean is None and len(self._logged) <= 2:
             self._find_metric(callback.model, loss)
         if self._metric is not None and done == steps:
             _ = callback.model  # on JAX this brings the metrics up to date
@@ -73,15 +74,20 @@ class BatchLosses:
         )
 
     def _find_metric(self, model: Any, loss: float) -> None:
-        """Find, after the second execution, the metric whose running mean the logs tell."""
+        """Find, over the first two executions, the metric whose running mean the logs tell.
+
+        After the first one a mean and a batch's own loss are the same.
+        """
+        means = [one for one in model.metrics if hasattr(one, "total") and hasattr(one, "count")]
+        if len(self._logged) == 1:
+            self._first_counts = {id(one): _number(one.count) for one in means}
+            return
         self._is_running_mean = False
-        for metric in model.metrics:
-            if not (hasattr(metric, "total") and hasattr(metric, "count")):
-                continue
+        for metric in means:
             count = _number(metric.count)
             if count > 0 and abs(_number(metric.total) / count - loss) <= 1e-4 * abs(loss):
                 self._is_running_mean, self._metric = True, metric
-                self._batch_size = count / self._logged[-1][0]
+                self._batch_size = self._first_counts[id(metric)] / self._logged[0][0]
                 return
 
     def _in_samples(self, sizes: list[float], samples: float) -> list[float]:

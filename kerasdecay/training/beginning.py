@@ -150,7 +150,9 @@ def begin(
     Warns:
         UserWarning: Once, for what the user may not expect of the rate.
     """
-    targets = find.rate_targets(model, plan.names)
+    # They were found to be settable before the training, but for an exchanged optimizer.
+    find_targets = find.targets_of if trace is None else find.rate_targets
+    targets = find_targets(model, plan.names)
     found = {key: _found(target, memory) for key, target in targets.items()}
     past = _past(plan, epoch, memory, state_file)
     origin = _origin(plan, epoch, found, past)
@@ -188,13 +190,15 @@ def _past(
 
     def planned(key: str, bookmark: TrackBookmark) -> Iterable[float]:
         assert filed is not None
-        open_loop = plan.open_loop(key, bookmark.base_rate)
-        if isinstance(open_loop, FunctionRates):
+        planned = plan.open_loop(key, bookmark.base_rate)
+        if isinstance(planned, FunctionRates):
             return ()
-        scale = math.prod(state["scale"] for state in bookmark.states)
+        track = Track(key, planned, plan.rules, bookmark.rule_states(plan.rules))
+        track.begin_epoch(epoch)
+        assert isinstance(track.open_loop, ScheduledRates)
         count = plan.timeline.updates_per_epoch
         updates = np.arange(max(filed.epoch - 1, 0) * count, (epoch + 1) * count)
-        return np.unique(open_loop.at(updates).astype(np.float32) * np.float32(scale)).tolist()
+        return np.unique((track.open_loop.at(updates) * track.scale).astype(np.float32)).tolist()
 
     return Past(
         remembered=None if memory is None else memory.bookmark,

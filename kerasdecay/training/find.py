@@ -55,14 +55,19 @@ def optimizers_of(model: Any, names: Iterable[str] | None = None) -> dict[str, A
     return {key: _without_loss_scale(one) for key, one in found.items()}
 
 
+def targets_of(model: Any, names: Iterable[str] | None = None) -> dict[str, RateTarget]:
+    """Return the rates that train a model: log name → target; see `optimizers_of`."""
+    found = optimizers_of(model, names)
+    return {key: _target(optimizer, key) for key, optimizer in found.items()}
+
+
 def rate_targets(model: Any, names: Iterable[str] | None = None) -> dict[str, RateTarget]:
-    """Return the rates that train a model, ready to be set: log name → target.
+    """Return the rates that train a model, found out to be settable: log name → target.
 
     Raises:
         ValueError: What `optimizers_of` raises, and for an optimizer whose rate cannot be set.
     """
-    found = optimizers_of(model, names)
-    targets = {key: _target(optimizer, key) for key, optimizer in found.items()}
+    targets = targets_of(model, names)
     for target in targets.values():
         target.check()
     return targets

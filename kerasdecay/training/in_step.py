@@ -43,6 +43,7 @@ class CompiledActuator(Actuator):
         self._installed: dict[str, ScheduledRates] = {}
         self._begun_at: dict[str, int] = {}
         self._scaled: dict[str, float] = {}
+        self._held_then: dict[str, float] = {}
 
     def begin_epoch(self, model: Any, epoch: int) -> None:
         """Install the schedule at the first epoch; write base × scale if it is not there yet.
@@ -96,11 +97,12 @@ class CompiledActuator(Actuator):
             track.key: compiled.reference(_scheduled(track.planned)) * track.scale
             for track in self.tracks
         }
-        if rates != self._scaled:
+        if rates != self._scaled or self.left != self._held_then:
             self._scaled = rates
             self._write(rates)
-            # As the variable holds it, which need not be in single precision.
+            # As the variables hold it, which need not be in single precision.
             self.left = {key: self._held(target) for key, target in self.targets.items()}
+            self._held_then = dict(self.left)
 
     def rewrite(self) -> None:
         """Write base × scale again."""

@@ -49,6 +49,7 @@ class Session:
         self._steps = StepCount({}, 1)
         self._is_checked = False
         self._skips = False
+        self._left_before: Mapping[str, float] = {}
 
     @property
     def left(self) -> Mapping[str, float]:
@@ -98,7 +99,8 @@ class Session:
         self._actuator.end_epoch(epoch, made, self._steps.last_trained(most))
         self._check_steps(model, made)
         for track in self.controller.tracks:
-            if made[track.key] or self._skips:
+            # A part of a MultiOptimizer to which no variable belongs has the rates of the others.
+            if made[track.key] or self._skips or (not self._are_named and most):
                 logs[track.key] = self.targets[track.key].held(track.rate)
         probes.measure(rules, model, logs)
         numbers = {key: as_number(value) for key, value in logs.items()}
@@ -107,6 +109,7 @@ class Session:
         events = self.controller.observe(rules, Observation(epoch, metrics, losses=losses))
         for event in events:
             self.trace.record_decision(event)
+        self._left_before = dict(self.left)
         if any(event.decision.changes_rate for event in events):
             self._actuator.apply_scale()
         return events
@@ -117,7 +120,7 @@ class Session:
 
     def bookmark(self, epoch: int) -> Bookmark:
         """Return what must be known to go on with `epoch`."""
-        return self.controller.bookmark(epoch)
+        return self.controller.bookmark(epoch, self._left_before, self.left)
 
     def end(self, model: Any) -> None:
         """Leave the optimizers ordinary ones, at their last rates."""

@@ -57,18 +57,16 @@ class RateTarget:
 
     def same(self, one: float, other: float) -> bool:
         """Whether two rates are equal as the optimizer holds them."""
-        return self.held(one) == self.held(other)
+        return self._rounded(one) == self._rounded(other)
 
     def held(self, rate: float) -> float:
-        """Return a rate as the optimizer holds it.
+        """Return a rate as the optimizer holds it: as it was written, but for a coarser rounding.
 
-        In single precision a rate stays as it was written, if that is what it is rounded from.
+        Single precision loses nothing that matters, so 0.1 stays 0.1; bfloat16 makes it 0.10009766,
+        and a rate that is too small for the optimizer is 0.
         """
-        dtype = self._dtype()
-        rounded = float(np.asarray(rate, dtype))
-        if dtype == "float32" and abs(rounded - rate) <= 1e-7 * abs(rate):
-            return shortest(rounded)
-        return rounded
+        rounded = self._rounded(rate)
+        return rate if abs(rounded - rate) <= 1e-7 * abs(rate) else rounded
 
     def steps(self) -> int | None:
         """Return how many gradients the optimizer has been given, None if it does not count them.
@@ -79,8 +77,9 @@ class RateTarget:
         count = getattr(self.optimizer, "_iterations" if accumulates else "iterations", None)
         return None if count is None else int(keras.ops.convert_to_numpy(count))
 
-    def _dtype(self) -> str:
-        return keras.backend.standardize_dtype(self.optimizer.learning_rate.dtype)
+    def _rounded(self, rate: float) -> float:
+        dtype = keras.backend.standardize_dtype(self.optimizer.learning_rate.dtype)
+        return float(np.asarray(rate, dtype))
 
 
 class RateNotSettable(ValueError, TypeError):

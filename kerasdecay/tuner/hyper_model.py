@@ -11,7 +11,7 @@ import keras_tuner
 
 from kerasdecay import _checks
 from kerasdecay.callbacks import LearningRateDecay, optimizers
-from kerasdecay.callbacks.base import DecayCallback
+from kerasdecay.training.callback import DecayCallback
 from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.tuner import _requirements
 from kerasdecay.tuner.space import DEFAULT_DECAYS, Decays, Space

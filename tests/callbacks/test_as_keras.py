@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from schedule_cases import CASES, Case
 
-from kerasdecay.callbacks.as_keras import KerasSchedule, as_keras
+from kerasdecay.training.as_keras import KerasSchedule, as_keras
 from kerasdecay.schedules import (
     ByEpoch,
     Cosine,

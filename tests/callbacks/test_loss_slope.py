@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import json
 import pickle
+import threading
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,12 +27,13 @@ from tiny import (
     near,
     new_odometer,
     odometer,
+    warned_once,
 )
 
 import kerasdecay.callbacks
 from kerasdecay import AdaptiveKneeDecay, LearningRateDecay, LossSlopeDecay, PowerStepDecay
-from kerasdecay.callbacks.base import DecayCallback
-from kerasdecay.callbacks.batch_losses import BatchLosses
+from kerasdecay.training.callback import DecayCallback
+from kerasdecay.training.batch_losses import BatchLosses
 from kerasdecay.rules import LossSlope, Observation, Plateau, Rule, RuleState
 from kerasdecay.schedules import Constant
 
@@ -103,11 +105,67 @@ def test_the_losses_are_those_of_each_batch(batch: int) -> None:
         assert one == near(other, rel=2e-5)
 
 
-def test_a_smaller_last_batch_comes_out_nearer_to_the_mean() -> None:
-    (found,), (expected,) = listen(1, line(), **on_the_line(16)), computed(1, 16)  # 16, 16 and 8
-    assert found[:2] == near(expected[:2])
-    low, high = sorted([np.mean(expected[:2]), expected[2]])
-    assert low < found[2] < high
+@pytest.mark.parametrize("batch", [16, 12, 39])
+def test_a_smaller_last_batch_counts_by_its_size(batch: int) -> None:
+    found, expected = listen(2, line(), **on_the_line(batch)), computed(2, batch)
+    for one, other in zip(found, expected, strict=True):
+        assert one == near(other, rel=5e-5)
+
+
+class Uneven(keras.utils.PyDataset):
+    """The same rows in batches of several sizes."""
+
+    edges = (0, 4, 20, 30, ROWS)
+
+    def __len__(self) -> int:
+        return len(self.edges) - 1
+
+    def __getitem__(self, index: int) -> Any:
+        part = slice(self.edges[index], self.edges[index + 1])
+        return DATA_X[part], DATA_Y[part]
+
+
+def test_batches_of_several_sizes_are_told_once() -> None:
+    with warned_once("the batches of an epoch have different sizes", "40 samples in 4 batches"):
+        listen(2, line(), x=Uneven())
+
+
+class OwnLoss(keras.Model):
+    """Returns each batch's own loss from its training step, and keeps no running mean."""
+
+    def __init__(self, inner: keras.Model) -> None:
+        super().__init__()
+        self.inner = inner
+        self.told: list[float] = []
+
+    def call(self, x: Any) -> Any:
+        return self.inner(x)
+
+    def test_step(self, data: Any) -> Any:
+        return {}
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="its step is TensorFlow's")
+@pytest.mark.parametrize("batch", [4, 10, 20])
+def test_a_step_that_logs_the_batch_own_loss_is_taken_at_its_word(batch: int) -> None:
+    import tensorflow as tf
+
+    class Own(OwnLoss):
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self(x) - y) ** 2)
+            weights = self.trainable_variables
+            self.optimizer.apply(tape.gradient(loss, weights), weights)
+            return {"loss": loss}
+
+    model = Own(line())
+    model.compile(keras.optimizers.SGD(0.1))
+    Listening.heard.clear()
+    decay = LearningRateDecay(Constant(), rules=[Listening()])
+    model.fit(**on_the_line(batch), epochs=2, verbose=0, callbacks=[decay])
+    for one, other in zip(Listening.heard, computed(2, batch), strict=True):
+        assert one == near(other, rel=5e-5)
 
 
 @pytest.mark.skipif(ON_TORCH, reason="Keras on torch takes one step a call")
@@ -120,19 +178,35 @@ def test_several_steps_a_call_give_their_mean(steps: int) -> None:
         assert one == near([float(np.mean(block)) for block in blocks], rel=2e-5)
 
 
+class Told:
+    """What `BatchLosses` asks of a callback: the steps, and a metric with the running mean."""
+
+    def __init__(self, steps: int | None) -> None:
+        self.params = {"steps": steps}
+        self.model = self
+        self.metrics = [self]
+        self.total, self.count = np.zeros(()), np.zeros(())
+
+    def tell(self, losses: BatchLosses, batch: int, samples: int, mean: float) -> None:
+        self.count, self.total = np.asarray(samples), np.asarray(samples * mean)
+        losses.note(self, batch, mean)
+
+
 def test_the_running_mean_is_undone_though_batches_are_skipped_over() -> None:
-    losses = BatchLosses()
-    for batch, mean in [(3, 2.0), (7, 3.0), (11, 3.2)]:
-        losses.note(batch, mean, 10)
+    losses, told = BatchLosses("Decay"), Told(10)
+    for batch, samples, mean in [(3, 20, 2.0), (7, 40, 3.0), (11, 50, 3.2)]:
+        told.tell(losses, batch, samples, mean)
     assert losses.take() == pytest.approx((2.0, 4.0, 4.0))
     assert losses.take() == ()
 
 
 def test_threads_may_tell_the_batches_in_any_order() -> None:
     # `fit(callbacks=decay)`, without a list, tells them from Keras' threads on JAX and torch.
-    losses = BatchLosses()
+    losses, told = BatchLosses("Decay"), Told(None)
     for batch, mean in [(1, 3.0), (0, 2.0), (2, 3.0)]:
-        losses.note(batch, mean)
+        thread = threading.Thread(target=told.tell, args=(losses, batch, 0, mean))
+        thread.start()
+        thread.join()
     assert losses.take() == pytest.approx((2.0, 4.0, 3.0))
 
 

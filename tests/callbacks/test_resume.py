@@ -24,7 +24,7 @@ from tiny import (
 )
 
 from kerasdecay import LearningRateDecay, PlateauDecay, PowerStepDecay
-from kerasdecay.callbacks.base import DecayCallback
+from kerasdecay.training.callback import DecayCallback
 from kerasdecay.rules import Plateau
 from kerasdecay.schedules import Linear, PowerStep
 
@@ -188,10 +188,11 @@ def test_a_function_of_epoch_and_rate_goes_on_from_the_rate_of_that_epoch(tmp_pa
     def halving(epoch: int, learning_rate: float) -> float:
         return learning_rate / 2
 
-    path = tmp_path / "state.json"
-    fit(regression(0.8), [LearningRateDecay(halving, state_path=path)], 4)
+    path, model = tmp_path / "state.json", regression(0.8)
+    fit(model, [LearningRateDecay(halving, state_path=path)], 4, initial_epoch=0)
+    model.optimizer.learning_rate = 0.2  # as after epoch 1, when a model was saved, say
     decay = LearningRateDecay(halving, state_path=path)
-    history = fit(regression(0.8), [decay], 4, initial_epoch=2)
+    history = fit(model, [decay], 4, initial_epoch=2)
     assert history["learning_rate"] == near([0.1, 0.05])
     assert decay.trace.setup.base_source == "from the state file"
 

@@ -9,48 +9,58 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 from tiny import STEPS, Scripted, fit, near, odometer, travelled, warned_once
 
 from kerasdecay import PlateauDecay, release
-from kerasdecay.callbacks.state_file import SCHEMA, StateFile
+from kerasdecay.control import Bookmark, StateFile, TrackBookmark
+from kerasdecay.control.store import SCHEMA
 
 pytestmark = pytest.mark.any_backend
 
 CONFIGURATION = {"rules": ["a rule"]}
 
 
+def mark(epoch: int) -> Bookmark:
+    """Return a bookmark that differs from those of all other epochs."""
+    return Bookmark(epoch, {"learning_rate": TrackBookmark(0.5, (0.5 / epoch,), ({"n": epoch},))})
+
+
 def written(path: Path, epochs: int = 3) -> Path:
     file = StateFile(path, CONFIGURATION)
     file.begin(0)
     for epoch in range(1, epochs + 1):
-        file.save(epoch, {"learning_rate": 0.5 / epoch}, {"learning_rate": [{"scale": epoch}]})
+        file.save(mark(epoch))
     return path
+
+
+def entries(path: Path) -> list[int]:
+    return [json.loads(line)["epoch"] for line in path.read_text().splitlines()[1:]]
 
 
 def test_what_was_saved_for_an_epoch_is_found_again(tmp_path: Path) -> None:
     path = written(tmp_path / "state.json")
     for epoch in (1, 2, 3):
-        held = StateFile(path, CONFIGURATION).begin(epoch)
-        expected = {"learning_rate": 0.5 / epoch}, {"learning_rate": [{"scale": epoch}]}
-        assert held == expected
+        assert StateFile(path, CONFIGURATION).begin(epoch) == mark(epoch)
 
 
 def test_epoch_0_starts_afresh_and_forgets(tmp_path: Path) -> None:
     path = written(tmp_path / "state.json")
     file = StateFile(path, CONFIGURATION)
     assert file.begin(0) is None
-    file.save(1, {}, {"learning_rate": []})
+    file.save(mark(1))
     with warned_once("ends 2 epoch(s) before"):
-        assert StateFile(path, CONFIGURATION).begin(3) == ({}, {"learning_rate": []})
+        assert StateFile(path, CONFIGURATION).begin(3) == mark(1)
 
 
 def test_what_was_written_for_later_epochs_is_dropped(tmp_path: Path) -> None:
     path = written(tmp_path / "state.json")
     file = StateFile(path, CONFIGURATION)
     file.begin(1)
-    file.save(2, {}, {})
-    assert sorted(json.loads(path.read_text())["entries"]) == ["1", "2"]
+    file.save(mark(1))
+    file.save(mark(2))
+    assert entries(path) == [1, 2]
 
 
 def test_reading_alone_changes_no_byte(tmp_path: Path) -> None:
@@ -60,6 +70,83 @@ def test_reading_alone_changes_no_byte(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("epochs", [1, 10, 1000])
+def test_an_epoch_costs_the_same_however_many_came_before(epochs: int, tmp_path: Path) -> None:
+    written_bytes = []
+    path = tmp_path / "state.json"
+    file = StateFile(path, CONFIGURATION)
+    file.begin(0)
+    for _ in range(epochs):
+        file.save(mark(7))
+    before = os.stat(path)
+    for _ in range(3):
+        file.save(mark(7))
+        written_bytes.append(os.stat(path).st_size)
+    line = len(path.read_text().splitlines(keepends=True)[-1])
+    assert np.diff([before.st_size, *written_bytes]).tolist() == [line] * 3
+    assert os.stat(path).st_ino == before.st_ino  # appended to, and not written anew
+
+
+@pytest.mark.parametrize("left", [1, 20, 60])
+def test_a_line_that_a_kill_has_torn_is_passed_over(left: int, tmp_path: Path) -> None:
+    path = written(tmp_path / "state.json", 2)
+    whole = path.read_text()
+    path.write_text(whole + json.dumps(mark(3).to_data())[:left])
+    file = StateFile(path, CONFIGURATION)
+    assert file.begin(2) == mark(2)
+    file.save(mark(2))
+    assert path.read_text() == whole
+
+
+def test_two_trainings_on_one_file_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    first, second = StateFile(path, CONFIGURATION), StateFile(path, CONFIGURATION)
+    for file in (first, second):
+        file.begin(0)
+        file.save(mark(1))
+    with warned_once("has been changed by something else: two trainings share it"):
+        for epoch in (2, 3):
+            first.save(mark(epoch))
+            second.save(mark(epoch + 10))
+    assert entries(path) == [1, 12, 13]
+
+
+def test_a_link_and_the_mode_are_kept(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    real.write_text("")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    real.unlink()
+    written(link, 1)
+    real.chmod(0o640)
+    written(link, 2)
+    assert link.is_symlink()
+    assert entries(real) == [1, 2]
+    assert real.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_path_is_that_of_the_beginning(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = StateFile("state.json", CONFIGURATION)
+    file.begin(0)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    file.save(mark(1))
+    file.save(mark(2))
+    assert entries(tmp_path / "state.json") == [1, 2]
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert StateFile("~/state.json", CONFIGURATION).path == tmp_path / "state.json"
+
+
+@pytest.mark.parametrize("path", ["gs://bucket/state.json", "s3://b/s", "hdfs://h/s", 3, "", b"s"])
+def test_what_is_no_path_of_a_local_file_is_refused_at_once(path: Any) -> None:
+    with pytest.raises(ValueError, match="PlateauDecay: state_path must be the path of a"):
+        PlateauDecay(state_path=path)
+
+
 def test_no_file_in_mid_training_is_told(tmp_path: Path) -> None:
     with warned_once("goes on at epoch 3, but there is no state file", "rules start afresh"):
         assert StateFile(tmp_path / "state.json", CONFIGURATION).begin(2) is None
@@ -67,9 +154,8 @@ def test_no_file_in_mid_training_is_told(tmp_path: Path) -> None:
 
 def test_a_file_that_begins_too_late_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "state.json")
-    content = json.loads(path.read_text())
-    del content["entries"]["1"]
-    path.write_text(json.dumps(content))
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], *lines[2:]]))
     with pytest.raises(ValueError, match="holds no state from before epoch 2"):
         StateFile(path, CONFIGURATION).begin(1)
 
@@ -79,11 +165,38 @@ def test_its_folder_is_made(tmp_path: Path) -> None:
 
 
 def truncated(text: str) -> str:
-    return text[: len(text) // 2]
+    return text[: len(text.splitlines()[0]) // 2]
 
 
-def changed(**fields: Any) -> Callable[[str], str]:
-    return lambda text: json.dumps({**json.loads(text), **fields})
+def with_header(**fields: Any) -> Callable[[str], str]:
+    def changed(text: str) -> str:
+        header, *lines = text.splitlines(keepends=True)
+        return "".join([json.dumps({**json.loads(header), **fields}) + "\n", *lines])
+
+    return changed
+
+
+def with_state(**fields: Any) -> Callable[[str], str]:
+    """Change fields of the plateau's state in every entry."""
+
+    def changed(text: str) -> str:
+        header, *lines = text.splitlines(keepends=True)
+        for place, line in enumerate(lines):
+            entry = json.loads(line)
+            (state,) = entry["tracks"]["learning_rate"]["states"]
+            state.update(fields)
+            lines[place] = json.dumps(entry) + "\n"
+        return "".join([header, *lines])
+
+    return changed
+
+
+def with_entry(entry: Any) -> Callable[[str], str]:
+    return lambda text: text.splitlines(keepends=True)[0] + json.dumps(entry) + "\n"
+
+
+def track(**fields: Any) -> Any:
+    return {"epoch": 1, "tracks": {"learning_rate": {**mark(1).tracks["learning_rate"].to_data(), **fields}}}
 
 
 SPOILT = {
@@ -92,10 +205,21 @@ SPOILT = {
     "binary": (lambda text: "\udcff\udcfe", "is truncated or not JSON"),
     "foreign": (lambda text: '{"epoch": 3}', "is not a state file of kerasdecay"),
     "a list": (lambda text: "[1, 2]", "is not a state file of kerasdecay"),
-    "newer": (changed(schema=SCHEMA + 1), f"has schema {SCHEMA + 1}, and this kerasdecay reads"),
-    "without entries": (changed(entries=None), "holds no readable entries"),
-    "with strange entries": (changed(entries={"one": {}}), "holds no readable entries"),
-    "with hollow entries": (changed(entries={"1": {}}), "holds no readable entries"),
+    "newer": (with_header(schema=SCHEMA + 1), f"has schema {SCHEMA + 1}, and this kerasdecay reads"),
+    "without tracks": (with_entry({"epoch": 1}), "an entry must hold epoch and tracks"),
+    "with a strange epoch": (with_entry({"epoch": "1", "tracks": {}}), "epoch must be an integer"),
+    "with strange tracks": (with_entry({"epoch": 1, "tracks": []}), "tracks must be an object"),
+    "with a hollow track": (
+        with_entry({"epoch": 1, "tracks": {"learning_rate": {}}}),
+        "must hold base_rate, rates and states",
+    ),
+    "with a strange base rate": (with_entry(track(base_rate="0.1")), "base_rate must be a number"),
+    "with a negative rate": (with_entry(track(rates=[-1.0])), "rates must be numbers >= 0"),
+    "without states": (with_entry(track(states=[])), "cannot be gone on with: states must be"),
+    "with strange states": (with_entry(track(states=[1])), "states must be a list of objects"),
+    "with a negative wait": (with_state(wait=-1), "cannot be gone on with: Plateau: .*wait"),
+    "with a strange best": (with_state(best="low"), "cannot be gone on with: Plateau: .*best"),
+    "with a scale of 0": (with_state(scale=0), "cannot be gone on with: Plateau: .*scale"),
 }
 
 
@@ -173,14 +297,14 @@ def test_a_path_that_can_be_no_file_is_refused_before_the_first_step(
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.fixture(params=["fsync", "replace"])
-def full_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return what fills the disk, so that each write fails half way."""
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    return lambda: monkeypatch.setattr(os, request.param, full)
+    return lambda: monkeypatch.setattr(os, "fsync", full)
 
 
 def test_a_first_write_that_fails_is_an_error_before_the_first_step(
@@ -231,15 +355,16 @@ def test_as_soon_as_it_can_be_written_again_nothing_is_missing(
     path = tmp_path / "state.json"
     file = StateFile(path, CONFIGURATION)
     file.begin(0)
-    file.save(1, {}, {"learning_rate": [1]})
+    file.save(mark(1))
 
     def refuse(*_: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patched, warned_once("Permission denied"):
-        patched.setattr(os, "replace", refuse)
-        file.save(2, {}, {"learning_rate": [2]})
-        file.save(3, {}, {"learning_rate": [3]})
-    file.save(4, {}, {"learning_rate": [4]})
+        patched.setattr(os, "fsync", refuse)
+        file.save(mark(2))
+        file.save(mark(3))
+    assert entries(path) == [1]
+    file.save(mark(4))
     for epoch in (1, 2, 3, 4):
-        assert StateFile(path, CONFIGURATION).begin(epoch) == ({}, {"learning_rate": [epoch]})
+        assert StateFile(path, CONFIGURATION).begin(epoch) == mark(epoch)

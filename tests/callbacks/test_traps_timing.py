@@ -117,7 +117,8 @@ class Asked(LearningRateDecay):
         (Linear(0.5), "batch", [1, 2, 3] * 2),
         (Linear(0.5), "3 steps", [3, 2]),
         (Warmup(Constant(0.5), "3 steps"), "batch", [1, 2]),
-        (Linear(0.5), "compiled", []),
+        # Once, to see whether the optimizer steps once a batch.
+        (Linear(0.5), "compiled", [1]),
     ],
     ids=str,
 )
@@ -161,7 +162,7 @@ def test_generator_of_unknown_length_with_updates_per_epoch() -> None:
     history = fit(model, [decay], epochs=1, x=batches(STEPS))
     assert history["learning_rate"] == [0.5]
     assert travelled(model) == near(STEPS * 0.5)
-    with pytest.raises(ValueError, match="the training data told no length"):
+    with pytest.raises(ValueError, match="the training data have no length"):
         _ = decay.trace.steps
 
 

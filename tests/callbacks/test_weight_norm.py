@@ -22,7 +22,7 @@ from tiny import (
 )
 
 from kerasdecay import AdaptiveKneeDecay, LearningRateDecay, PlateauDecay, WeightNormDecay
-from kerasdecay.callbacks.measurements import weight_norm
+from kerasdecay.training.probes import weight_norm
 from kerasdecay.rules import WeightNorm
 from kerasdecay.schedules import Constant
 

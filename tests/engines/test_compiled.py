@@ -30,9 +30,9 @@ from tiny import Kill
 
 import kerasdecay
 from kerasdecay import LearningRateDecay
-from kerasdecay.callbacks import optimizers
 from kerasdecay.rules import Plateau
 from kerasdecay.schedules import Cosine, Exponential, warmup
+from kerasdecay.training.targets import RateTarget
 
 pytestmark = pytest.mark.any_backend
 
@@ -71,16 +71,19 @@ def test_the_optimizer_is_written_at_most_once_an_epoch(
     model = built(sgd(0.05))
     written: list[float] = []
     counts: list[int] = []
-    write = optimizers.write
+    fitting: list[int] = []
+    write = RateTarget.write
 
-    def spy(optimizer: Any, rate: float) -> None:
-        if optimizer is model.optimizer:
+    def spy(target: RateTarget, rate: float) -> None:
+        if fitting:
             written.append(rate)
-        write(optimizer, rate)
+        write(target, rate)
 
-    monkeypatch.setattr(optimizers, "write", spy)
+    monkeypatch.setattr(RateTarget, "write", spy)
+    # Before the first epoch each rate is written back as it was, to see whether it can be set.
+    begin = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: fitting.append(epoch))
     count = AtEpochEnd(lambda model, epoch: counts.append(len(written)))
-    fit(model, [compiled(rules=rules), count])
+    fit(model, [begin, compiled(rules=rules), count])
     assert counts == until  # what comes after is the last rate, left behind
     np.testing.assert_allclose(written[: len(rates)], rates)
 

@@ -9,7 +9,7 @@ import pytest
 from engines.trainings import built, fit, sgd, trained
 
 from kerasdecay import LearningRateDecay
-from kerasdecay.callbacks import compiled
+from kerasdecay.training import compiled
 from kerasdecay.schedules import Cosine
 
 pytestmark = pytest.mark.any_backend

@@ -10,7 +10,7 @@ import pytest
 from tiny import LEVEL_DATA, Odometer, Scripted, fit, level_odometer, near, new_odometer
 
 from kerasdecay import GreedyDecay, LossSlopeDecay, WeightNormDecay
-from kerasdecay.callbacks.base import DecayCallback
+from kerasdecay.training.callback import DecayCallback
 from kerasdecay.schedules import Step
 
 pytestmark = pytest.mark.any_backend
