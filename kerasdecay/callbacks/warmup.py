@@ -9,7 +9,7 @@ from kerasdecay.callbacks.base import DecayCallback
 from kerasdecay.callbacks.options import RunOptions
 from kerasdecay.rules import Rule
 from kerasdecay.schedules import Constant, Schedule, warmup
-from kerasdecay.schedules.composition import checked_schedule
+from kerasdecay.schedules.composition import require_schedule
 from kerasdecay.schedules.duration import Duration
 
 
@@ -50,6 +50,6 @@ class WarmupDecay(DecayCallback):
         **options: Unpack[RunOptions],
     ) -> None:
         if then is not None:
-            checked_schedule("WarmupDecay", then, "then")
+            require_schedule("WarmupDecay", "then", then)
         schedule = warmup(then or Constant(), duration, start)
         super().__init__(schedule, rules=rules, verbose=verbose, **options)

@@ -6,14 +6,14 @@ from typing import Unpack
 
 from kerasdecay.callbacks.base import DecayCallback
 from kerasdecay.callbacks.options import Options
-from kerasdecay.schedules import WarmupStableDecay as Shape
+from kerasdecay.schedules import WarmupStable as Shape
 from kerasdecay.schedules.duration import Duration
 
 
 class WarmupStableDecay(DecayCallback):
     """Hold η₀, and come down to η₁ in the last part of the horizon.
 
-    See `kerasdecay.schedules.WarmupStableDecay`. The warmup is the option `warmup`.
+    See `kerasdecay.schedules.WarmupStable`. The warmup is the option `warmup`.
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's.
