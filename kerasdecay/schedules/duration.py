@@ -54,7 +54,9 @@ def check(owner: str, argument: str, value: Any, *, positive: bool = False) -> D
     amount, _ = parse(owner, argument, value)
     if positive and amount == 0:
         raise _checks.invalid(owner, argument, "a duration longer than 0", value)
-    return value
+    is_plain = isinstance(value, (str, int)) or type(value) is float
+    plain: Duration = value if is_plain else amount  # a NumPy scalar, say, has no JSON form
+    return plain
 
 
 def updates_in(value: Duration, timeline: Timeline, horizon: int | None = None) -> int:
