@@ -104,7 +104,7 @@ def test_flags(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [0, 1, "yes", "", None, 1.0, np.int64(1), np.array(True), []])
 def test_what_is_no_flag(value: Any) -> None:
-    with pytest.raises(ValueError, match="on must be True or False. Received: on="):
+    with pytest.raises(ValueError, match=r"on must be True or False\. Received: on="):
         _checks.flag("owner", "on", value)
 
 

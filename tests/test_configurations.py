@@ -66,7 +66,7 @@ def test_a_class_that_is_defined_again_replaces_itself() -> None:
 
 def test_what_is_no_known_class_is_named_with_what_to_do() -> None:
     for name in ("their_module:Gone", "NoSuchShape", 5, ["Cosine"], None):
-        with pytest.raises(ValueError, match="class_name must be one of .*Import the module"):
+        with pytest.raises(ValueError, match=r"class_name must be one of .*Import the module"):
             from_config({"class_name": name})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,7 +105,8 @@ def edges(length: float, horizon: int, growth: float = 1.0) -> np.ndarray:
     if growth == 1.0:
         count = horizon / length
     else:
-        count = math.log1p(horizon * (growth - 1.0) / length) / math.log(growth)
+        last = min(horizon * (growth - 1.0) / length, sys.float_info.max)
+        count = math.log1p(last) / math.log(growth)
     if count > _MOST:
         raise _checks.invalid(
             "kerasdecay",
