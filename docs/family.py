@@ -33,7 +33,7 @@ CALLBACKS = {
     "linear": "LinearDecay",
     "cosine": "CosineDecay",
     "one-cycle": "OneCycleDecay",
-    "warmup-stable-decay": "WarmupStableDecay",
+    "warmup-stable": "WarmupStableDecay",
 }
 RULE_CALLBACKS = {
     "plateau": "PlateauDecay",

@@ -1,62 +1,141 @@
-"""Argument checks that speak: each error names argument, allowed values, value, remedy."""
+"""Argument checks. Each error names the argument, the allowed values, the value and the remedy."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
 import numbers
+import operator
+from collections.abc import Iterable
 from typing import Any
+
+LARGEST_INTEGER = 2**53
+"""Up to here a float holds every integer."""
+
+SMALLEST_RATE, LARGEST_RATE = 2.0**-126, (2.0 - 2.0**-23) * 2.0**127
+"""The range of float32's normal numbers: an optimizer holds its rate in float32."""
+
+_SIGNS = {
+    "above": (">", operator.gt),
+    "at_least": (">=", operator.ge),
+    "below": ("<", operator.lt),
+    "at_most": ("<=", operator.le),
+}
+_LONGEST = 200
+"""Characters of a received value that an error shows."""
 
 
 def invalid(owner: str, argument: str, allowed: str, received: Any, remedy: str = "") -> ValueError:
     """Return the `ValueError` for an argument out of its range, in one line."""
-    message = f"{owner}: {argument} must be {allowed}. Received: {argument}={received!r}."
+    message = f"{owner}: {argument} must be {allowed}. Received: {argument}={_shown(received)}."
     return ValueError(f"{message} {remedy}".rstrip())
 
 
-def number(
+def _shown(value: Any) -> str:
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python refuses to print integers of more than 4,300 digits
+        return f"a value of type {type(value).__name__} that cannot be printed"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def real(value: Any) -> float | None:
+    """Return a real number as a float, or None for anything else, such as a string or a bool.
+
+    A number beyond the range of a float becomes an infinity.
+
+    Examples:
+        >>> real(3), real(10**400), real("3"), real(True)
+        (3.0, inf, None, None)
+    """
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
+
+
+def number(owner: str, argument: str, value: Any, *, remedy: str = "", **limits: float) -> float:
+    """Return `value` as a float, or raise a `ValueError` that states the range.
+
+    Args:
+        owner: The class or function whose argument it is.
+        argument: The argument's name.
+        value: What was received.
+        remedy: A sentence on what to do instead.
+        **limits: Any of `above`, `at_least`, `below` and `at_most`.
+    """
+    found = real(value)
+    bounds = [(*_SIGNS[name], limit) for name, limit in limits.items()]
+    if (
+        found is None
+        or not math.isfinite(found)
+        or not all(holds(found, limit) for _, holds, limit in bounds)
+    ):
+        stated = " and".join(f" {sign} {limit:g}" for sign, _, limit in bounds)
+        raise invalid(owner, argument, f"a finite number{stated}", value, remedy)
+    return found
+
+
+def rate(
     owner: str,
     argument: str,
     value: Any,
     *,
-    above: float | None = None,
-    at_least: float | None = None,
-    below: float | None = None,
-    at_most: float | None = None,
+    zero: bool = False,
     remedy: str = "",
+    **limits: float,
 ) -> float:
-    """Return `value` as a float, or raise a `ValueError` that states the open or closed range."""
-    bounds = [
-        (above, ">", lambda x, limit: x > limit),
-        (at_least, ">=", lambda x, limit: x >= limit),
-        (below, "<", lambda x, limit: x < limit),
-        (at_most, "<=", lambda x, limit: x <= limit),
-    ]
-    stated = [(limit, sign, holds) for limit, sign, holds in bounds if limit is not None]
-    allowed = "a finite number" + "".join(
-        f"{' and' if index else ''} {sign} {limit:g}"
-        for index, (limit, sign, _) in enumerate(stated)
-    )
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (
-        is_number
-        and math.isfinite(value)
-        and all(holds(value, limit) for limit, _, holds in stated)
-    ):
+    """Return a learning rate that float32 can hold as a float, or raise a `ValueError`.
+
+    Args:
+        owner: The class or function whose argument it is.
+        argument: The argument's name.
+        value: What was received.
+        zero: Whether a rate of 0 is allowed.
+        remedy: A sentence on what to do instead.
+        **limits: As for `number`.
+    """
+    lowest = {"at_least": 0.0} if zero else {"above": 0.0}
+    found = number(owner, argument, value, remedy=remedy, **{**lowest, **limits})
+    if not SMALLEST_RATE <= found <= LARGEST_RATE and not (zero and found == 0):
+        allowed = f"{'0 or ' * zero}between 1.2e-38 and 3.4e38, where float32 can hold a rate"
         raise invalid(owner, argument, allowed, value, remedy)
-    return float(value)
+    return found
 
 
-def integer(owner: str, argument: str, value: Any, *, at_least: int, remedy: str = "") -> int:
+def integer(
+    owner: str,
+    argument: str,
+    value: Any,
+    *,
+    at_least: int,
+    at_most: int = LARGEST_INTEGER,
+    remedy: str = "",
+) -> int:
     """Return `value` as an int, or raise a `ValueError`; a float with no fraction is accepted."""
-    is_whole = (
-        isinstance(value, numbers.Real)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and float(value).is_integer()
-    )
-    if not is_whole or value < at_least:
+    found = real(value)
+    if found is not None and found > at_most:
+        raise invalid(owner, argument, f"an integer >= {at_least} and <= {at_most}", value, remedy)
+    if found is None or not found.is_integer() or found < at_least:
         raise invalid(owner, argument, f"an integer >= {at_least}", value, remedy)
     return int(value)
+
+
+def flag(owner: str, argument: str, value: Any) -> bool:
+    """Return `value` if it is True or False, of Python or of NumPy, or raise a `ValueError`."""
+    kind = type(value)
+    is_numpys = kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
+    if not isinstance(value, bool) and not is_numpys:
+        raise invalid(owner, argument, "True or False", value)
+    return bool(value)
+
+
+def verbose(owner: str, value: Any) -> int:
+    """Return a level of verbosity, an integer >= 0; True is 1 and False is 0."""
+    return int(value) if isinstance(value, bool) else integer(owner, "verbose", value, at_least=0)
 
 
 def choice(owner: str, argument: str, value: Any, allowed: tuple[str, ...]) -> str:
@@ -64,3 +143,65 @@ def choice(owner: str, argument: str, value: Any, allowed: tuple[str, ...]) -> s
     if not isinstance(value, str) or value not in allowed:
         raise invalid(owner, argument, "one of " + ", ".join(map(repr, allowed)), value)
     return value
+
+
+def text(owner: str, argument: str, value: Any, *, what: str) -> str:
+    """Return `value` if it is a string that is not empty, or raise a `ValueError`."""
+    if not isinstance(value, str) or not value:
+        raise invalid(owner, argument, what, value)
+    return value
+
+
+def instance(owner: str, argument: str, value: Any, kind: type, what: str, remedy: str = "") -> Any:
+    """Return `value` if it is an instance of `kind`, or raise a `ValueError`."""
+    if not isinstance(value, kind):
+        raise invalid(owner, argument, what, value, remedy)
+    return value
+
+
+def items(owner: str, argument: str, value: Any, what: str) -> tuple[Any, ...]:
+    """Return the items of a sequence as a tuple, or raise a `ValueError`; a string is none."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise invalid(owner, argument, what, value)
+    return tuple(value)
+
+
+def field(default: Any, check: Any, *, optional: bool = False, **arguments: Any) -> Any:
+    """Return a dataclass field that `Checked` checks when an instance is made.
+
+    Args:
+        default: The field's default; a callable makes it (a class, say); `...` for none.
+        check: Called with the owner's name, the field's name and its value. What it returns is
+            stored.
+        optional: Whether None is allowed; it is not checked then.
+        **arguments: Passed to `check`.
+    """
+    metadata = {"check": functools.partial(check, **arguments), "optional": optional}
+    if default is ...:
+        return dataclasses.field(metadata=metadata)
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def checked(described: dataclasses.Field[Any], owner: str, argument: str, value: Any) -> Any:
+    """Return a field's value as its check returns it; a field without a check takes any value."""
+    check = described.metadata.get("check")
+    if check is None or (value is None and described.metadata["optional"]):
+        return value
+    return check(owner, argument, value)
+
+
+class Checked:
+    """Mixin for frozen dataclasses: the checks of their fields run when an instance is made."""
+
+    @classmethod
+    def owner(cls) -> str:
+        """Return the name that error messages begin with."""
+        return cls.__name__
+
+    def __post_init__(self) -> None:
+        """Check every field and store what its check returns."""
+        for described in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = checked(described, self.owner(), described.name, getattr(self, described.name))
+            object.__setattr__(self, described.name, value)

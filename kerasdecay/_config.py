@@ -6,26 +6,35 @@ import dataclasses
 import os
 from typing import Any, ClassVar, Self
 
+from kerasdecay._checks import Checked
+
 _KIND = "class_name"
+_PACKAGE = __name__.partition(".")[0]
 
 
-class Configurable:
+class Configurable(Checked):
     """Mixin for frozen dataclasses: `get_config()` gives plain data, `from_config` takes it back.
 
-    Every subclass registers itself under its own name, so that a nested part is found again.
+    Every subclass registers itself, so that a nested part is found again: the package's own classes
+    under their bare names, all others as `module:qualified name`. A user's class can therefore not
+    take the place of the package's, nor of one of another module; defined again, as in a notebook,
+    it replaces itself.
     """
 
     _registry: ClassVar[dict[str, type[Configurable]]] = {}
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, formerly: str | None = None, **kwargs: Any) -> None:
+        """Register the class, and under the name that older configurations know it by."""
         super().__init_subclass__(**kwargs)
-        Configurable._registry[cls.__name__] = cls
+        Configurable._registry[_registered_name(cls)] = cls
+        if formerly is not None:
+            Configurable._registry[formerly] = cls
 
     def get_config(self) -> dict[str, Any]:
         """Return the class's name and its fields as plain data (JSON, if the fields allow it)."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
         values = {field.name: to_config(getattr(self, field.name)) for field in fields}
-        return {_KIND: type(self).__name__, **values}
+        return {_KIND: _registered_name(type(self)), **values}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -39,6 +48,12 @@ class Configurable:
         return part
 
 
+def _registered_name(kind: type) -> str:
+    if kind.__module__.partition(".")[0] == _PACKAGE:
+        return kind.__name__
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
 def to_config(value: Any) -> Any:
     """Turn parts, tuples of parts and paths into plain data; everything else stays as it is."""
     if isinstance(value, Configurable):
@@ -49,18 +64,29 @@ def to_config(value: Any) -> Any:
 
 
 def from_config(config: Any) -> Any:
-    """Reverse `to_config`; lists become tuples, as the frozen parts hold them."""
+    """Reverse `to_config`; lists become tuples, as the frozen parts hold them.
+
+    Raises:
+        ValueError: For a class that is not known, or a field that it does not have.
+    """
     if isinstance(config, list):
         return tuple(from_config(item) for item in config)
-    if isinstance(config, dict) and _KIND in config:
-        values = {key: from_config(value) for key, value in config.items() if key != _KIND}
-        try:
-            kind = Configurable._registry[config[_KIND]]
-        except KeyError:
-            known = ", ".join(sorted(Configurable._registry))
-            raise ValueError(
-                f"from_config: {_KIND} must be one of {known}. Received: {config[_KIND]!r}. "
-                "Was the config written by a newer kerasdecay?"
-            ) from None
-        return kind(**values)
-    return config
+    if not isinstance(config, dict) or _KIND not in config:
+        return config
+    name = config[_KIND]
+    kind = Configurable._registry.get(name) if isinstance(name, str) else None
+    if kind is None:
+        known = ", ".join(sorted(Configurable._registry))
+        raise ValueError(
+            f"from_config: {_KIND} must be one of {known}. Received: {name!r}. Import the module "
+            "that defines the class first; a class of kerasdecay that is missing here may come "
+            "from a newer version."
+        )
+    values = {key: from_config(value) for key, value in config.items() if key != _KIND}
+    fields = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if not values.keys() <= fields:
+        raise ValueError(
+            f"from_config: the fields of {name} must be among {', '.join(sorted(fields))}. "
+            f"Received: {', '.join(sorted(values))}. Was the config written by another version?"
+        )
+    return kind(**values)

@@ -2,26 +2,72 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
+import stat
 from pathlib import Path
+
+_numbers = itertools.count()
+_in_progress: set[Path] = set()
 
 
 def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> Path:
     """Write a file so that a reader, or a crash, sees the old one or the new one, never a part.
 
     Folders on the way are created. The content goes to a hidden file beside the target, which
-    then takes its name.
+    then takes its name. A symbolic link stays one: the file that it points to is replaced. An
+    existing file keeps its mode. Hidden files that a killed process has left of the same target are
+    removed.
+
+    Args:
+        path: The target.
+        content: Text, which is encoded as UTF-8, or bytes.
+
+    Returns:
+        `path`, as a `Path`.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(target)
     data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{next(_numbers)}.tmp")
+    _in_progress.add(temporary)
     try:
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        if target.exists():
+            os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+        os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
-    return path
+        _in_progress.discard(temporary)
+    return Path(path)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove the hidden files of writes to `target` that no running process will finish."""
+    form = re.compile(rf"\.{re.escape(target.name)}\.(\d+)(-\d+)?\.tmp")
+    with os.scandir(target.parent) as entries:
+        found = [(entry.name, form.fullmatch(entry.name)) for entry in entries]
+    for name, match in found:
+        leftover = target.with_name(name)
+        if match and leftover not in _in_progress and not _is_running(int(match[1])):
+            leftover.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    """Tell whether another process of this number may run; this one's own files are known."""
+    if process == os.getpid():
+        return False
+    if os.name != "posix":  # elsewhere a signal of 0 is not a mere question
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

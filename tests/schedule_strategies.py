@@ -22,7 +22,7 @@ from kerasdecay.schedules import (
 )
 
 rates = st.floats(1e-6, 10.0)
-shares = st.floats(0.0, 1.0)
+shares = st.one_of(st.just(0.0), st.floats(1e-30, 1.0))
 durations = st.one_of(
     st.integers(1, 12),
     st.floats(0.1, 12.0),
@@ -90,7 +90,7 @@ def compositions(draw: st.DrawFn) -> Schedule:
             schedule = sequence([schedule, draw(shapes())], [draw(durations)])
         elif kind == "cooldown":
             curve = draw(st.sampled_from(["linear", "cosine", "1-sqrt"]))
-            schedule = cooldown(schedule, draw(durations), curve, draw(st.floats(0.0, 0.1)))
+            schedule = cooldown(schedule, draw(durations), curve, draw(shares) / 10)
         else:
             schedule = scaled(schedule, draw(st.floats(0.01, 2.0)))
     return schedule

@@ -1,9 +1,9 @@
-"""Closed loop: rules decide from what training shows. This floor needs no library at all."""
+"""Closed loop: rules decide from what a training shows. They need the standard library alone."""
 
 from typing import Any
 
 from kerasdecay.rules.adaptive_knee import AdaptiveKnee
-from kerasdecay.rules.base import Rule, WayDown
+from kerasdecay.rules.base import Descent, Rule, WayDown
 from kerasdecay.rules.greedy import Greedy, GreedyState
 from kerasdecay.rules.loss_slope import LossSlope, LossSlopeState
 from kerasdecay.rules.observation import Observation
@@ -21,12 +21,13 @@ FAMILY: dict[str, type[Rule[Any]]] = {
     "adaptive-knee": AdaptiveKnee,
     "staged": Staged,
 }
-"""Every rule, by the name that the command line knows it by."""
+"""Every rule, by its name on the command line."""
 
 __all__ = [
     "FAMILY",
     "AdaptiveKnee",
     "Decision",
+    "Descent",
     "Greedy",
     "GreedyState",
     "LossSlope",

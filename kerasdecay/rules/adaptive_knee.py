@@ -7,12 +7,12 @@ import math
 from typing import Any, ClassVar
 
 from kerasdecay import _checks
-from kerasdecay.rules.base import Rule, WayDown
+from kerasdecay.rules.base import Descent, Rule
 from kerasdecay.rules.observation import Observation
 from kerasdecay.rules.plateau import Plateau
 from kerasdecay.rules.reduction import share_of, single
 from kerasdecay.rules.state import RuleState
-from kerasdecay.rules.triggered import Triggered, TriggeredState
+from kerasdecay.rules.triggered import Triggered, TriggeredState, a_trigger
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,21 +21,21 @@ class AdaptiveKnee(Triggered[TriggeredState]):
 
     From the epoch T after the trigger on, η(t) = η₁ + (η(T) − η₁) · c(u) with u = (t − T)/(E − T)
     and c(u) = 1 − u or 1 − √u; it begins only where the planned rate is above η₁. T lies between
-    `min_hold` and `latest`, in whole epochs, the last of which is always left for the way down
-    (unless a warmup takes it); what the trigger says before is not heard, since at a high rate a
+    `min_hold` and `latest`, in whole epochs, and leaves at least the last epoch for the way down
+    (unless a warmup takes it). The trigger is ignored before `min_hold`, because at a high rate a
     metric is mostly noise.
 
     Args:
-        trigger: A rule that reduces; its reduction is the sign to come down. By default a plateau
-            of the validation loss, averaged over three epochs, without improvement for two.
-        min_hold: The share of the horizon that is held at least, in [0, 1).
+        trigger: A rule that reduces; at its reduction the way down begins. By default a plateau of
+            the validation loss, averaged over three epochs, without improvement for two.
+        min_hold: The share of the horizon for which the rate is held at least, in [0, 1).
         latest: The share of the horizon after which the way down begins at the latest, in
             [`min_hold`, 1).
         curve: `"linear"` or `"1-sqrt"`.
         final_learning_rate: η₁ >= 0.
 
     Raises:
-        ValueError: For a value out of its range; when fed without the horizon being known.
+        ValueError: For a value out of its range; when an observation does not tell the horizon.
 
     Examples:
         >>> rule = AdaptiveKnee(Plateau("loss", patience=1), min_hold=0.5)
@@ -49,51 +49,39 @@ class AdaptiveKnee(Triggered[TriggeredState]):
 
     state_class: ClassVar[type[RuleState]] = TriggeredState
 
-    trigger: Rule[Any] = dataclasses.field(
-        default_factory=lambda: Plateau("val_loss", patience=2, min_delta=0.0, smoothing=3)
+    trigger: Rule[Any] = _checks.field(
+        lambda: Plateau("val_loss", patience=2, min_delta=0.0, smoothing=3), a_trigger
     )
-    min_hold: float = 0.5
-    latest: float = 0.8
-    curve: str = "linear"
-    final_learning_rate: float = 0.0
+    min_hold: float = _checks.field(0.5, _checks.number, at_least=0, below=1)
+    latest: float = _checks.field(0.8, _checks.number, at_least=0, below=1)
+    curve: str = _checks.field("linear", _checks.choice, allowed=("linear", "1-sqrt"))
+    final_learning_rate: float = _checks.field(0.0, _checks.rate, zero=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        owner = "AdaptiveKnee"
-        values = {
-            "min_hold": _checks.number(owner, "min_hold", self.min_hold, at_least=0, below=1),
-            "final_learning_rate": _checks.number(
-                owner, "final_learning_rate", self.final_learning_rate, at_least=0
-            ),
-        }
-        values["latest"] = _checks.number(
-            owner, "latest", self.latest, at_least=values["min_hold"], below=1
-        )
-        for argument, value in values.items():
-            object.__setattr__(self, argument, value)
-        _checks.choice(owner, "curve", self.curve, ("linear", "1-sqrt"))
+        _checks.number("AdaptiveKnee", "latest", self.latest, at_least=self.min_hold, below=1)
 
     @property
-    def way_down(self) -> WayDown:
-        """The curve, and where it ends."""
-        return WayDown(self.curve, self.final_learning_rate)
+    def way_down(self) -> Descent:
+        """The curve, and the rate at its end."""
+        return Descent(self.curve, self.final_learning_rate)
 
     @property
     def depends_on_rate(self) -> bool:
-        """The trigger does, or the way down ends above 0."""
-        return super().depends_on_rate or self.final_learning_rate > 0
+        """Whether the trigger's do, or the way down ends above 0."""
+        return self.trigger.depends_on_rate or self.final_learning_rate > 0
 
-    def fired(self, state: TriggeredState, observation: Observation) -> TriggeredState:
+    def act(self, state: TriggeredState, observation: Observation) -> TriggeredState:
         """Begin the way down, unless it is too early."""
         if state.cooldown_from is not None:
             return self._on_the_way(state)
         done, (earliest, _) = observation.epoch + 1, self._moments(observation)
         if done < earliest:
             early = f"too early, {done} of {observation.epochs} epochs are done"
-            return self.waiting(state, "wait", early)
+            return self.not_acting(state, "wait", early)
         return self._begin(state, observation, f"{state.decision.seen}; time to come down")
 
-    def held(self, state: TriggeredState, observation: Observation) -> TriggeredState:
+    def idle(self, state: TriggeredState, observation: Observation) -> TriggeredState:
         """Begin the way down if it is the latest moment."""
         if state.cooldown_from is not None:
             return self._on_the_way(state)
@@ -107,18 +95,18 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         begin = observation.epoch + 1
         assert observation.epochs is not None  # without a horizon there are no moments
         if begin >= observation.epochs:
-            return self.waiting(state, "wait", "no epoch is left to come down in")
+            return self.not_acting(state, "wait", "no epoch is left to come down in")
         if not single(observation.planned) > single(self.final_learning_rate):
             low = f"the planned rate {observation.planned:.4g} is not above"
-            return self.waiting(state, "floor", f"{low} {self.final_learning_rate:g}")
+            return self.not_acting(state, "floor", f"{low} {self.final_learning_rate:g}")
         state = dataclasses.replace(state, cooldown_from=begin)
         way = f"down to {self.final_learning_rate:g} from epoch {begin + 1} on ({self.curve})"
-        return self.obeying(state, "cooldown_start", seen, way)
+        return self.acting(state, "cooldown_start", seen, way)
 
     def _on_the_way(self, state: TriggeredState) -> TriggeredState:
         assert state.cooldown_from is not None
         since = f"on the way down since epoch {state.cooldown_from + 1}"
-        return self.waiting(state, "descent", since)
+        return self.not_acting(state, "descent", since)
 
     def _moments(self, observation: Observation) -> tuple[int, int]:
         """Return after how many epochs the way down begins at the earliest and at the latest."""

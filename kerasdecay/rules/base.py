@@ -1,22 +1,22 @@
-"""The rule: immutable state + pure `advance(state, observation)` → new state with its reason."""
+"""The rule: an immutable state and a pure `advance(state, observation)`, which returns the next."""
 
 from __future__ import annotations
 
 import abc
 import dataclasses
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from kerasdecay import _checks
 from kerasdecay._config import Configurable
 from kerasdecay.rules.monitor import direction_of
 from kerasdecay.rules.observation import Observation, epochs_of
-from kerasdecay.rules.state import RuleState
+from kerasdecay.rules.state import RuleState, fields_from_data
 
 
 @dataclasses.dataclass(frozen=True)
-class WayDown:
-    """How a rule that has chosen the moment wants the rate to come down: see `Cooldown`.
+class Descent:
+    """How the rate comes down once a rule has chosen the moment; see `schedules.cooldown`.
 
     Args:
         curve: `"linear"`, `"1-sqrt"` or `"cosine"`.
@@ -27,12 +27,18 @@ class WayDown:
     final_learning_rate: float = 0.0
 
 
+WayDown = Descent
+"""The former name of `Descent`."""
+
 State = TypeVar("State", bound=RuleState)
 
 
 @dataclasses.dataclass(frozen=True)
 class Rule(Configurable, abc.ABC, Generic[State]):
-    """A closed-loop rule. Subclasses are final, frozen, and need no Keras.
+    """A closed-loop rule. Subclasses are frozen dataclasses, final, and need no Keras.
+
+    A subclass states `watched` and `advance`, and of the other members those that it needs. The
+    checks of its fields (`kerasdecay._checks.field`) run when it is made.
 
     Examples:
         >>> from kerasdecay.rules import Plateau
@@ -45,26 +51,29 @@ class Rule(Configurable, abc.ABC, Generic[State]):
 
     @abc.abstractmethod
     def advance(self, state: State, observation: Observation) -> State:
-        """Return the state after one more epoch, its decision inside."""
+        """Return the state after one more epoch, with the decision in it."""
 
     @property
     @abc.abstractmethod
     def watched(self) -> str:
-        """The name, in the epoch's logs, of what the rule looks at."""
+        """The name in the epoch's logs of the value that the rule watches."""
 
     @property
-    def way_down(self) -> WayDown | None:
-        """How the rate comes down once the rule has set `cooldown_from`; None: it never does."""
+    def way_down(self) -> Descent | None:
+        """How the rate comes down from `cooldown_from` on; None for a rule that never sets it."""
         return None
 
     @property
     def measurement(self) -> str | None:
-        """What must be measured of the model and put into the logs: `"weight_norm"`, or None."""
+        """The name of a measurement of the model that must be in the logs, or None.
+
+        `"weight_norm"` is built in; a rule may name one that its user has registered.
+        """
         return None
 
     @property
     def needs_batch_losses(self) -> bool:
-        """Whether `Observation.losses` must be filled, which costs a call at each batch."""
+        """Whether it reads `Observation.losses`, which costs a call at each batch."""
         return False
 
     @property
@@ -73,12 +82,21 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         return False
 
     @property
+    def restores_optimizer(self) -> bool:
+        """Whether optimizer variables and non-trainable state are restored with the weights."""
+        return True
+
+    @property
     def depends_on_rate(self) -> bool:
-        """Whether it looks at the rate itself, for a bound say, and not at its scale alone."""
+        """Whether its decisions depend on the rate itself, for a bound say."""
         return getattr(self, "min_lr", 0.0) > 0
 
     def directed(self, find: Callable[[str], str | None]) -> Self:
-        """Return the rule with a mode of `"auto"` settled, if `find` knows the watched metric."""
+        """Return the rule with its mode `"auto"` replaced, if `find` knows the watched metric.
+
+        Args:
+            find: Called with the metric's name; returns `"min"`, `"max"`, or None.
+        """
         direction = find(self.watched) if getattr(self, "mode", None) == "auto" else None
         if direction is None:
             return self
@@ -86,7 +104,7 @@ class Rule(Configurable, abc.ABC, Generic[State]):
 
     @property
     def undirected(self) -> str | None:
-        """The watched metric, if neither mode nor name tells which direction is better."""
+        """The watched metric, if neither mode nor name tells which direction is better, or None."""
         if getattr(self, "mode", None) != "auto" or direction_of(self.watched):
             return None
         return self.watched
@@ -99,24 +117,12 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         """Reverse `RuleState.to_data`.
 
         Raises:
-            ValueError: If the data are not those of this rule's state.
+            ValueError: If the data are not those of this rule's state; names the rule and the
+                field.
         """
-        expected = set(self.initial_state().to_data())
-        if set(data) != expected:
-            raise ValueError(
-                f"{type(self).__name__}: the state must hold {sorted(expected)}. "
-                f"Received: {sorted(data)}."
-            )
-        scale = data["scale"]
-        if not isinstance(scale, (int, float)) or not 0 < scale < math.inf:
-            raise ValueError(
-                f"{type(self).__name__}: the state's scale must be a finite number > 0. "
-                f"Received: {scale!r}."
-            )
-        values = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
-        }
-        return self.state_class(**values)  # type: ignore[arg-type, return-value]
+        expected = self.initial_state().to_data()
+        values = fields_from_data(self.owner(), self.state_class, expected, data)
+        return self.state_class(**values)  # type: ignore[return-value]
 
     def replay(
         self,
@@ -127,22 +133,34 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         """Yield the state after each epoch of a finished training.
 
         Args:
-            values: For each epoch the watched value, or a mapping of all logs; see `epochs_of`. The
-                horizon is the end of the last one.
+            values: For each epoch the watched value, or a mapping of all logs. Their key
+                `"epoch"`, if all have it, tells which epochs they are. The horizon is the end of
+                the last one.
             learning_rate: The open-loop rate of that training, > 0.
             losses: For each epoch the losses of its batches, where they are known.
+
+        Raises:
+            ValueError: For an argument of another kind, before the first state is asked for.
         """
-        logs = [one if isinstance(one, Mapping) else {self.watched: one} for one in values]
-        epochs = epochs_of(logs)
-        state = self.initial_state()
-        for place, (epoch, metrics) in enumerate(zip(epochs, logs, strict=True)):
-            observation = Observation(
-                epoch,
-                metrics,
-                learning_rate * state.scale,
-                learning_rate,
-                epochs=epochs[-1] + 1,
-                losses=() if losses is None else tuple(losses[place]),
-            )
+        owner, watched = f"{self.owner()}.replay", self.watched
+        values = _checks.items(owner, "values", values, "a sequence of numbers or of logs")
+        logs = [one if isinstance(one, Mapping) else {watched: one} for one in values]
+        rate = _checks.rate(owner, "learning_rate", learning_rate)
+        if losses is None:
+            batches: tuple[Iterable[float], ...] = ((),) * len(logs)
+        else:
+            allowed = f"a sequence of the losses of each of the {len(logs)} epochs"
+            batches = _checks.items(owner, "losses", losses, allowed)
+            if len(batches) != len(logs):
+                raise _checks.invalid(owner, "losses", allowed, f"{len(batches)} items")
+        return self._replayed(logs, rate, batches)
+
+    def _replayed(
+        self, logs: list[Mapping[str, float]], rate: float, batches: Iterable[Iterable[float]]
+    ) -> Iterator[State]:
+        epochs, state = epochs_of(logs), self.initial_state()
+        for epoch, metrics, losses in zip(epochs, logs, batches, strict=True):
+            in_force = rate * state.scale
+            observation = Observation(epoch, metrics, in_force, rate, epochs[-1] + 1, tuple(losses))
             state = self.advance(state, observation)
             yield state

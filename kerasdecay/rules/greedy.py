@@ -1,4 +1,4 @@
-"""Greedy: faster while it goes well, slower while it does not."""
+"""Raise the rate while the metric improves, lower it while it does not."""
 
 from __future__ import annotations
 
@@ -16,9 +16,16 @@ from kerasdecay.rules.state import Decision, RuleState
 
 @dataclasses.dataclass(frozen=True)
 class GreedyState(RuleState):
-    """The `best` value (None before the first), epochs better and worse in a row, rests to go.
+    """What `Greedy` remembers.
 
-    `recent` are the values that smoothing averages; `patience_at_floor` counts down to a reset.
+    Args:
+        best: The best value so far; None before the first.
+        better: Epochs in a row that were better.
+        worse: Epochs in a row that were not.
+        cooldown: Epochs after a reduction that are still not counted.
+        warmup: Epochs after a raise that are still not counted.
+        recent: The values that smoothing averages.
+        patience_at_floor: Reductions due at the floor until a reset.
     """
 
     best: float | None = None
@@ -49,11 +56,10 @@ class Greedy(Rule[GreedyState]):
         cooldown: Epochs that are not counted after a reduction, an integer >= 0.
         warmup: Epochs that are not counted after a raise, an integer >= 0.
         min_lr: Lowest rate, >= 0.
-        max_lr: Highest rate that a raise leads to, >= `min_lr`. Where the schedule rises after a
-            raise, and the rate with it above this, the raise is taken back at the epoch's end.
+        max_lr: Highest rate that a raise leads to, >= `min_lr`. If the schedule then rises and
+            takes the rate above this, the raise is taken back at the epoch's end.
         eps: A change of the rate of at most this is not made; >= 0.
-        smoothing: The metric is averaged over the last so many epochs, an integer >= 1; 1: it is
-            not.
+        smoothing: The number of epochs over which the metric is averaged, an integer >= 1.
         reset_start: Reductions due at the floor until a reset, an integer >= 1.
 
     Raises:
@@ -65,51 +71,32 @@ class Greedy(Rule[GreedyState]):
         >>> [state.scale for state in rule.replay(losses, learning_rate=0.1)]
         [1.0, 2.0, 2.0, 2.0, 1.0]
 
-    Source: GreedyLR, 2025 (arXiv:2512.14527); the decisions are those of transformers' GreedyLR
-    with the same arguments and defaults, but for a NaN or an infinity, which never becomes the best
-    value and does not enter the average; for `"rel"` with a negative best value, where transformers
-    takes a slightly worse value for a better one; and for a rate that equals `min_lr` or `max_lr`
-    but for rounding, which is taken for it.
+    Source: GreedyLR, 2025 (arXiv:2512.14527). The decisions, arguments and defaults are those of
+    transformers' GreedyLR, with three differences: a NaN or an infinity never becomes the best
+    value and does not enter the average; with `"rel"` and a negative best value, a slightly worse
+    value is not taken for a better one; a rate that differs from `min_lr` or `max_lr` by rounding
+    alone counts as equal to it.
     """
 
     state_class: ClassVar[type[RuleState]] = GreedyState
 
-    monitor: str = "val_loss"
-    factor: float = 0.95
-    patience: int = 10
-    mode: str = "auto"
-    min_delta: float = 1e-6
-    min_delta_mode: str = "abs"
-    cooldown: int = 0
-    warmup: int = 0
-    min_lr: float = 1e-3
-    max_lr: float = 1.0
-    eps: float = 1e-8
-    smoothing: int = 1
-    reset_start: int = 500
+    monitor: str = _checks.field("val_loss", _checks.text, what="the name of a metric")
+    factor: float = _checks.field(0.95, _checks.number, above=0, below=1)
+    patience: int = _checks.field(10, _checks.integer, at_least=0)
+    mode: str = _checks.field("auto", _checks.choice, allowed=monitors.MODES)
+    min_delta: float = _checks.field(1e-6, _checks.number, at_least=0)
+    min_delta_mode: str = _checks.field("abs", _checks.choice, allowed=monitors.DELTA_MODES)
+    cooldown: int = _checks.field(0, _checks.integer, at_least=0)
+    warmup: int = _checks.field(0, _checks.integer, at_least=0)
+    min_lr: float = _checks.field(1e-3, _checks.rate, zero=True)
+    max_lr: float = _checks.field(1.0, _checks.rate)
+    eps: float = _checks.field(1e-8, _checks.number, at_least=0)
+    smoothing: int = _checks.field(1, _checks.integer, at_least=1)
+    reset_start: int = _checks.field(500, _checks.integer, at_least=1)
 
     def __post_init__(self) -> None:
-        monitors.check("Greedy", self.monitor, self.mode, self.min_delta_mode)
-        values: dict[str, float] = {
-            "factor": _checks.number("Greedy", "factor", self.factor, above=0, below=1),
-        }
-        for argument in ("min_delta", "min_lr", "eps"):
-            values[argument] = _checks.number(
-                "Greedy", argument, getattr(self, argument), at_least=0
-            )
-        values["max_lr"] = _checks.number(
-            "Greedy", "max_lr", self.max_lr, at_least=values["min_lr"]
-        )
-        for argument in ("patience", "cooldown", "warmup"):
-            values[argument] = _checks.integer(
-                "Greedy", argument, getattr(self, argument), at_least=0
-            )
-        for argument in ("reset_start", "smoothing"):
-            values[argument] = _checks.integer(
-                "Greedy", argument, getattr(self, argument), at_least=1
-            )
-        for argument, value in values.items():
-            object.__setattr__(self, argument, value)
+        super().__post_init__()
+        _checks.number("Greedy", "max_lr", self.max_lr, at_least=self.min_lr)
 
     @property
     def watched(self) -> str:
@@ -127,12 +114,12 @@ class Greedy(Rule[GreedyState]):
 
     def advance(self, state: GreedyState, observation: Observation) -> GreedyState:
         """Return the state after one more epoch."""
-        value = observation.metrics.get(self.monitor)
+        value = observation.value(self.monitor)
         if value is None:
             return state.unmeasured(self.monitor)
         before = state.scale
         value, recent = monitors.smoothed(value, state.recent, self.smoothing)
-        seen = monitors.told(self.monitor, value, recent)
+        seen = monitors.described(self.monitor, value, recent)
         state = self._judge(dataclasses.replace(state, recent=recent), observation, value, seen)
         return self._within_max_lr(state, observation, before)
 
@@ -142,10 +129,10 @@ class Greedy(Rule[GreedyState]):
         """Count the epoch, and do what follows from the count."""
         if state.cooldown > 0 or state.warmup > 0:
             state, left = self._rested(state)
-            kind = monitors.finite_or("cooldown", value)
+            kind = monitors.kind_of("cooldown", value)
             return state.deciding(kind, f"{seen} does not count: at rest for {left} more")
         if self._is_better(value, state.best):
-            state = dataclasses.replace(state, best=float(value), better=state.better + 1, worse=0)
+            state = dataclasses.replace(state, best=value, better=state.better + 1, worse=0)
             reason = f"{seen} is the best so far, {state.better} in a row"
             if state.better > self.patience:
                 return self._raise(state, observation, reason)
@@ -153,11 +140,11 @@ class Greedy(Rule[GreedyState]):
         state = dataclasses.replace(state, worse=state.worse + 1, better=0)
         reason = f"{seen} is no improvement, {state.worse} in a row"
         if state.worse <= self.patience:
-            return state.deciding(monitors.finite_or("wait", value), reason)
+            return state.deciding(monitors.kind_of("wait", value), reason)
         state = self._reduce(state, observation, reason)
         if state.decision.changes_rate:
             return state
-        kind = monitors.finite_or(state.decision.kind, value)
+        kind = monitors.kind_of(state.decision.kind, value)
         return state.deciding(kind, state.decision.seen, state.decision.done)
 
     def _within_max_lr(
@@ -227,7 +214,7 @@ class Greedy(Rule[GreedyState]):
             return False
         if best is None:
             return True
-        sign = 1.0 if monitors.settled("Greedy", self.monitor, self.mode) == "max" else -1.0
+        sign = 1.0 if monitors.resolved("Greedy", self.monitor, self.mode) == "max" else -1.0
         if self.min_delta_mode == "rel":
             bound = best * (1.0 + math.copysign(self.min_delta, best) * sign)
         else:

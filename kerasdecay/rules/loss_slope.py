@@ -1,28 +1,45 @@
-"""Decay when the training loss has stopped falling, by a statistical test."""
+"""Reduce the rate when a statistical test finds that the training loss no longer falls."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from kerasdecay import _checks
+from kerasdecay._checks import real
 from kerasdecay.rules.base import Rule
 from kerasdecay.rules.observation import Observation
 from kerasdecay.rules.reduction import reduction, single
 from kerasdecay.rules.state import RuleState
 
 _BLOCKS = 40
-"""Where there are so many block means, neighbours are merged; half as many are left."""
+"""At so many block means, neighbours are merged in pairs, and half as many are left."""
+
+
+def _means(owner: str, argument: str, value: Any) -> tuple[Any, ...]:
+    allowed = f"a list of fewer than {_BLOCKS} numbers"
+    given = _checks.items(owner, argument, value, allowed)
+    if len(given) >= _BLOCKS:
+        raise _checks.invalid(owner, argument, allowed, value)
+    return given
 
 
 @dataclasses.dataclass(frozen=True)
 class LossSlopeState(RuleState):
-    """The losses since the last reduction as means of equal blocks, and the block under way."""
+    """The losses since the last reduction, as means of equal blocks.
 
-    means: tuple[float, ...] = ()
-    block: int = 1
+    Args:
+        means: The means of the complete blocks, fewer than 40.
+        block: Losses in a block.
+        partial: The sum of the losses in the block that is not complete.
+        in_partial: Their number.
+    """
+
+    means: tuple[float, ...] = _checks.field((), _means)
+    block: int = _checks.field(1, _checks.integer, at_least=1)
     partial: float = 0.0
     in_partial: int = 0
 
@@ -32,7 +49,7 @@ class LossSlopeState(RuleState):
         return len(self.means) * self.block + self.in_partial
 
     def taking(self, loss: float) -> LossSlopeState:
-        """Return the state with one more loss; neighbouring blocks are merged where it is full."""
+        """Return the state with one more loss; blocks are merged when there are too many."""
         total, count = self.partial + loss, self.in_partial + 1
         if count < self.block:
             return dataclasses.replace(self, partial=total, in_partial=count)
@@ -53,9 +70,9 @@ class LossSlope(Rule[LossSlopeState]):
     falling if P(T <= t) < `p_value`. If it does not, the rate is reduced and the losses are
     collected anew.
 
-    It needs the loss of every batch, and with that a call at each batch, which also ends Keras'
-    asynchronous logging. The steps of one execution (`steps_per_execution`) count as one loss, and
-    where an epoch's loss is all that is known, so does that.
+    It needs the loss of every batch, and therefore a call at each batch, which also ends Keras'
+    asynchronous logging. The steps of one execution (`steps_per_execution`) count as one loss. If
+    only the epoch's loss is known, that counts as one.
 
     Args:
         factor: γ in (0, 1): new rate = rate × γ.
@@ -80,22 +97,10 @@ class LossSlope(Rule[LossSlopeState]):
 
     state_class: ClassVar[type[RuleState]] = LossSlopeState
 
-    factor: float = 0.1
-    p_value: float = 0.05
-    min_losses: int = 400
-    min_lr: float = 0.0
-
-    def __post_init__(self) -> None:
-        values: dict[str, float] = {
-            "factor": _checks.number("LossSlope", "factor", self.factor, above=0, below=1),
-            "p_value": _checks.number("LossSlope", "p_value", self.p_value, above=0, below=1),
-            "min_losses": _checks.integer(
-                "LossSlope", "min_losses", self.min_losses, at_least=_BLOCKS // 2
-            ),
-            "min_lr": _checks.number("LossSlope", "min_lr", self.min_lr, at_least=0),
-        }
-        for argument, value in values.items():
-            object.__setattr__(self, argument, value)
+    factor: float = _checks.field(0.1, _checks.number, above=0, below=1)
+    p_value: float = _checks.field(0.05, _checks.number, above=0, below=1)
+    min_losses: int = _checks.field(400, _checks.integer, at_least=_BLOCKS // 2)
+    min_lr: float = _checks.field(0.0, _checks.rate, zero=True)
 
     @property
     def watched(self) -> str:
@@ -109,12 +114,12 @@ class LossSlope(Rule[LossSlopeState]):
 
     def advance(self, state: LossSlopeState, observation: Observation) -> LossSlopeState:
         """Return the state after one more epoch."""
-        losses: Sequence[float] = observation.losses
-        if not losses and "loss" in observation.metrics:
-            losses = (observation.metrics["loss"],)
+        losses = [math.nan if (one := real(loss)) is None else one for loss in observation.losses]
+        if not losses and (mean := observation.value("loss")) is not None:
+            losses = [mean]
         if not losses:
             return state.unmeasured("loss")
-        # Beyond single precision, squares would overflow: it counts as an infinity.
+        # The squares of numbers beyond single precision would overflow: they count as infinities.
         finite = [loss for loss in losses if math.isfinite(single(loss))]
         for loss in finite:
             state = state.taking(loss)
@@ -126,8 +131,7 @@ class LossSlope(Rule[LossSlopeState]):
             reason = f"{state.count} of {self.min_losses} losses for a test"
             return state.deciding("wait", reason)
         later = state.means[len(state.means) // 2 :]
-        slope, error = least_squares_slope(later)
-        p = student_cdf(slope / error, len(later) - 2) if error > 0 else float(slope >= 0)
+        slope, p = _test(later)
         if p < self.p_value:
             reason = f"loss falls by {-slope / state.block:.2g} a batch (p = {p:.2g})"
             return state.deciding("wait", reason)
@@ -137,6 +141,13 @@ class LossSlope(Rule[LossSlopeState]):
             return state.deciding("floor", f"{seen}, and the rate is at min_lr {self.min_lr:g}")
         afresh = LossSlopeState(scale=state.scale * change)
         return afresh.deciding("reduce", seen, f"rate × {change:.4g}")
+
+
+@functools.lru_cache(maxsize=8)
+def _test(values: tuple[float, ...]) -> tuple[float, float]:
+    """Return the slope of some values, and the probability of one so low if there were none."""
+    slope, error = least_squares_slope(values)
+    return slope, student_cdf(slope / error, len(values) - 2) if error > 0 else float(slope >= 0)
 
 
 def least_squares_slope(values: Sequence[float]) -> tuple[float, float]:
@@ -168,9 +179,14 @@ def student_cdf(t: float, degrees: int) -> float:
         0.05
     """
     angle = math.atan(abs(t) / math.sqrt(degrees))
-    half = _cosine_power_integral(math.pi / 2, degrees - 1)
+    half = _half_circle(degrees - 1)
     share = min(0.5 * _cosine_power_integral(angle, degrees - 1) / half, 0.5)
     return 0.5 + math.copysign(share, t)
+
+
+@functools.lru_cache(maxsize=_BLOCKS)
+def _half_circle(power: int) -> float:
+    return _cosine_power_integral(math.pi / 2, power)
 
 
 def _cosine_power_integral(end: float, power: int, intervals: int = 400) -> float:

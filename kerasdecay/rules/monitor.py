@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
 
 from kerasdecay import _checks
 from kerasdecay.rules.reduction import single
 
 MODES = ("auto", "min", "max")
+DELTA_MODES = ("abs", "rel")
 
 _FALLS = re.compile(
     r"(^|_)(loss|error|mse|mae|rmse|mape|msle|perplexity|crossentropy|divergence|poisson|hinge)$"
@@ -33,7 +33,7 @@ def direction_of(monitor: str) -> str | None:
 
 
 def undecided(owner: str, monitor: str) -> ValueError:
-    """Return the error for a metric whose direction nobody knows."""
+    """Return the error for a metric of which neither mode nor name tells the better direction."""
     return _checks.invalid(
         owner,
         "mode",
@@ -43,7 +43,7 @@ def undecided(owner: str, monitor: str) -> ValueError:
     )
 
 
-def settled(owner: str, monitor: str, mode: str) -> str:
+def resolved(owner: str, monitor: str, mode: str) -> str:
     """Return `"min"` or `"max"`, from the mode or, if that is `"auto"`, from the name.
 
     Raises:
@@ -55,27 +55,19 @@ def settled(owner: str, monitor: str, mode: str) -> str:
     return direction
 
 
-def check(owner: str, monitor: Any, mode: Any, min_delta_mode: Any) -> None:
-    """Raise a ValueError unless these are the arguments of a rule that watches a metric."""
-    if not isinstance(monitor, str) or not monitor:
-        raise _checks.invalid(owner, "monitor", "the name of a metric", monitor)
-    _checks.choice(owner, "mode", mode, MODES)
-    _checks.choice(owner, "min_delta_mode", min_delta_mode, ("abs", "rel"))
-
-
-def told(monitor: str, value: float, recent: tuple[float, ...]) -> str:
-    """Return what was observed, in the words of reasons; the arguments are `smoothed`'s result.
+def described(monitor: str, value: float, recent: tuple[float, ...]) -> str:
+    """Return what was observed, in words; `value` and `recent` are the result of `smoothed`.
 
     Examples:
-        >>> told("val_loss", 0.5, ()), told("val_loss", 0.5, (0.4, 0.6))
+        >>> described("val_loss", 0.5, ()), described("val_loss", 0.5, (0.4, 0.6))
         ('val_loss 0.5', 'val_loss (mean of 2) 0.5')
     """
     averaged = len(recent) > 1 and math.isfinite(single(value))
     return f"{monitor}{f' (mean of {len(recent)})' * averaged} {value:.4g}"
 
 
-def finite_or(kind: str, value: float) -> str:
-    """Return the kind of a decision, `"nonfinite"` if what was observed is no finite number."""
+def kind_of(kind: str, value: float) -> str:
+    """Return the kind of a decision: `kind`, or `"nonfinite"` if the value is no finite number."""
     return kind if math.isfinite(value) else "nonfinite"
 
 

@@ -1,10 +1,13 @@
-"""What a rule is shown."""
+"""What a rule is shown of a training."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kerasdecay import _checks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Observation:
         metrics: Its logs: name → number.
         learning_rate: The rate in force at its end: schedule × scales so far, > 0.
         planned: What the schedule alone says of it.
-        epochs: The horizon; None where nobody knows it.
+        epochs: The horizon; None where it is not known.
         losses: The loss of each of its batches, for a rule that asks for them.
     """
 
@@ -26,6 +29,31 @@ class Observation:
     planned: float = 1.0
     epochs: int | None = None
     losses: tuple[float, ...] = ()
+
+    def value(self, name: str) -> float | None:
+        """Return a metric as a float, or None if it was not measured.
+
+        An array of one element counts as its element. A number beyond the range of a float counts
+        as an infinity.
+
+        Raises:
+            ValueError: If the metric is no number, such as a vector or a string.
+        """
+        found = self.metrics.get(name)
+        return None if found is None else _metric(name, found)
+
+
+def _metric(name: str, value: Any) -> float:
+    number = _checks.real(value)
+    if number is None and not isinstance(value, (str, bytes)):
+        try:
+            number = float(value.item() if getattr(value, "size", 0) == 1 else value)
+        except (AttributeError, TypeError, ValueError):
+            number = None
+    if number is None:
+        remedy = "A rule watches one number an epoch: average the metric, or watch another."
+        raise _checks.invalid("kerasdecay", name, "a number in the epoch's logs", value, remedy)
+    return number
 
 
 def epochs_of(logs: Sequence[Mapping[str, float]]) -> list[int]:
@@ -37,5 +65,7 @@ def epochs_of(logs: Sequence[Mapping[str, float]]) -> list[int]:
         >>> epochs_of([{"loss": 0.5}, {"loss": 0.4}])
         [0, 1]
     """
-    told = [log.get("epoch", math.nan) for log in logs]
-    return [int(one) for one in told] if all(map(math.isfinite, told)) else list(range(len(logs)))
+    given = [_checks.real(log.get("epoch")) for log in logs]
+    if all(one is not None and math.isfinite(one) for one in given):
+        return [int(one) for one in given if one is not None]
+    return list(range(len(logs)))

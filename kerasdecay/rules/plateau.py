@@ -1,4 +1,4 @@
-"""Reduce on a plateau: when a metric has stopped improving."""
+"""Reduce the rate when a metric has stopped improving."""
 
 from __future__ import annotations
 
@@ -16,24 +16,31 @@ from kerasdecay.rules.state import RuleState
 
 @dataclasses.dataclass(frozen=True)
 class PlateauState(RuleState):
-    """`best` value so far (None before the first), epochs of `wait`, of `cooldown` still to go.
+    """What `Plateau` remembers.
 
-    `recent` are the values that smoothing averages.
+    Args:
+        best: The best value so far; None before the first.
+        wait: Epochs without improvement.
+        cooldown: Epochs that are still not counted.
+        recent: The values that smoothing averages.
+        restored: How often the best weights were asked for since the last finite value: once when
+            the value stopped being finite, and once more with the first reduction after that.
     """
 
     best: float | None = None
     wait: int = 0
     cooldown: int = 0
     recent: tuple[float, ...] = ()
+    restored: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Plateau(Rule[PlateauState]):
     """Multiply the rate by `factor` when the metric has not improved for `patience` epochs.
 
-    The decisions of Keras' ReduceLROnPlateau, argument for argument, but that a NaN or an infinity
-    counts as an epoch without improvement and never becomes the best value, that an epoch without
-    the metric does not count, that `min_lr` never raises a rate, and that the state can be saved.
+    It decides as Keras' ReduceLROnPlateau does with the same arguments, with four differences: a
+    NaN or an infinity counts as an epoch without improvement and never becomes the best value; an
+    epoch without the metric does not count; `min_lr` never raises a rate; the state can be saved.
 
     Args:
         monitor: Name of the metric in the epoch's logs.
@@ -43,13 +50,16 @@ class Plateau(Rule[PlateauState]):
         min_delta: A change that exceeds this counts as an improvement (compared in single
             precision, as Keras does); >= 0.
         cooldown: Epochs after a reduction in which nothing is counted, an integer >= 0.
-        min_lr: The scale is lowered only while the rate is above this (compared in single
-            precision, as the optimizer holds it), and no further than to it; >= 0.
+        min_lr: No reduction goes below this rate (compared in single precision, as the optimizer
+            holds it); >= 0.
         min_delta_mode: `"abs"`: `min_delta` is in the metric's units; `"rel"`: in shares of the
             best value's magnitude.
-        smoothing: The metric is averaged over the last so many epochs, an integer >= 1; 1: it is
-            not.
-        restore_best_weights: Go back to the weights of the best epoch at each reduction.
+        smoothing: The number of epochs over which the metric is averaged, an integer >= 1.
+        restore_best_weights: Go back to the weights of the best epoch at each reduction, and at
+            once when the metric is a NaN or an infinity. Where that does not help, once more with
+            the next reduction, and then not before the metric has been finite again.
+        restore_optimizer: Whether the optimizer's variables and the non-trainable state go back
+            with the weights.
         stop_at_min_lr: End the training when a reduction is due and the rate is at `min_lr`.
 
     Raises:
@@ -66,30 +76,18 @@ class Plateau(Rule[PlateauState]):
 
     state_class: ClassVar[type[RuleState]] = PlateauState
 
-    monitor: str = "val_loss"
-    factor: float = 0.1
-    patience: int = 10
-    mode: str = "auto"
-    min_delta: float = 1e-4
-    cooldown: int = 0
-    min_lr: float = 0.0
-    min_delta_mode: str = "abs"
-    smoothing: int = 1
-    restore_best_weights: bool = False
-    stop_at_min_lr: bool = False
-
-    def __post_init__(self) -> None:
-        monitors.check("Plateau", self.monitor, self.mode, self.min_delta_mode)
-        numbers = {
-            "factor": _checks.number("Plateau", "factor", self.factor, above=0, below=1),
-            "patience": _checks.integer("Plateau", "patience", self.patience, at_least=0),
-            "min_delta": _checks.number("Plateau", "min_delta", self.min_delta, at_least=0),
-            "cooldown": _checks.integer("Plateau", "cooldown", self.cooldown, at_least=0),
-            "min_lr": _checks.number("Plateau", "min_lr", self.min_lr, at_least=0),
-            "smoothing": _checks.integer("Plateau", "smoothing", self.smoothing, at_least=1),
-        }
-        for argument, value in numbers.items():
-            object.__setattr__(self, argument, value)
+    monitor: str = _checks.field("val_loss", _checks.text, what="the name of a metric")
+    factor: float = _checks.field(0.1, _checks.number, above=0, below=1)
+    patience: int = _checks.field(10, _checks.integer, at_least=0)
+    mode: str = _checks.field("auto", _checks.choice, allowed=monitors.MODES)
+    min_delta: float = _checks.field(1e-4, _checks.number, at_least=0)
+    cooldown: int = _checks.field(0, _checks.integer, at_least=0)
+    min_lr: float = _checks.field(0.0, _checks.rate, zero=True)
+    min_delta_mode: str = _checks.field("abs", _checks.choice, allowed=monitors.DELTA_MODES)
+    smoothing: int = _checks.field(1, _checks.integer, at_least=1)
+    restore_best_weights: bool = _checks.field(False, _checks.flag)
+    restore_optimizer: bool = _checks.field(True, _checks.flag)
+    stop_at_min_lr: bool = _checks.field(False, _checks.flag)
 
     @property
     def watched(self) -> str:
@@ -101,28 +99,45 @@ class Plateau(Rule[PlateauState]):
         """`restore_best_weights`."""
         return self.restore_best_weights
 
+    @property
+    def restores_optimizer(self) -> bool:
+        """`restore_optimizer`."""
+        return self.restore_optimizer
+
     def advance(self, state: PlateauState, observation: Observation) -> PlateauState:
         """Return the state after one more epoch."""
-        value = observation.metrics.get(self.monitor)
+        value = observation.value(self.monitor)
         if value is None:
             return state.unmeasured(self.monitor)
         value, recent = monitors.smoothed(value, state.recent, self.smoothing)
-        seen = monitors.told(self.monitor, value, recent)
-        state = dataclasses.replace(state, recent=recent)
-        if state.cooldown > 0:
-            state = dataclasses.replace(state, cooldown=state.cooldown - 1, wait=0)
+        seen = monitors.described(self.monitor, value, recent)
+        restored = state.restored if not math.isfinite(value) else 0
+        cooldown, wait = max(state.cooldown - 1, 0), 0 if state.cooldown > 0 else state.wait
+        state = dataclasses.replace(
+            state, recent=recent, restored=restored, cooldown=cooldown, wait=wait
+        )
         if self._is_improvement(value, state.best):
-            state = dataclasses.replace(state, best=float(value), wait=0)
+            state = dataclasses.replace(state, best=value, wait=0)
             return state.deciding("improve", f"{seen} is the best so far")
-        if state.cooldown > 0:
-            reason = f"{self._complaint(seen, value, state.best)}; cooling down"
-            return state.deciding(monitors.finite_or("cooldown", value), reason)
-        state = dataclasses.replace(state, wait=state.wait + 1)
-        waited = f"{self._complaint(seen, value, state.best)} for {_epochs(state.wait)}"
+        complaint = self._complaint(seen, value, state.best)
+        if cooldown > 0:
+            return self._hold(state, "cooldown", value, f"{complaint}; cooling down")
+        state = dataclasses.replace(state, wait=wait + 1)
+        waited = f"{complaint} for {_epochs(state.wait)}"
         if state.wait < self.patience:
-            reason = f"{waited} of {self.patience}"
-            return state.deciding(monitors.finite_or("wait", value), reason)
+            return self._hold(state, "wait", value, f"{waited} of {self.patience}")
         return self._reduce(state, observation, value, waited)
+
+    def _hold(
+        self, state: PlateauState, kind: str, value: float, seen: str, *, stop: bool = False
+    ) -> PlateauState:
+        """Keep the rate; go back to the best weights if the value has just become non-finite."""
+        lost = not math.isfinite(value) and state.best is not None and state.restored == 0
+        restore = self.restore_best_weights and lost
+        done = ", ".join(["best weights restored"] * restore + ["stop"] * stop)
+        state = dataclasses.replace(state, restored=state.restored + restore)
+        kind = monitors.kind_of(kind, value)
+        return state.deciding(kind, seen, done, restore_best=restore, stop=stop)
 
     def _reduce(
         self, state: PlateauState, observation: Observation, value: float, waited: str
@@ -131,18 +146,23 @@ class Plateau(Rule[PlateauState]):
         change = reduction(rate, self.factor, self.min_lr)
         if change == 1.0:
             seen = f"{waited}, and the rate is at min_lr {self.min_lr:g}"
-            done = "stop" if self.stop_at_min_lr else ""
-            return state.deciding(
-                monitors.finite_or("floor", value), seen, done, stop=self.stop_at_min_lr
-            )
+            return self._hold(state, "floor", value, seen, stop=self.stop_at_min_lr)
+        lost = not math.isfinite(value)
+        # With a lower rate the best weights may stay finite: it is worth one more restoration.
+        useful = state.best is not None and state.restored < 2
+        restore = self.restore_best_weights and (useful or not lost)
         state = dataclasses.replace(
-            state, scale=state.scale * change, wait=0, cooldown=self.cooldown
+            state,
+            scale=state.scale * change,
+            wait=0,
+            cooldown=self.cooldown,
+            restored=2 if lost and restore else state.restored,
         )
-        done = f"rate × {change:.4g}" + ", best weights restored" * self.restore_best_weights
-        return state.deciding("reduce", waited, done, restore_best=self.restore_best_weights)
+        done = f"rate × {change:.4g}" + ", best weights restored" * restore
+        return state.deciding("reduce", waited, done, restore_best=restore)
 
     def _is_improvement(self, value: float, best: float | None) -> bool:
-        direction = monitors.settled("Plateau", self.monitor, self.mode)
+        direction = monitors.resolved("Plateau", self.monitor, self.mode)
         if not math.isfinite(value):
             return False
         if best is None:

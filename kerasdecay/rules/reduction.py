@@ -22,7 +22,7 @@ def reduction(rate: float, factor: float, min_lr: float) -> float:
 
 
 def share_of(share: float, epochs: int) -> float:
-    """Return so many epochs, a whole number where it should be: 0.07 × 100 is not 7.000…1."""
+    """Return a share of the epochs. Where it should be whole it is: 0.07 × 100 is 7, not 7.0…1."""
     exact = share * epochs
     return round(exact) if abs(exact - round(exact)) < 1e-9 else exact
 
@@ -32,4 +32,4 @@ def single(value: float) -> float:
     try:
         return float(struct.unpack("f", struct.pack("f", value))[0])
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf

@@ -1,4 +1,4 @@
-"""Stages that are entered when a rule says so: the power-step decay without a calendar."""
+"""The power-step decay with stages that a rule enters, not the calendar."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kerasdecay.rules.observation import Observation
 from kerasdecay.rules.plateau import Plateau
 from kerasdecay.rules.reduction import single
 from kerasdecay.rules.state import RuleState
-from kerasdecay.rules.triggered import Triggered, TriggeredState
+from kerasdecay.rules.triggered import Triggered, TriggeredState, a_trigger
 
 
 @dataclasses.dataclass(frozen=True)
 class StagedState(TriggeredState):
-    """How many stages have been entered after the first."""
+    """How many stages have been entered after the first one."""
 
     stage: int = 0
 
@@ -36,7 +36,7 @@ class Staged(Triggered[StagedState]):
         min_learning_rate: η_min >= 0.
 
     Raises:
-        ValueError: For a value out of its range; when fed a planned rate >= 1, whose powers do not
+        ValueError: For a value out of its range; for a planned rate >= 1, whose powers do not
             decay.
 
     Examples:
@@ -51,37 +51,30 @@ class Staged(Triggered[StagedState]):
 
     state_class: ClassVar[type[RuleState]] = StagedState
 
-    trigger: Rule[Any] = dataclasses.field(default_factory=Plateau)
-    stages: int = 3
-    min_learning_rate: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        stages = _checks.integer("Staged", "stages", self.stages, at_least=1)
-        object.__setattr__(self, "stages", stages)
-        lowest = _checks.number("Staged", "min_learning_rate", self.min_learning_rate, at_least=0)
-        object.__setattr__(self, "min_learning_rate", lowest)
+    trigger: Rule[Any] = _checks.field(Plateau, a_trigger)
+    stages: int = _checks.field(3, _checks.integer, at_least=1)
+    min_learning_rate: float = _checks.field(0.0, _checks.rate, zero=True)
 
     @property
     def depends_on_rate(self) -> bool:
         """Always: the stages are its powers."""
         return True
 
-    def fired(self, state: StagedState, observation: Observation) -> StagedState:
+    def act(self, state: StagedState, observation: Observation) -> StagedState:
         """Enter the next stage, if there is one."""
         planned = self._planned(observation)
         if state.stage + 1 >= self.stages:
-            return self.waiting(state, "floor", f"but stage {self.stages} is the last")
+            return self.not_acting(state, "floor", f"but stage {self.stages} is the last")
         stage = state.stage + 1
         rate = max(planned ** (stage + 1), self.min_learning_rate)
         if not single(rate) < single(planned * state.scale):
             no_lower = f"but stage {stage + 1} would be no lower, with {rate:.4g}"
-            return self.waiting(state, "floor", no_lower)
+            return self.not_acting(state, "floor", no_lower)
         seen = state.decision.seen
         state = dataclasses.replace(state, stage=stage, scale=rate / planned)
-        return self.obeying(state, "reduce", seen, f"stage {stage + 1}, rate {rate:.4g}")
+        return self.acting(state, "reduce", seen, f"stage {stage + 1}, rate {rate:.4g}")
 
-    def held(self, state: StagedState, observation: Observation) -> StagedState:
+    def idle(self, state: StagedState, observation: Observation) -> StagedState:
         """Stay in the stage."""
         self._planned(observation)
         return state

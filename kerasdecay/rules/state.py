@@ -1,9 +1,13 @@
-"""What a rule remembers, its last decision with the reason inside."""
+"""What a rule remembers, and its last decision with the reason."""
 
 from __future__ import annotations
 
 import dataclasses
+import typing
+from collections.abc import Mapping
 from typing import Any, Self
+
+from kerasdecay import _checks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,9 +20,9 @@ class Decision:
             `"cooldown"`, `"floor"`, `"absent"` (nothing to observe) or `"nonfinite"` (a NaN or an
             infinity was observed).
         seen: What was observed, in words.
-        done: What was done about it, in words; empty for nothing.
-        restore_best: The weights of the best epoch are to be put back.
-        stop: The training is to end.
+        done: What follows from it, in words; empty for nothing.
+        restore_best: Whether the weights of the best epoch are to be put back.
+        stop: Whether the training is to end.
     """
 
     kind: str
@@ -29,17 +33,17 @@ class Decision:
 
     @property
     def reason(self) -> str:
-        """One line in words: what was seen, and what was done about it."""
+        """One line in words: what was observed, and what follows from it."""
         return f"{self.seen}: {self.done}" if self.done else self.seen
 
     @property
     def is_event(self) -> bool:
-        """Whether it is more than "not yet": something changed, or something was wrong."""
+        """Whether something changes, or something is wrong: the opposite of "not yet"."""
         return self.changes_rate or self.kind == "nonfinite" or self.restore_best or self.stop
 
     @property
     def changes_rate(self) -> bool:
-        """Whether the rate is another from now on."""
+        """Whether the rate differs from now on."""
         return self.kind in ("reduce", "raise", "cooldown_start")
 
 
@@ -50,14 +54,16 @@ NOT_YET = Decision("wait", "nothing observed yet")
 class RuleState:
     """What a rule remembers: plain numbers, so that it goes into a JSON file and back.
 
+    Subclasses add fields with annotations such as `int` (a count, never negative), `float | None`,
+    `bool` and `tuple[float, ...]`, by which `Rule.state_from_data` checks them.
+
     Args:
         scale: What the schedule's rate is multiplied by.
-        decision: The last decision; not part of what is remembered across a restart.
-        cooldown_from: The epoch with whose beginning the way down begins; None before that is
-            decided.
+        decision: The last decision; it is not saved.
+        cooldown_from: The epoch with which the way down begins; None before that is decided.
     """
 
-    scale: float = 1.0
+    scale: float = _checks.field(1.0, _checks.number, above=0)
     decision: Decision = NOT_YET
     cooldown_from: int | None = None
 
@@ -74,14 +80,71 @@ class RuleState:
         return dataclasses.replace(self, decision=Decision(kind, seen, done, restore_best, stop))
 
     def unmeasured(self, name: str) -> Self:
-        """Return this state after an epoch that did not tell what the rule watches."""
+        """Return this state after an epoch without the value that the rule watches."""
         return self.deciding("absent", f"{name} was not measured: does not count")
 
     def to_data(self) -> dict[str, Any]:
-        """Return what must survive a restart as plain data."""
+        """Return what must survive a restart as plain JSON data."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         del values["decision"]
         return {
             name: value.to_data() if isinstance(value, RuleState) else value
             for name, value in values.items()
         }
+
+
+def fields_from_data(
+    owner: str, kind: type[RuleState], expected: Mapping[str, Any], data: Any
+) -> dict[str, Any]:
+    """Return the values of a state's fields from `to_data`'s result, each of them checked.
+
+    Args:
+        owner: The name of the rule, for errors.
+        kind: The class of the state.
+        expected: The data of the rule's first state, which has the same fields.
+        data: What was saved. The data of a state inside this one stay as they are.
+
+    Raises:
+        ValueError: If a field is missing, is unknown, or holds what its annotation excludes.
+    """
+    if not isinstance(data, Mapping) or set(data) != set(expected):
+        received = sorted(data) if isinstance(data, Mapping) else repr(data)
+        raise ValueError(
+            f"{owner}: the state must hold {sorted(expected)}. Received: {received}. "
+            "Was it saved by another rule or another version?"
+        )
+    try:
+        annotations = typing.get_type_hints(kind)
+    except NameError:  # a user's class inside a function may name what only that function knows
+        annotations = {}
+    values = {}
+    for described in dataclasses.fields(kind):
+        name = described.name
+        if name in data:
+            value = _checks.checked(described, owner, f"state.{name}", data[name])
+            values[name] = _as_annotated(owner, f"state.{name}", annotations.get(name), value)
+    return values
+
+
+def _as_annotated(owner: str, argument: str, annotation: Any, value: Any) -> Any:
+    """Return a value from plain data as its annotation wants it, or raise a ValueError."""
+    alternatives = typing.get_args(annotation)
+    if type(None) in alternatives:
+        annotation, *others = (one for one in alternatives if one is not type(None))
+        if value is None or others:
+            return value
+    if annotation is float:
+        return _checks.number(owner, argument, value)
+    if annotation is int:
+        return _checks.integer(owner, argument, value, at_least=0)
+    if annotation is bool:
+        return _checks.flag(owner, argument, value)
+    if annotation is str:
+        return _checks.instance(owner, argument, value, str, "a string")
+    if typing.get_origin(annotation) is tuple:
+        inner = typing.get_args(annotation)[0]
+        given = _checks.items(owner, argument, value, "a list")
+        return tuple(_as_annotated(owner, argument, inner, one) for one in given)
+    if isinstance(annotation, type) and issubclass(annotation, RuleState):
+        return _checks.instance(owner, argument, value, Mapping, "the state of the rule inside")
+    return value

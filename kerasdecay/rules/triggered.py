@@ -1,15 +1,16 @@
-"""Rules that wait for another rule's reduction, and do something else at it."""
+"""Rules that wait for another rule's reduction, and do something else then."""
 
 from __future__ import annotations
 
 import abc
 import dataclasses
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, Self, TypeVar
 
 from kerasdecay import _checks
 from kerasdecay.rules.base import Rule
-from kerasdecay.rules.monitor import finite_or
+from kerasdecay.rules.monitor import kind_of
 from kerasdecay.rules.observation import Observation
 from kerasdecay.rules.state import Decision, RuleState
 
@@ -24,32 +25,55 @@ class TriggeredState(RuleState):
 State = TypeVar("State", bound=TriggeredState)
 
 
+def a_trigger(owner: str, argument: str, value: Any) -> Rule[Any]:
+    """Return `value` if it is a rule that reduces, or raise a ValueError."""
+    if not isinstance(value, Rule) or value.way_down is not None:
+        allowed = "a rule that reduces, such as Plateau('val_loss')"
+        remedy = "A rate belongs in the schedule, not in the rule."
+        raise _checks.invalid(owner, argument, allowed, value, remedy)
+    return value
+
+
+def _of_trigger(name: str) -> Any:
+    """Return a property that is the trigger's."""
+    return property(operator.attrgetter(f"trigger.{name}"), doc=f"The trigger's `{name}`.")
+
+
 @dataclasses.dataclass(frozen=True)
 class Triggered(Rule[State], Generic[State]):
-    """A rule that another rule sets off: whatever that asks of a rule, this asks too.
+    """A rule that acts when another rule reduces. It needs whatever that rule needs.
 
     Args:
-        trigger: A rule that reduces; its reductions set this one off, and its own scale is ignored.
+        trigger: A rule that reduces. This rule acts at each of its reductions; the trigger's own
+            scale is ignored.
 
     Raises:
         ValueError: If the trigger is no rule, or one that never reduces: an `AdaptiveKnee`.
     """
 
-    trigger: Rule[Any]
+    trigger: Rule[Any] = _checks.field(..., a_trigger)
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.trigger, Rule) or self.trigger.way_down is not None:
-            allowed = "a rule that reduces, such as Plateau('val_loss')"
-            remedy = "A rate belongs in the schedule, not in the rule."
-            raise _checks.invalid(type(self).__name__, "trigger", allowed, self.trigger, remedy)
-
-    @abc.abstractmethod
-    def fired(self, state: State, observation: Observation) -> State:
-        """Return the state, what the trigger has seen inside, after an epoch in which it fired."""
+    watched = _of_trigger("watched")
+    measurement = _of_trigger("measurement")
+    needs_batch_losses = _of_trigger("needs_batch_losses")
+    restores_best_weights = _of_trigger("restores_best_weights")
+    restores_optimizer = _of_trigger("restores_optimizer")
+    depends_on_rate = _of_trigger("depends_on_rate")
+    undirected = _of_trigger("undirected")
 
     @abc.abstractmethod
-    def held(self, state: State, observation: Observation) -> State:
-        """Return the state, the trigger's decision inside, after an epoch in which it has not."""
+    def act(self, state: State, observation: Observation) -> State:
+        """Return the state after an epoch in which the trigger has reduced.
+
+        Args:
+            state: The state with the trigger's new state in it, and a decision that tells what the
+                trigger has observed.
+            observation: The epoch.
+        """
+
+    @abc.abstractmethod
+    def idle(self, state: State, observation: Observation) -> State:
+        """Return the state after an epoch in which the trigger has not reduced; see `act`."""
 
     def initial_state(self) -> State:
         """Return the state before any observation."""
@@ -60,66 +84,40 @@ class Triggered(Rule[State], Generic[State]):
         state = super().state_from_data(data)
         return dataclasses.replace(state, inner=self.trigger.state_from_data(data["inner"]))
 
+    def directed(self, find: Callable[[str], str | None]) -> Self:
+        """Return the rule with its trigger's direction replaced; see `Rule.directed`."""
+        return dataclasses.replace(self, trigger=self.trigger.directed(find))
+
     def advance(self, state: State, observation: Observation) -> State:
         """Return the state after one more epoch."""
         inner = self.trigger.advance(state.inner, observation)
-        decision = told = inner.decision
-        if told.changes_rate:  # what the trigger would have done about the rate is not done
+        decision = triggers = inner.decision
+        if triggers.changes_rate:  # the trigger's own change of the rate is not made
             inner = dataclasses.replace(inner, scale=1.0)
-            value = observation.metrics.get(self.watched, 0.0)
-            decision = Decision(finite_or("wait", value), told.seen)
+            value = observation.value(self.watched)
+            decision = Decision(kind_of("wait", 0.0 if value is None else value), triggers.seen)
         state = dataclasses.replace(state, inner=inner, decision=decision)
-        if told.kind == "reduce":
-            return self.fired(state, observation)
-        return self.held(state, observation)
-
-    def directed(self, find: Callable[[str], str | None]) -> Self:
-        """Return the rule with its trigger's direction settled."""
-        return dataclasses.replace(self, trigger=self.trigger.directed(find))
-
-    @property
-    def undirected(self) -> str | None:
-        """The trigger's."""
-        return self.trigger.undirected
-
-    @property
-    def watched(self) -> str:
-        """The trigger's."""
-        return self.trigger.watched
-
-    @property
-    def measurement(self) -> str | None:
-        """The trigger's."""
-        return self.trigger.measurement
-
-    @property
-    def needs_batch_losses(self) -> bool:
-        """The trigger's."""
-        return self.trigger.needs_batch_losses
-
-    @property
-    def restores_best_weights(self) -> bool:
-        """The trigger's."""
-        return self.trigger.restores_best_weights
-
-    @property
-    def depends_on_rate(self) -> bool:
-        """The trigger does."""
-        return self.trigger.depends_on_rate
+        if triggers.kind == "reduce":
+            return self.act(state, observation)
+        return self.idle(state, observation)
 
     @staticmethod
-    def waiting(state: State, kind: str, why: str) -> State:
-        """Tell what the trigger has seen, and why nothing follows from it.
+    def not_acting(state: State, kind: str, why: str) -> State:
+        """Return the state with a decision to do nothing: what was observed, and why.
 
-        That the metric was absent or no number goes before `kind`.
+        An absent or non-finite metric keeps its kind; the best weights are still asked for then, if
+        the trigger asks for them.
         """
-        if state.decision.kind in ("absent", "nonfinite"):
-            kind = state.decision.kind
-        return state.deciding(kind, f"{state.decision.seen}; {why}")
+        observed = state.decision
+        if observed.kind in ("absent", "nonfinite"):
+            kind = observed.kind
+        restore = observed.kind == "nonfinite" and state.inner.decision.restore_best
+        done = "best weights restored" * restore
+        return state.deciding(kind, f"{observed.seen}; {why}", done, restore_best=restore)
 
     @staticmethod
-    def obeying(state: State, kind: str, seen: str, done: str) -> State:
-        """Return the state with a decision at which the trigger's wish for the weights is heard."""
+    def acting(state: State, kind: str, seen: str, done: str) -> State:
+        """Return the state with a decision, and the best weights if the trigger asks for them."""
         restore = state.inner.decision.restore_best
         done += ", best weights restored" * restore
         return state.deciding(kind, seen, done, restore_best=restore)

@@ -1,4 +1,4 @@
-"""Decay when the norm of the weights bounces: ABEL."""
+"""Reduce the rate when the norm of the weights bounces: ABEL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from kerasdecay.rules.state import RuleState
 
 @dataclasses.dataclass(frozen=True)
 class WeightNormState(RuleState):
-    """The two norms before, whether a first bounce has armed the rule, whether it decayed late."""
+    """What `WeightNorm` remembers.
+
+    Args:
+        last: The norm of the epoch before; None at first.
+        before_last: The norm of the epoch before that.
+        armed: Whether the last bounce was a first one, so that the next one reduces the rate.
+        decayed_late: Whether the late reduction is done.
+    """
 
     last: float | None = None
     before_last: float | None = None
@@ -29,14 +36,14 @@ class WeightNorm(Rule[WeightNormState]):
 
     With n = Σw² over the trainable kernels after each epoch, a bounce is
     (nₜ − nₜ₋₁)(nₜ₋₁ − nₜ₋₂) < 0: the norm has turned. The first bounce (a minimum) arms the rule,
-    the second reduces the rate and disarms it. One more reduction comes late in the run, though
-    before its last epoch. Where nothing pulls the weights back, such as weight decay, the norm need
+    the second reduces the rate and disarms it. One more reduction comes late in the run, before its
+    last epoch. Without something that pulls the weights back, such as weight decay, the norm need
     not bounce, and only the late reduction is left.
 
     Args:
         factor: γ in (0, 1): new rate = rate × γ.
-        last_decay: The share of the horizon after which the late reduction comes, in (0, 1); None:
-            there is none.
+        last_decay: The share of the horizon after which the late reduction comes, in (0, 1); None
+            for no late reduction.
         min_lr: No reduction goes below this; >= 0.
 
     Raises:
@@ -53,18 +60,9 @@ class WeightNorm(Rule[WeightNormState]):
 
     state_class: ClassVar[type[RuleState]] = WeightNormState
 
-    factor: float = 0.1
-    last_decay: float | None = 0.85
-    min_lr: float = 0.0
-
-    def __post_init__(self) -> None:
-        factor = _checks.number("WeightNorm", "factor", self.factor, above=0, below=1)
-        object.__setattr__(self, "factor", factor)
-        if self.last_decay is not None:
-            late = _checks.number("WeightNorm", "last_decay", self.last_decay, above=0, below=1)
-            object.__setattr__(self, "last_decay", late)
-        lowest = _checks.number("WeightNorm", "min_lr", self.min_lr, at_least=0)
-        object.__setattr__(self, "min_lr", lowest)
+    factor: float = _checks.field(0.1, _checks.number, above=0, below=1)
+    last_decay: float | None = _checks.field(0.85, _checks.number, optional=True, above=0, below=1)
+    min_lr: float = _checks.field(0.0, _checks.rate, zero=True)
 
     @property
     def watched(self) -> str:
@@ -78,7 +76,7 @@ class WeightNorm(Rule[WeightNormState]):
 
     def advance(self, state: WeightNormState, observation: Observation) -> WeightNormState:
         """Return the state after one more epoch."""
-        norm = observation.metrics.get("weight_norm")
+        norm = observation.value("weight_norm")
         if norm is None:
             return state.unmeasured("weight_norm")
         if not math.isfinite(norm):
@@ -87,7 +85,7 @@ class WeightNorm(Rule[WeightNormState]):
         bounced, late = _turned(before_last, last, norm), self._is_late(state, observation)
         state = dataclasses.replace(
             state,
-            last=float(norm),
+            last=norm,
             before_last=last,
             armed=was_armed != bounced,
             decayed_late=state.decayed_late or late,

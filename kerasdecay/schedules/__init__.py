@@ -3,6 +3,9 @@
 This floor needs NumPy alone.
 """
 
+import warnings
+from typing import Any
+
 from kerasdecay.schedules.base import Schedule, Shape
 from kerasdecay.schedules.by_epoch import ByEpoch
 from kerasdecay.schedules.composition import (
@@ -33,7 +36,7 @@ from kerasdecay.schedules.rex import Rex
 from kerasdecay.schedules.simulation import simulate
 from kerasdecay.schedules.step import Step
 from kerasdecay.schedules.timeline import Moment, Timeline
-from kerasdecay.schedules.warmup_stable_decay import WarmupStableDecay
+from kerasdecay.schedules.warmup_stable import WarmupStable
 
 __all__ = [
     "FAMILY",
@@ -62,10 +65,22 @@ __all__ = [
     "Step",
     "Timeline",
     "Warmup",
-    "WarmupStableDecay",
+    "WarmupStable",
     "cooldown",
     "scaled",
     "sequence",
     "simulate",
     "warmup",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "WarmupStableDecay":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(
+        "kerasdecay.schedules.WarmupStableDecay is now called kerasdecay.schedules.WarmupStable; "
+        "kerasdecay.WarmupStableDecay, the callback, keeps its name.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return WarmupStable

@@ -1,4 +1,4 @@
-"""What the shapes have in common that come down from the initial rate to a final one."""
+"""Shapes that come down from the initial rate to a final one."""
 
 from __future__ import annotations
 
@@ -14,30 +14,23 @@ from kerasdecay.schedules.timeline import Moment
 HALF_PI = 1.5707963267948966
 
 CURVES = ("linear", "cosine", "1-sqrt")
-"""The ways down that `descent` knows."""
+"""The curves of `descent`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Annealing(Shape):
-    """From η₀ to η₁: η(t) = η₁ + (η₀ − η₁) · share(t). Its subclasses state the share.
+    """From η₀ to η₁: η(t) = η₁ + (η₀ − η₁) · share(t). Each subclass states its share.
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's.
-        final_learning_rate: η₁, a number in [0, η₀]: a rate, not a share.
+        final_learning_rate: η₁, a rate in [0, η₀], not a share of it.
     """
 
-    final_learning_rate: float = 0.0
+    final_learning_rate: float = _checks.field(0.0, _checks.rate, zero=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._number("final_learning_rate", at_least=0)
-        if self.is_resolved and self.final_learning_rate > self.initial:
-            raise _checks.invalid(
-                type(self).__name__,
-                "final_learning_rate",
-                f"at most initial_learning_rate, {self.initial:g}",
-                self.final_learning_rate,
-            )
+        self._at_most_initial("final_learning_rate")
 
     @abc.abstractmethod
     def share(self, now: Moment) -> Any:
@@ -49,17 +42,42 @@ class Annealing(Shape):
         return final + (self.initial - final) * self.share(now)
 
 
+@dataclasses.dataclass(frozen=True)
+class Held(Annealing):
+    """A shape that holds η₀ and then comes down along `curve`, to η₁ at the horizon."""
+
+    curve = "linear"
+
+    @abc.abstractmethod
+    def length(self, now: Moment) -> int:
+        """Return how many updates the way down takes, or raise a ValueError if it does not fit."""
+
+    def check(self, start: Moment) -> None:
+        """Raise a ValueError if the way down does not fit into the horizon."""
+        self.length(start)
+
+    def share(self, now: Moment) -> Any:
+        """1 during the hold, then the curve."""
+        return final_descent(now, self.length(now), self.curve)
+
+
+def final_descent(now: Moment, length: int, curve: str) -> Any:
+    """Return the share that is left of a way down over the last `length` updates; 1 before it."""
+    left = now.xp.minimum(max(now.horizon, 1) - now.update, length)
+    return descent(now.xp, curve, now.xp.real(length - left), now.xp.real(left))
+
+
 def descent(xp: ArrayNamespace, curve: str, done: Any, left: Any) -> Any:
     """Return the share that is left of a way down: r = left / (done + left), u = 1 − r.
 
     linear: r. cosine: (1 + cos πu)/2 = sin²(πr/2). 1-sqrt: 1 − √u = r / (1 + √u). The right-hand
-    sides are computed, for they stay exact to the end in single precision too.
+    sides are computed, because they stay exact to the end in single precision too.
 
     Args:
         xp: The array namespace.
         curve: One of `CURVES`.
-        done: Updates done of the way, a float or floats.
-        left: Updates left.
+        done: Updates of the way down that are done, a float or an array of floats.
+        left: Updates of it that are left.
     """
     share = left / (done + left)
     if curve == "linear":

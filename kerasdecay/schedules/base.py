@@ -7,6 +7,8 @@ import dataclasses
 import math
 from typing import Any, Self
 
+import numpy as np
+
 from kerasdecay import _checks
 from kerasdecay._config import Configurable
 from kerasdecay.schedules import duration as durations
@@ -56,11 +58,17 @@ class Schedule(Configurable, abc.ABC):
             timeline: The run: horizon, steps per epoch, unit.
             xp: The array namespace of `updates`.
 
+        Raises:
+            ValueError: If `updates` are no integers or `timeline` is no `Timeline`.
+
         Examples:
             >>> from kerasdecay.schedules import PowerStep, Timeline
             >>> PowerStep(0.1).rates(5, Timeline(15, unit="epoch")).item()
             0.010000000000000002
         """
+        _checks.instance("rates", "timeline", timeline, Timeline, "a kerasdecay Timeline")
+        if xp is NUMPY and np.asarray(updates).dtype.kind not in "iuf":
+            raise _checks.invalid("rates", "updates", "an integer or an array of integers", updates)
         return self.learning_rate(Moment.of(updates, timeline, xp))
 
     def _repr_html_(self) -> str:
@@ -79,11 +87,7 @@ class Shape(Schedule):
             schedule is used with.
     """
 
-    initial_learning_rate: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.initial_learning_rate is not None:
-            self._number("initial_learning_rate", above=0)
+    initial_learning_rate: float | None = _checks.field(None, _checks.rate, optional=True)
 
     def resolve(self, initial_learning_rate: float) -> Self:
         """Return this shape with `initial_learning_rate`, unless it has one already."""
@@ -101,22 +105,13 @@ class Shape(Schedule):
         """η₀, or a ValueError that says how to give one."""
         if self.initial_learning_rate is None:
             raise _checks.invalid(
-                type(self).__name__,
+                self.owner(),
                 "initial_learning_rate",
                 "a number > 0 before rates can be computed",
                 None,
                 "Pass it, or use the schedule in a callback, which takes the optimizer's rate.",
             )
         return self.initial_learning_rate
-
-    def _number(self, argument: str, **limits: Any) -> None:
-        """Check a field and store it as a float."""
-        value = _checks.number(type(self).__name__, argument, getattr(self, argument), **limits)
-        object.__setattr__(self, argument, value)
-
-    def _duration(self, argument: str) -> None:
-        """Check a field that is a duration longer than 0."""
-        durations.check(type(self).__name__, argument, getattr(self, argument), positive=True)
 
     def _updates(
         self,
@@ -149,10 +144,11 @@ class Shape(Schedule):
         else:
             return exact
         remedy = "Change it, train longer, or let the rate change at every batch."
-        raise _checks.invalid(type(self).__name__, argument, allowed, value, remedy)
+        raise _checks.invalid(self.owner(), argument, allowed, value, remedy)
 
-    def _integer(self, argument: str, *, at_least: int) -> None:
-        """Check a field and store it as an int."""
+    def _at_most_initial(self, argument: str) -> None:
+        """Raise a ValueError if a field is a rate above the initial one, where that is known."""
         value = getattr(self, argument)
-        value = _checks.integer(type(self).__name__, argument, value, at_least=at_least)
-        object.__setattr__(self, argument, value)
+        if self.is_resolved and value > self.initial:
+            allowed = f"at most initial_learning_rate, {self.initial:g}"
+            raise _checks.invalid(self.owner(), argument, allowed, value)

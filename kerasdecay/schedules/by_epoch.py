@@ -1,4 +1,4 @@
-"""A schedule out of the user's own function of the epoch."""
+"""A schedule made of the user's own function of the epoch."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from kerasdecay.schedules.namespace import NUMPY
 from kerasdecay.schedules.timeline import Moment
 
 
+def _function(owner: str, argument: str, value: Any) -> Any:
+    if not callable(value):
+        raise _checks.invalid(owner, argument, "callable with an epoch", value)
+    return value
+
+
 @dataclasses.dataclass(frozen=True)
 class ByEpoch(Schedule):
     """Any function of the epoch: η(t) = f(⌊t⌋).
 
     Args:
-        function: Takes the epoch (an int, from 0) and returns a rate, a finite number >= 0. Its own
-            errors reach the caller.
+        function: Takes the epoch (an int, from 0) and returns a rate that float32 can hold, or 0.
+            Its own errors reach the caller.
 
     Raises:
         ValueError: If the function returns anything else; if used inside a compiled step.
@@ -31,11 +37,7 @@ class ByEpoch(Schedule):
         [0.1, 0.05]
     """
 
-    function: Callable[[int], float]
-
-    def __post_init__(self) -> None:
-        if not callable(self.function):
-            raise _checks.invalid("ByEpoch", "function", "callable with an epoch", self.function)
+    function: Callable[[int], float] = _checks.field(..., _function)
 
     def resolve(self, initial_learning_rate: float) -> Self:
         """Return itself: a function has no initial rate to fill in."""
@@ -58,20 +60,19 @@ class ByEpoch(Schedule):
                 "kerasdecay: a schedule made of your own function cannot run inside the compiled "
                 'step. Use update="epoch" or update="batch".'
             )
-        epochs, places = np.unique(
-            now.update // now.timeline.updates_per_epoch, return_inverse=True
-        )
-        rates = [checked_rate(self.function(int(epoch)), int(epoch)) for epoch in epochs]
-        return np.asarray(rates, dtype=np.float64)[places]
+        epoch = np.asarray(now.update // now.timeline.updates_per_epoch)
+        epochs, places = np.unique(epoch, return_inverse=True)
+        rates = [checked_rate(self.function(int(one)), int(one)) for one in epochs]
+        # NumPy 1 returns the places flat, whatever the shape of the epochs.
+        return np.asarray(rates, dtype=np.float64)[places.reshape(epoch.shape)]
 
 
 def checked_rate(rate: Any, epoch: int) -> float:
     """Return what a user's function gave for `epoch` as a float, if it is a learning rate."""
-    value = np.asarray(rate)
-    if value.size != 1 or value.dtype.kind not in "fiu":
-        raise _checks.invalid(
-            "schedule", f"the function's result for epoch {epoch}", "one number", rate
-        )
-    return _checks.number(
-        "schedule", f"the function's result for epoch {epoch}", value.item(), at_least=0
-    )
+    argument = f"the function's result for epoch {epoch}"
+    if _checks.real(rate) is None:  # an array of one number, say, or a framework's scalar
+        value = np.asarray(rate)
+        if value.size != 1 or value.dtype.kind not in "fiu":
+            raise _checks.invalid("schedule", argument, "one number", rate)
+        rate = value.item()
+    return _checks.rate("schedule", argument, rate, zero=True)

@@ -1,4 +1,4 @@
-"""Composition: schedules out of schedules. Warmup exists here, once."""
+"""Schedules made of other schedules. Every warmup of the package is the one here."""
 
 from __future__ import annotations
 
@@ -9,15 +9,37 @@ from typing import Any, Self
 
 from kerasdecay import _checks
 from kerasdecay.schedules import duration as durations
-from kerasdecay.schedules.base import Schedule
+from kerasdecay.schedules.base import Schedule, Shape
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.namespace import NUMPY
 from kerasdecay.schedules.timeline import Moment
 
 
+def require_schedule(owner: str, argument: str, value: Any) -> Schedule:
+    """Return `value` if it is a schedule, or raise a ValueError."""
+    allowed = "a kerasdecay schedule, such as Constant(0.1)"
+    found: Schedule = _checks.instance(owner, argument, value, Schedule, allowed)
+    return found
+
+
+def _schedules(owner: str, argument: str, value: Any) -> tuple[Schedule, ...]:
+    given = _checks.items(owner, argument, value, "a sequence of kerasdecay schedules")
+    return tuple(require_schedule(owner, argument, one) for one in given)
+
+
+def _durations(owner: str, argument: str, value: Any) -> tuple[Duration, ...]:
+    given = _checks.items(owner, argument, value, "a sequence of durations")
+    return tuple(durations.check(owner, argument, one) for one in given)
+
+
 @dataclasses.dataclass(frozen=True)
 class Composition(Schedule):
-    """A schedule made of others: what holds for all of its parts holds for it."""
+    """A schedule made of others. Errors begin with the name of the function that makes it."""
+
+    @classmethod
+    def owner(cls) -> str:
+        """Return the name of the function that makes it."""
+        return cls.__name__.lower()
 
     @property
     @abc.abstractmethod
@@ -39,10 +61,10 @@ class Composition(Schedule):
 
 
 @dataclasses.dataclass(frozen=True)
-class Around(Composition):
-    """A composition around one schedule, which begins when that begins."""
+class Wrapper(Composition):
+    """A composition of one schedule, which starts when the composition starts."""
 
-    schedule: Schedule
+    schedule: Schedule = _checks.field(..., require_schedule)
 
     @property
     def parts(self) -> tuple[Schedule, ...]:
@@ -62,7 +84,7 @@ class Around(Composition):
 
 
 @dataclasses.dataclass(frozen=True)
-class Warmup(Around):
+class Warmup(Wrapper):
     """A linear rise into a schedule, which then runs shifted, over the rest of the horizon.
 
     With N updates inside the warmup w, the n-th of them (n = 0 … N−1) has the rate
@@ -86,15 +108,8 @@ class Warmup(Around):
     Source: Goyal et al., Accurate, Large Minibatch SGD, 2017 (arXiv:1706.02677).
     """
 
-    duration: Duration
-    start: float | None = None
-
-    def __post_init__(self) -> None:
-        checked_schedule("warmup", self.schedule)
-        durations.check("warmup", "duration", self.duration)
-        if self.start is not None:
-            start = _checks.number("warmup", "start", self.start, at_least=0, at_most=1)
-            object.__setattr__(self, "start", start)
+    duration: Duration = _checks.field(..., durations.check)
+    start: float | None = _checks.field(None, _checks.number, optional=True, at_least=0, at_most=1)
 
     @property
     def changes_within_epochs(self) -> bool:
@@ -161,14 +176,11 @@ class Sequence(Composition):
         [0.1, 0.1, 0.01, 0.01]
     """
 
-    schedules: tuple[Schedule, ...]
-    durations: tuple[Duration, ...]
+    schedules: tuple[Schedule, ...] = _checks.field(..., _schedules)
+    durations: tuple[Duration, ...] = _checks.field(..., _durations)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "schedules", tuple(self.schedules))
-        object.__setattr__(self, "durations", tuple(self.durations))
-        for part in self.schedules:
-            checked_schedule("sequence", part)
+        super().__post_init__()
         if len(self.schedules) < 2 or len(self.durations) != len(self.schedules) - 1:
             raise _checks.invalid(
                 "sequence",
@@ -177,8 +189,6 @@ class Sequence(Composition):
                 f"(there are {len(self.schedules)})",
                 self.durations,
             )
-        for value in self.durations:
-            durations.check("sequence", "durations", value)
 
     @property
     def parts(self) -> tuple[Schedule, ...]:
@@ -233,7 +243,7 @@ class Sequence(Composition):
 
 
 @dataclasses.dataclass(frozen=True)
-class Scaled(Around):
+class Scaled(Wrapper):
     """A schedule times a factor: η(t) = c · s(t).
 
     Args:
@@ -249,12 +259,12 @@ class Scaled(Around):
         [0.05, 0.05]
     """
 
-    factor: float
+    factor: float = _checks.field(..., _checks.number, above=0)
 
     def __post_init__(self) -> None:
-        checked_schedule("scaled", self.schedule)
-        factor = _checks.number("scaled", "factor", self.factor, above=0)
-        object.__setattr__(self, "factor", factor)
+        super().__post_init__()
+        if highest := _highest(self):
+            _checks.rate("scaled", "factor × initial_learning_rate", highest)
 
     @property
     def changes_within_epochs(self) -> bool:
@@ -266,6 +276,16 @@ class Scaled(Around):
         return self.factor * self.schedule.learning_rate(now)
 
 
+def _highest(schedule: Schedule) -> float:
+    """Return the highest initial rate inside a schedule, scaled; 0 if none is known."""
+    if isinstance(schedule, Shape):
+        return schedule.initial_learning_rate or 0.0
+    if not isinstance(schedule, Composition):
+        return 0.0
+    highest = max(map(_highest, schedule.parts))
+    return schedule.factor * highest if isinstance(schedule, Scaled) else highest
+
+
 def warmup(schedule: Schedule, duration: Duration, start: float | None = None) -> Warmup:
     """Return `schedule` after a linear rise of `duration`; see `Warmup`."""
     return Warmup(schedule, duration, start)
@@ -273,17 +293,9 @@ def warmup(schedule: Schedule, duration: Duration, start: float | None = None) -
 
 def sequence(schedules: Iterable[Schedule], durations: Iterable[Duration]) -> Sequence:
     """Return `schedules` one after the other, the last to the horizon; see `Sequence`."""
-    return Sequence(tuple(schedules), tuple(durations))
+    return Sequence(schedules, durations)  # type: ignore[arg-type]  # its fields become tuples
 
 
 def scaled(schedule: Schedule, factor: float) -> Scaled:
     """Return `schedule` times `factor`; see `Scaled`."""
     return Scaled(schedule, factor)
-
-
-def checked_schedule(owner: str, value: Any, argument: str = "schedule") -> None:
-    """Raise a ValueError unless `value` is a schedule."""
-    if not isinstance(value, Schedule):
-        raise _checks.invalid(
-            owner, argument, "a kerasdecay schedule, such as Constant(0.1)", value
-        )

@@ -1,4 +1,4 @@
-"""A way down to a final rate, from any moment of any schedule on."""
+"""A way down to a final rate that leaves any schedule at any moment."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 from kerasdecay import _checks
 from kerasdecay.schedules import duration as durations
-from kerasdecay.schedules.annealing import CURVES, descent
+from kerasdecay.schedules.annealing import CURVES, final_descent
 from kerasdecay.schedules.base import Schedule
-from kerasdecay.schedules.composition import Around, checked_schedule
+from kerasdecay.schedules.composition import Wrapper
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.namespace import NUMPY
 from kerasdecay.schedules.timeline import Moment
 
 
 @dataclasses.dataclass(frozen=True)
-class Cooldown(Around):
+class Cooldown(Wrapper):
     """Follow a schedule up to a moment T, and go from its rate there to η₁ at the horizon E.
 
     η(t) = s(t) for t < T, and η₁ + (s(T) − η₁) · c(u) from there on, with u = (t − T)/(E − T) and c
@@ -39,28 +39,16 @@ class Cooldown(Around):
     Source: Hägele et al., 2024 (arXiv:2405.18392): cool down from wherever a training is.
     """
 
-    begin: Duration
-    curve: str = "1-sqrt"
-    final_learning_rate: float = 0.0
-
-    def __post_init__(self) -> None:
-        checked_schedule("cooldown", self.schedule)
-        durations.check("cooldown", "begin", self.begin)
-        _checks.choice("cooldown", "curve", self.curve, CURVES)
-        final = _checks.number(
-            "cooldown", "final_learning_rate", self.final_learning_rate, at_least=0
-        )
-        object.__setattr__(self, "final_learning_rate", final)
+    begin: Duration = _checks.field(..., durations.check)
+    curve: str = _checks.field("1-sqrt", _checks.choice, allowed=CURVES)
+    final_learning_rate: float = _checks.field(0.0, _checks.rate, zero=True)
 
     def learning_rate(self, now: Moment) -> Any:
         """s(t) below T, then down from s(T)."""
         begin = min(durations.updates_in(self.begin, now.timeline, now.horizon), now.horizon)
-        length = max(now.horizon - begin, 1)
         held = float(self.schedule.learning_rate(dataclasses.replace(now, update=begin, xp=NUMPY)))
-        left = now.xp.minimum(max(now.horizon, 1) - now.update, length)
-        share = descent(now.xp, self.curve, now.xp.real(length - left), now.xp.real(left))
         final = min(self.final_learning_rate, held)
-        down = final + (held - final) * share
+        down = final + (held - final) * final_descent(now, max(now.horizon - begin, 1), self.curve)
         return now.xp.where(now.update < begin, self.schedule.learning_rate(now), down)
 
 

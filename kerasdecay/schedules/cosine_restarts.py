@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from kerasdecay import _checks
+from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules import periods
 from kerasdecay.schedules.annealing import Annealing, descent
 from kerasdecay.schedules.duration import Duration
@@ -38,15 +40,9 @@ class CosineRestarts(Annealing):
     Source: Loshchilov and Hutter, SGDR, 2016 (arXiv:1608.03983).
     """
 
-    cycle: Duration = "25%"
-    growth: float = 1.0
-    factor: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._duration("cycle")
-        self._number("growth", at_least=1)
-        self._number("factor", above=0, at_most=1)
+    cycle: Duration = _checks.field("25%", durations.check, positive=True)
+    growth: float = _checks.field(1.0, _checks.number, at_least=1)
+    factor: float = _checks.field(1.0, _checks.number, above=0, at_most=1)
 
     def check(self, start: Moment) -> None:
         """Raise a ValueError if not one cycle fits into the horizon."""
@@ -55,7 +51,6 @@ class CosineRestarts(Annealing):
     def share(self, now: Moment) -> Any:
         """γⁱ (1 + cos πz)/2, and 0 after the last full cycle."""
         length = self._updates("cycle", now)
-        ends = periods.edges(length, now.horizon, self.growth)
-        full = now.within(int(ends[ends <= now.horizon][-1]))
+        full = now.within(periods.last_end(length, now.horizon, self.growth))
         number, done, left = periods.phase(full, length, self.growth)
         return now.xp.power(self.factor, number) * descent(now.xp, "cosine", done, left)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from kerasdecay import _checks
+from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules import periods
 from kerasdecay.schedules.base import Shape
 from kerasdecay.schedules.duration import Duration
@@ -37,15 +39,9 @@ class Cyclic(Shape):
     cycles of 4 to 20 epochs, d of 3 or 4.
     """
 
-    cycle: Duration = "25%"
-    factor: float = 1.0
-    div_factor: float = 4.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._duration("cycle")
-        self._number("factor", above=0, at_most=1)
-        self._number("div_factor", at_least=1)
+    cycle: Duration = _checks.field("25%", durations.check, positive=True)
+    factor: float = _checks.field(1.0, _checks.number, above=0, at_most=1)
+    div_factor: float = _checks.field(4.0, _checks.number, at_least=1)
 
     def check(self, start: Moment) -> None:
         """Raise a ValueError if a cycle is shorter than one update."""

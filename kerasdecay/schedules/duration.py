@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -33,9 +34,9 @@ def parse(owner: str, argument: str, value: Any) -> tuple[float, str]:
     form = _FORM.fullmatch(value)
     try:
         amount = float(form.group(1)) if form else -1.0
-    except ValueError:
+    except ValueError:  # several decimal points
         amount = -1.0
-    if form is None or amount < 0:
+    if form is None or not 0 <= amount < math.inf:
         raise _checks.invalid(owner, argument, _ALLOWED, value)
     unit = form.group(2).lower()
     if unit == "%":
@@ -43,16 +44,19 @@ def parse(owner: str, argument: str, value: Any) -> tuple[float, str]:
             raise _checks.invalid(owner, argument, "a share between 0% and 100%", value)
         return amount, "%"
     unit = unit.rstrip("s") + "s"
-    if unit == "steps":
-        _checks.integer(owner, argument, amount, at_least=0)
+    if unit == "steps" and not amount.is_integer():
+        raise _checks.invalid(owner, argument, "a whole number of steps", value)
     return amount, unit
 
 
-def check(owner: str, argument: str, value: Any, *, positive: bool = False) -> None:
-    """Raise a ValueError unless `value` is a duration (and, if asked, longer than 0)."""
+def check(owner: str, argument: str, value: Any, *, positive: bool = False) -> Duration:
+    """Return `value` if it is a duration (and, if asked, longer than 0), or raise a ValueError."""
     amount, _ = parse(owner, argument, value)
     if positive and amount == 0:
         raise _checks.invalid(owner, argument, "a duration longer than 0", value)
+    is_plain = isinstance(value, (str, int)) or type(value) is float
+    plain: Duration = value if is_plain else amount  # a NumPy scalar, say, has no JSON form
+    return plain
 
 
 def updates_in(value: Duration, timeline: Timeline, horizon: int | None = None) -> int:
@@ -71,7 +75,7 @@ def updates_in(value: Duration, timeline: Timeline, horizon: int | None = None) 
 
 
 def exact_updates_in(value: Duration, timeline: Timeline, horizon: int | None = None) -> float:
-    """Return a checked duration in updates, with fraction; for what has no boundary to round.
+    """Return a checked duration in updates, with fraction, for formulas without a boundary.
 
     Examples:
         >>> exact_updates_in(2.4, Timeline(15, unit="epoch"))
@@ -81,6 +85,6 @@ def exact_updates_in(value: Duration, timeline: Timeline, horizon: int | None = 
 
 
 def is_whole_epochs(value: Duration) -> bool:
-    """Tell whether a duration ends with an epoch in every run: a whole number of epochs."""
+    """Tell whether a duration is a whole number of epochs: it ends with one in every run."""
     amount, unit = parse("duration", "value", value)
-    return unit == "epochs" and amount == int(amount)
+    return unit == "epochs" and amount.is_integer()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from kerasdecay import _checks
+from kerasdecay.schedules import duration as durations
+from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.gradual import Gradual
 from kerasdecay.schedules.timeline import Moment
 
@@ -32,12 +35,10 @@ class Exponential(Gradual):
     recognition, 2013 (ICASSP).
     """
 
-    factor: float = 0.01
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._number("factor", above=0, at_most=1)
+    every: Duration = _checks.field("100%", durations.check, positive=True)
+    staircase: bool = _checks.field(False, _checks.flag)
+    factor: float = _checks.field(0.01, _checks.number, above=0, at_most=1)
 
     def learning_rate(self, now: Moment) -> Any:
         """η₀ γ^(t/s)."""
-        return self.initial * now.xp.power(self.factor, self._times(now))
+        return self.initial * now.xp.power(self.factor, self.periods(now))

@@ -1,6 +1,8 @@
-"""Every named shape, by the name that the command line and the tables know it by."""
+"""Every named shape, by its name on the command line and in the tables."""
 
 from __future__ import annotations
+
+import warnings
 
 from kerasdecay.schedules.base import Shape
 from kerasdecay.schedules.constant import Constant
@@ -19,25 +21,37 @@ from kerasdecay.schedules.power_step import PowerStep
 from kerasdecay.schedules.refined import Refined
 from kerasdecay.schedules.rex import Rex
 from kerasdecay.schedules.step import Step
-from kerasdecay.schedules.warmup_stable_decay import WarmupStableDecay
+from kerasdecay.schedules.warmup_stable import WarmupStable
 
-FAMILY: dict[str, type[Shape]] = {
-    "constant": Constant,
-    "power-step": PowerStep,
-    "step": Step,
-    "multi-step": MultiStep,
-    "exponential": Exponential,
-    "inverse-time": InverseTime,
-    "polynomial": Polynomial,
-    "linear": Linear,
-    "cosine": Cosine,
-    "cosine-restarts": CosineRestarts,
-    "cyclic": Cyclic,
-    "one-cycle": OneCycle,
-    "inverse-sqrt": InverseSqrt,
-    "warmup-stable-decay": WarmupStableDecay,
-    "knee": Knee,
-    "rex": Rex,
-    "refined": Refined,
-}
+
+class _Family(dict[str, type[Shape]]):
+    def __missing__(self, name: str) -> type[Shape]:
+        if name != "warmup-stable-decay":
+            raise KeyError(name)
+        renamed = "warmup-stable"
+        warnings.warn(f"{name} is now called {renamed}.", DeprecationWarning, stacklevel=2)
+        return self[renamed]
+
+
+FAMILY: dict[str, type[Shape]] = _Family(
+    {
+        "constant": Constant,
+        "power-step": PowerStep,
+        "step": Step,
+        "multi-step": MultiStep,
+        "exponential": Exponential,
+        "inverse-time": InverseTime,
+        "polynomial": Polynomial,
+        "linear": Linear,
+        "cosine": Cosine,
+        "cosine-restarts": CosineRestarts,
+        "cyclic": Cyclic,
+        "one-cycle": OneCycle,
+        "inverse-sqrt": InverseSqrt,
+        "warmup-stable": WarmupStable,
+        "knee": Knee,
+        "rex": Rex,
+        "refined": Refined,
+    }
+)
 """Name → class. Each makes sense with an initial rate alone."""

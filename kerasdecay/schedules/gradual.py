@@ -1,4 +1,4 @@
-"""What the shapes have in common whose time runs in units of a duration of their own."""
+"""Shapes whose time runs in periods of a duration of their own."""
 
 from __future__ import annotations
 
@@ -15,33 +15,27 @@ from kerasdecay.schedules.timeline import Moment
 
 @dataclasses.dataclass(frozen=True)
 class Gradual(Shape):
-    """A shape of t/s, the time in units of `every`, which `staircase` floors.
+    """A shape of t/s, the time in periods of `every`, or of ⌊t/s⌋ if it is a staircase.
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's.
         every: s: epochs, `"500 steps"` or `"10%"` of the horizon, longer than 0.
-        staircase: Whether to take ⌊t/s⌋, so that the rate stays for s and then drops.
     """
 
-    every: Duration = "100%"
-    staircase: bool = False
+    every: Duration = _checks.field("100%", durations.check, positive=True)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._duration("every")
-        if not isinstance(self.staircase, bool):
-            raise _checks.invalid(type(self).__name__, "staircase", "True or False", self.staircase)
+    staircase = True  # not a field: a subclass makes it one if it offers the choice
 
     @property
     def changes_within_epochs(self) -> bool:
-        """Unless it is a staircase whose steps are whole epochs."""
+        """Whether it is no staircase, or one whose steps are not whole epochs."""
         return not (self.staircase and durations.is_whole_epochs(self.every))
 
     def check(self, start: Moment) -> None:
         """Raise a ValueError if s is too short for this run."""
-        self._times(start)
+        self.periods(start)
 
-    def _times(self, now: Moment) -> Any:
+    def periods(self, now: Moment) -> Any:
         """Return t/s, or ⌊t/s⌋."""
         if self.staircase:
             return now.xp.real(periods.done(now, self._updates("every", now, fits=False)))

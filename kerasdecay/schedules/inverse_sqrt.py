@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from kerasdecay import _checks
+from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.base import Shape
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.timeline import Moment
@@ -33,11 +35,7 @@ class InverseSqrt(Shape):
     Source: Vaswani et al., Attention is all you need, 2017 (arXiv:1706.03762).
     """
 
-    timescale: Duration = "10%"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._duration("timescale")
+    timescale: Duration = _checks.field("10%", durations.check, positive=True)
 
     def check(self, start: Moment) -> None:
         """Raise a ValueError if w is nothing in this run."""

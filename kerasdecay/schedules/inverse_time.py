@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from kerasdecay import _checks
+from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.gradual import Gradual
 from kerasdecay.schedules.timeline import Moment
@@ -31,13 +33,10 @@ class InverseTime(Gradual):
     Source: Robbins and Monro, A stochastic approximation method, 1951.
     """
 
-    every: Duration = "10%"
-    decay_rate: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._number("decay_rate", above=0)
+    every: Duration = _checks.field("10%", durations.check, positive=True)
+    staircase: bool = _checks.field(False, _checks.flag)
+    decay_rate: float = _checks.field(1.0, _checks.number, above=0)
 
     def learning_rate(self, now: Moment) -> Any:
         """η₀ / (1 + γ t/s)."""
-        return self.initial / (1.0 + self.decay_rate * self._times(now))
+        return self.initial / (1.0 + self.decay_rate * self.periods(now))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from kerasdecay import _checks
 from kerasdecay.schedules import duration as durations
-from kerasdecay.schedules.annealing import Annealing, descent
+from kerasdecay.schedules.annealing import Held
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.timeline import Moment
 
 
 @dataclasses.dataclass(frozen=True)
-class Knee(Annealing):
+class Knee(Held):
     """Hold η₀ for h, then a straight line to η₁ at the horizon E.
 
     η(t) = η₁ + (η₀ − η₁) min(1, (E − t)/(E − h)).
@@ -35,23 +34,10 @@ class Knee(Annealing):
     schedule, 2020 (arXiv:2003.03977).
     """
 
-    hold: Duration = "50%"
+    hold: Duration = _checks.field("50%", durations.check)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        durations.check("Knee", "hold", self.hold)
-
-    def check(self, start: Moment) -> None:
-        """Raise a ValueError if nothing of the horizon is left after the hold."""
-        self._slope(start)
-
-    def share(self, now: Moment) -> Any:
-        """min(1, (E − t)/(E − h))."""
-        length = self._slope(now)
-        left = now.xp.minimum(max(now.horizon, 1) - now.update, length)
-        return descent(now.xp, "linear", now.xp.real(length - left), now.xp.real(left))
-
-    def _slope(self, now: Moment) -> int:
+    def length(self, now: Moment) -> int:
+        """What the hold leaves of the horizon."""
         hold = durations.updates_in(self.hold, now.timeline, now.horizon)
         if hold >= max(now.horizon, 1):
             raise _checks.invalid(

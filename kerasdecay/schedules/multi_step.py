@@ -12,6 +12,13 @@ from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.timeline import Moment
 
 
+def _milestones(owner: str, argument: str, value: Any) -> tuple[Duration, ...]:
+    given = _checks.items(owner, argument, value, "a sequence such as (30, 60)")
+    if not given:
+        raise _checks.invalid(owner, argument, "one duration or more", given)
+    return tuple(durations.check(owner, argument, one, positive=True) for one in given)
+
+
 @dataclasses.dataclass(frozen=True)
 class MultiStep(Shape):
     """A drop by γ at each milestone: η(t) = η₀ γ^#{milestones <= t}.
@@ -37,21 +44,8 @@ class MultiStep(Shape):
     of the training on CIFAR-10.
     """
 
-    milestones: tuple[Duration, ...] = ("50%", "75%")
-    factor: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if isinstance(self.milestones, str) or not hasattr(self.milestones, "__iter__"):
-            raise _checks.invalid(
-                "MultiStep", "milestones", "a sequence such as (30, 60)", self.milestones
-            )
-        object.__setattr__(self, "milestones", tuple(self.milestones))
-        if not self.milestones:
-            raise _checks.invalid("MultiStep", "milestones", "one duration or more", ())
-        for milestone in self.milestones:
-            durations.check("MultiStep", "milestones", milestone, positive=True)
-        self._number("factor", above=0, at_most=1)
+    milestones: tuple[Duration, ...] = _checks.field(("50%", "75%"), _milestones)
+    factor: float = _checks.field(0.1, _checks.number, above=0, at_most=1)
 
     @property
     def changes_within_epochs(self) -> bool:
@@ -70,7 +64,8 @@ class MultiStep(Shape):
     def _boundaries(self, now: Moment) -> list[int]:
         for milestone in self.milestones:
             self._updates("milestones", now, value=milestone, fits=False)
+        # Milestones beyond the horizon stay within the range of the integers of a compiled step.
         return sorted(
-            durations.updates_in(milestone, now.timeline, now.horizon)
+            min(durations.updates_in(milestone, now.timeline, now.horizon), now.horizon + 1)
             for milestone in self.milestones
         )

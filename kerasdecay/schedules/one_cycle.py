@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from kerasdecay import _checks
+from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.annealing import descent
 from kerasdecay.schedules.base import Shape
 from kerasdecay.schedules.duration import Duration
@@ -39,17 +40,10 @@ class OneCycle(Shape):
     Source: Smith and Topin, Super-convergence, 2017 (arXiv:1708.07120), with torch's numbers.
     """
 
-    rise: Duration = "30%"
-    div_factor: float = 25.0
-    final_div_factor: float = 1e4
-    curve: str = "cosine"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._duration("rise")
-        self._number("div_factor", at_least=1)
-        self._number("final_div_factor", at_least=1)
-        _checks.choice("OneCycle", "curve", self.curve, ("cosine", "linear"))
+    rise: Duration = _checks.field("30%", durations.check, positive=True)
+    div_factor: float = _checks.field(25.0, _checks.number, at_least=1)
+    final_div_factor: float = _checks.field(1e4, _checks.number, at_least=1)
+    curve: str = _checks.field("cosine", _checks.choice, allowed=("cosine", "linear"))
 
     def check(self, start: Moment) -> None:
         """Raise a ValueError unless the rise is shorter than the horizon."""

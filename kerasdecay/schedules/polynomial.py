@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from kerasdecay import _checks
 from kerasdecay.schedules.annealing import Annealing
 from kerasdecay.schedules.timeline import Moment
 
@@ -30,11 +31,7 @@ class Polynomial(Annealing):
     p = 2.
     """
 
-    power: float = 2.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._number("power", above=0)
+    power: float = _checks.field(2.0, _checks.number, above=0)
 
     def share(self, now: Moment) -> Any:
         """(1 − z)^p."""

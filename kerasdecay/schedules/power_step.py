@@ -43,34 +43,26 @@ class PowerStep(Shape):
     `power = epoch // (EPOCHS // 3) + 1`).
     """
 
-    stages: int = 3
-    remainder: str = "last"
-    min_learning_rate: float = 0.0
+    initial_learning_rate: float | None = _checks.field(
+        None,
+        _checks.rate,
+        optional=True,
+        below=1,
+        remedy="From 1 on powers do not decay; StepDecay(factor=0.1) falls from any rate.",
+    )
+    stages: int = _checks.field(3, _checks.integer, at_least=1)
+    remainder: str = _checks.field("last", _checks.choice, allowed=("last", "new_stage"))
+    min_learning_rate: float = _checks.field(0.0, _checks.rate, zero=True)
 
     def __post_init__(self) -> None:
-        if self.initial_learning_rate is not None:
-            self._number(
-                "initial_learning_rate",
-                above=0,
-                below=1,
-                remedy="From 1 on powers do not decay; StepDecay(factor=0.1) falls from any rate.",
-            )
-            if self.initial_learning_rate < 0.01 and self.stages != 1:
-                warnings.warn(
-                    f"PowerStep: with initial_learning_rate={self.initial_learning_rate:g} every "
-                    f"stage is a {1 / self.initial_learning_rate:,.0f}-fold drop, which all but "
-                    "stops the training. Step(factor=0.1) falls tenfold from any rate.",
-                    stacklevel=4,
-                )
-        self._integer("stages", at_least=1)
-        _checks.choice("PowerStep", "remainder", self.remainder, ("last", "new_stage"))
-        self._number("min_learning_rate", at_least=0)
-        if self.is_resolved and self.min_learning_rate > self.initial:
-            raise _checks.invalid(
-                "PowerStep",
-                "min_learning_rate",
-                f"at most initial_learning_rate, {self.initial:g}",
-                self.min_learning_rate,
+        super().__post_init__()
+        self._at_most_initial("min_learning_rate")
+        if self.is_resolved and self.initial < 0.01 and self.stages != 1:
+            warnings.warn(
+                f"PowerStep: with initial_learning_rate={self.initial:g} every stage is a "
+                f"{1 / self.initial:,.0f}-fold drop, which all but stops the training. "
+                "Step(factor=0.1) falls tenfold from any rate.",
+                stacklevel=4,
             )
 
     @property

@@ -19,6 +19,19 @@ _EXPONENTS = {"sgd": 2, "adam": 1}
 """w = norm^−exponent: the Euclidean norm for SGD, the sum of absolute values for Adam."""
 
 
+def _relative_rates(owner: str, argument: str, value: Any) -> tuple[float, ...]:
+    given = _numbers(owner, argument, value)
+    if given.size < 2 or given.min() < 0 or not _checks.SMALLEST_RATE <= given.max() <= 1:
+        allowed = "2 or more numbers in [0, 1], one of which is above 0"
+        raise _checks.invalid(owner, argument, allowed, value)
+    return tuple(given.tolist())
+
+
+def _numbers(owner: str, argument: str, values: Any) -> np.ndarray:
+    given = _checks.items(owner, argument, values, "a sequence of finite numbers")
+    return np.asarray([_checks.number(owner, argument, one) for one in given])
+
+
 @dataclasses.dataclass(frozen=True)
 class Refined(Annealing):
     """Relative rates at equal distances over the horizon, with straight lines between them.
@@ -31,7 +44,7 @@ class Refined(Annealing):
     Args:
         initial_learning_rate: η₀ > 0, the highest rate; None takes the optimizer's.
         final_learning_rate: η₁ in [0, η₀].
-        relative_rates: r at z = 0 … 1, two or more numbers in [0, 1].
+        relative_rates: r at z = 0 … 1, two or more numbers in [0, 1], not all of them 0.
 
     Raises:
         ValueError: For a value out of its range.
@@ -45,16 +58,7 @@ class Refined(Annealing):
     Source: Defazio et al., When, why and how much?, 2023 (arXiv:2310.07831).
     """
 
-    relative_rates: tuple[float, ...] = (1.0, 0.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        given = _numbers("Refined", "relative_rates", self.relative_rates)
-        if given.size < 2 or given.min() < 0 or given.max() > 1:
-            raise _checks.invalid(
-                "Refined", "relative_rates", "2 or more numbers in [0, 1]", self.relative_rates
-            )
-        object.__setattr__(self, "relative_rates", tuple(given.tolist()))
+    relative_rates: tuple[float, ...] = _checks.field((1.0, 0.0), _relative_rates)
 
     @classmethod
     def from_gradient_norms(
@@ -89,6 +93,9 @@ class Refined(Annealing):
         weights = (smooth.min() / smooth) ** _EXPONENTS[optimizer]
         later = np.append(np.cumsum(weights[:0:-1])[::-1], 0.0)
         rates = weights * later
+        if rates.max() <= 0:
+            allowed = "of magnitudes whose ratios float64 can square"
+            raise _checks.invalid("Refined", "norms", allowed, norms)
         return cls(initial_learning_rate, relative_rates=tuple((rates / rates.max()).tolist()))
 
     def share(self, now: Moment) -> Any:
@@ -98,17 +105,7 @@ class Refined(Annealing):
 
 
 def _median_filter(values: np.ndarray) -> np.ndarray:
-    """Return the medians around each value: before them the first repeats, the end is mirrored."""
+    """Return the median around each value; the first value is repeated, the end is mirrored."""
     half = int(_SMOOTHING * values.size) // 2
     padded = np.concatenate([np.full(half, values[0]), values, values[::-1][:half]])
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1), axis=1)
-
-
-def _numbers(owner: str, argument: str, values: Any) -> np.ndarray:
-    try:
-        given = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        given = np.empty((0, 0))
-    if given.ndim != 1 or not np.isfinite(given).all():
-        raise _checks.invalid(owner, argument, "a sequence of finite numbers", values)
-    return given

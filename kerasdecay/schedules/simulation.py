@@ -1,4 +1,4 @@
-"""Rates before any training: the whole run as one vector."""
+"""The rates of a whole run as one vector, before any training."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasdecay import _checks
 from kerasdecay.schedules.base import Schedule
 from kerasdecay.schedules.timeline import Moment, Timeline
 
@@ -22,11 +23,11 @@ def simulate(
     """Return the rates of a whole run.
 
     Args:
-        schedule: A schedule, or a decay callback, whose schedule and warmup are then meant. What
-            rules would decide is unknown before a training and taken as nothing.
+        schedule: A schedule, or a decay callback, of which the schedule and the warmup are taken.
+            What its rules will decide is not known before a training and is left out.
         epochs: The horizon, an integer >= 1.
         steps_per_epoch: Batches in an epoch; None gives one rate for each epoch.
-        initial_learning_rate: Filled in where the schedule leaves it to the optimizer.
+        initial_learning_rate: The initial rate where the schedule leaves it to the optimizer.
 
     Returns:
         A float64 vector: `epochs × steps_per_epoch` rates, or `epochs` rates.
@@ -42,16 +43,14 @@ def simulate(
     """
     if not isinstance(schedule, Schedule):
         schedule = getattr(schedule, "schedule", schedule)
-    if not isinstance(schedule, Schedule):
-        raise ValueError(
-            "simulate: schedule must be a kerasdecay schedule or a decay callback. "
-            f"Received: schedule={schedule!r}."
-        )
+    allowed = "a kerasdecay schedule or a decay callback"
+    _checks.instance("simulate", "schedule", schedule, Schedule, allowed)
     if initial_learning_rate is not None:
         schedule = schedule.resolve(initial_learning_rate)
     timeline = Timeline(epochs, steps_per_epoch, "epoch" if steps_per_epoch is None else "step")
     schedule.check(Moment.of(0, timeline))
-    # Whole epochs at a time, few enough for the processor's cache: two to three times as fast.
+    # Pieces of whole epochs that fit into the processor's cache are two to three times as fast as
+    # the whole run at once.
     size = max(_CHUNK // timeline.updates_per_epoch, 1) * timeline.updates_per_epoch
     rates = np.empty(timeline.updates, dtype=np.float64)
     for first in range(0, timeline.updates, size):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from kerasdecay import _checks
 from kerasdecay.schedules import duration as durations
-from kerasdecay.schedules import periods
-from kerasdecay.schedules.base import Shape
 from kerasdecay.schedules.duration import Duration
+from kerasdecay.schedules.gradual import Gradual
 from kerasdecay.schedules.timeline import Moment
 
 
 @dataclasses.dataclass(frozen=True)
-class Step(Shape):
+class Step(Gradual):
     """A drop by γ every s: η(t) = η₀ γ^⌊t/s⌋.
 
     Args:
@@ -32,26 +32,9 @@ class Step(Shape):
     Source: He et al., Deep Residual Learning, 2015 (arXiv:1512.03385): a tenth every 30 epochs.
     """
 
-    every: Duration = "30%"
-    factor: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._duration("every")
-        self._number("factor", above=0, at_most=1)
-
-    @property
-    def changes_within_epochs(self) -> bool:
-        """Unless s is a whole number of epochs."""
-        return not durations.is_whole_epochs(self.every)
-
-    def check(self, start: Moment) -> None:
-        """Raise a ValueError if s is shorter than an update."""
-        self._every(start)
+    every: Duration = _checks.field("30%", durations.check, positive=True)
+    factor: float = _checks.field(0.1, _checks.number, above=0, at_most=1)
 
     def learning_rate(self, now: Moment) -> Any:
         """η₀ γ^⌊t/s⌋."""
-        return self.initial * now.xp.power(self.factor, periods.done(now, self._every(now)))
-
-    def _every(self, now: Moment) -> float:
-        return self._updates("every", now, fits=False)
+        return self.initial * now.xp.power(self.factor, self.periods(now))

@@ -10,8 +10,11 @@ from kerasdecay import _checks
 from kerasdecay.schedules.namespace import NUMPY, ArrayNamespace
 
 HALF_UP = 0.5 + 1e-9
-"""Added before a floor. The tiny part keeps halves that binary fractions miss (0.29 × 50 =
-14.499…9) halves."""
+"""Added before a floor, to round halves up. The tiny part rounds up halves that binary fractions
+miss: 0.29 × 50 is 14.499…9."""
+
+_MOST_EPOCHS = 10**9
+_MOST_UPDATES = _checks.LARGEST_INTEGER
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,8 +22,9 @@ class Timeline:
     """The epochs that a decay is planned for, cut into updates.
 
     Args:
-        epochs: The horizon in epochs, warmup included; an integer >= 1.
-        steps_per_epoch: Batches in an epoch, an integer >= 1; None where unknown.
+        epochs: The horizon in epochs, warmup included; an integer from 1 to 10⁹.
+        steps_per_epoch: Batches in an epoch, an integer >= 1; None where unknown. A run has at most
+            2⁵³ of them.
         unit: What one update is: `"step"` (each batch has its own rate) or `"epoch"` (the schedule
             is sampled at each epoch's start).
 
@@ -40,10 +44,19 @@ class Timeline:
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
-        set_field(self, "epochs", _checks.integer("Timeline", "epochs", self.epochs, at_least=1))
+        epochs = _checks.integer(
+            "Timeline", "epochs", self.epochs, at_least=1, at_most=_MOST_EPOCHS
+        )
+        set_field(self, "epochs", epochs)
         _checks.choice("Timeline", "unit", self.unit, ("step", "epoch"))
         if self.steps_per_epoch is not None:
-            steps = _checks.integer("Timeline", "steps_per_epoch", self.steps_per_epoch, at_least=1)
+            steps = _checks.integer(
+                "Timeline",
+                "steps_per_epoch",
+                self.steps_per_epoch,
+                at_least=1,
+                at_most=_MOST_UPDATES // epochs,
+            )
             set_field(self, "steps_per_epoch", steps)
         elif self.unit == "step":
             once = ' Or let it change once an epoch, with update="epoch".'
@@ -63,7 +76,7 @@ class Timeline:
         return self.epochs * self.updates_per_epoch
 
     def exact_updates_in(self, amount: float, unit: str, horizon: int | None = None) -> float:
-        """Return a duration in updates, with fraction.
+        """Return a duration in updates, with fraction; at most 2⁵³, which no run exceeds.
 
         Args:
             amount: A number >= 0 of `unit`.
@@ -76,10 +89,12 @@ class Timeline:
         if unit == "steps":
             if self.steps_per_epoch is None:
                 raise unknown_steps("a duration in steps")
-            return amount * self.updates_per_epoch / self.steps_per_epoch
-        if unit == "%":
-            return amount * (self.updates if horizon is None else horizon) / 100.0
-        return amount * self.updates_per_epoch
+            exact = amount * self.updates_per_epoch / self.steps_per_epoch
+        elif unit == "%":
+            exact = amount * (self.updates if horizon is None else horizon) / 100.0
+        else:
+            exact = amount * self.updates_per_epoch
+        return min(exact, float(_MOST_UPDATES))
 
     def updates_in(self, amount: float, unit: str, horizon: int | None = None) -> int:
         """Return a duration in whole updates, rounded once to the nearest (halves up)."""
@@ -87,10 +102,10 @@ class Timeline:
 
 
 def unknown_steps(what: str, remedy: str = "") -> ValueError:
-    """Return the error for anything that needs the number of steps where nobody knows it."""
+    """Return the error for what needs the number of steps in an epoch, where it is unknown."""
     return ValueError(
         f"kerasdecay: {what} needs a known number of steps in an epoch, and the training data do "
-        "not tell theirs. Pass steps_per_epoch=… (to model.fit, or to the function called; "
+        "not tell it. Pass steps_per_epoch=… (to model.fit, or to the function called; "
         f"--steps-per-epoch on the command line).{remedy}"
     )
 
@@ -99,7 +114,7 @@ def unknown_steps(what: str, remedy: str = "") -> ValueError:
 class Moment:
     """One moment, or an array of moments, as a schedule's formula sees it.
 
-    Its time starts at 0 where the schedule starts, and stands still at the schedule's own horizon.
+    Its time is 0 where the schedule starts, and stops at the schedule's own horizon.
 
     Args:
         update: Updates done since the schedule's start, in [0, horizon]: an integer, a vector of

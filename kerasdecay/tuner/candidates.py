@@ -21,7 +21,7 @@ from kerasdecay.schedules import (
     Rex,
     Schedule,
     Step,
-    WarmupStableDecay,
+    WarmupStable,
 )
 from kerasdecay.schedules.duration import Duration
 
@@ -126,9 +126,7 @@ DECAYS: Mapping[str, Candidate] = {
         {"rise": choice("30%", "20%", "45%")},
     ),
     "warmup_stable": Candidate(
-        lambda run, rate, warmup, decay: run.decay(
-            WarmupStableDecay(rate, decay=decay), warmup=warmup
-        ),
+        lambda run, rate, warmup, decay: run.decay(WarmupStable(rate, decay=decay), warmup=warmup),
         {"warmup": choice("5%", "2%", "10%"), "decay": choice("20%", "10%", "40%")},
     ),
     "knee": Candidate(

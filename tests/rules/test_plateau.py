@@ -251,3 +251,122 @@ def test_reasons_are_sentences_with_the_numbers() -> None:
 def test_a_value_out_of_range_is_named(argument: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"Plateau: {argument} must be .* Received: {argument}="):
         Plateau(**{argument: value})
+
+
+BAD = [math.nan, math.inf, -math.inf]
+
+
+def asked(rule: Plateau, values: list[Any]) -> list[bool]:
+    """Return in which epochs the best weights are asked for; the reasons must say the same."""
+    states = list(rule.replay(values))
+    found = [state.decision.restore_best for state in states]
+    assert ["best weights restored" in state.decision.reason for state in states] == found
+    return found
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("patience", [2, 3, 10])
+def test_the_best_weights_are_asked_for_as_soon_as_the_metric_is_lost(
+    bad: float, patience: int
+) -> None:
+    rule = Plateau("loss", patience=patience, restore_best_weights=True)
+    values = [1.0, bad, 0.9]
+    assert asked(rule, values) == [False, True, False]
+    assert kinds(rule, values) == ["improve", "nonfinite", "improve"]
+    assert scales(rule, values) == [1.0, 1.0, 1.0]
+    _, lost, _ = rule.replay(values)
+    assert lost.decision.reason == (
+        f"loss is {bad:g}, which counts as no improvement, for 1 epoch of {patience}: "
+        "best weights restored"
+    )
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_a_restoration_that_does_not_help_is_repeated_with_a_lower_rate_once(bad: float) -> None:
+    rule = Plateau("loss", factor=0.5, patience=3, restore_best_weights=True)
+    values = [1.0] + [bad] * 9
+    # At once; with the reduction after three epochs; and then no more.
+    assert asked(rule, values) == [False, True, False, True, *[False] * 6]
+    assert scales(rule, values) == [1.0] * 3 + [0.5] * 3 + [0.25] * 3 + [0.125]
+    assert [state.restored for state in rule.replay(values)] == [0, 1, 1, *[2] * 7]
+
+
+@pytest.mark.parametrize("patience", [0, 1])
+def test_where_the_reduction_comes_at_once_so_does_the_only_restoration(patience: int) -> None:
+    rule = Plateau("loss", factor=0.5, patience=patience, restore_best_weights=True)
+    assert asked(rule, [1.0, math.nan, math.nan, math.nan]) == [False, True, False, False]
+    assert scales(rule, [1.0, math.nan, math.nan, math.nan]) == [1.0, 0.5, 0.25, 0.125]
+
+
+@pytest.mark.parametrize("finite", [0.5, 1.0, 7.0])
+def test_after_a_finite_value_it_is_asked_for_again(finite: float) -> None:
+    rule = Plateau("loss", patience=99, restore_best_weights=True)
+    values = [1.0, math.nan, math.nan, finite, math.nan, math.nan]
+    assert asked(rule, values) == [False, True, False, False, True, False]
+
+
+def test_an_epoch_without_the_metric_does_not_make_it_asked_for_again() -> None:
+    rule = Plateau("loss", patience=99, restore_best_weights=True)
+    assert asked(rule, [1.0, math.nan, {}, math.nan]) == [False, True, False, False]
+
+
+def test_while_cooling_down_and_at_the_floor_it_is_asked_for_at_once_too() -> None:
+    cooling = Plateau("loss", patience=1, cooldown=3, restore_best_weights=True)
+    assert asked(cooling, [1.0, 1.0, math.nan, 1.0]) == [False, True, True, False]
+    floor = Plateau("loss", patience=1, min_lr=1.0, restore_best_weights=True)
+    assert asked(floor, [1.0, math.nan, math.nan]) == [False, True, False]
+    stopping = Plateau(
+        "loss", patience=1, min_lr=1.0, restore_best_weights=True, stop_at_min_lr=True
+    )
+    *_, last = stopping.replay([1.0, math.nan])
+    assert (last.decision.stop, last.decision.restore_best) == (True, True)
+    assert last.decision.reason.endswith("at min_lr 1: best weights restored, stop")
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_there_is_nothing_to_restore_before_the_first_best_value(bad: float) -> None:
+    rule = Plateau("loss", patience=2, restore_best_weights=True)
+    assert asked(rule, [bad] * 5) == [False] * 5
+    assert asked(rule, [bad, bad, bad, 1.0, bad]) == [False] * 4 + [True]
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from([1.0, 0.5, math.nan, math.inf]), st.just({})), max_size=25),
+    st.integers(0, 3),
+    st.integers(0, 2),
+)
+def test_restoring_changes_nothing_but_the_restorations(
+    values: list[Any], patience: int, cooldown: int
+) -> None:
+    plain = Plateau("loss", factor=0.5, patience=patience, cooldown=cooldown)
+    restoring = Plateau(
+        "loss", factor=0.5, patience=patience, cooldown=cooldown, restore_best_weights=True
+    )
+    assert scales(restoring, values) == scales(plain, values)
+    assert kinds(restoring, values) == kinds(plain, values)
+    assert not any(state.decision.restore_best for state in plain.replay(values))
+
+
+def test_whether_the_optimizer_is_restored_is_told() -> None:
+    assert Plateau().restores_optimizer
+    assert not Plateau(restore_optimizer=False).restores_optimizer
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("restore_best_weights", 1),
+        ("restore_optimizer", "no"),
+        ("restore_optimizer", None),
+        ("stop_at_min_lr", 0),
+        ("min_lr", 1e-40),
+        ("min_lr", 10**400),
+        ("patience", 10**400),
+        ("min_delta", 10**400),
+        ("monitor", None),
+        ("monitor", 3),
+    ],
+)
+def test_flags_rates_and_huge_numbers_are_checked(argument: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"Plateau: {argument} must be .* Received: {argument}="):
+        Plateau(**{argument: value})

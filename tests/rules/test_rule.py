@@ -8,8 +8,10 @@ import json
 import math
 import pickle
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +28,7 @@ from kerasdecay.rules import (
     Staged,
     WeightNorm,
 )
+from kerasdecay.rules.observation import epochs_of
 
 RATE = 0.5
 
@@ -241,3 +244,219 @@ def test_a_state_of_something_else_is_refused(name: str) -> None:
     data.popitem()
     with pytest.raises(ValueError, match="must hold"):
         rule.state_from_data(data)
+
+
+# A field's annotation excludes these; every state is made of these kinds of fields.
+WRONG: dict[str, list[Any]] = {
+    "float": [math.nan, math.inf, "1", None, True, [1.0], 10**400],
+    "float | None": [math.nan, -math.inf, "1", False, [1.0], 10**400],
+    "int": [-1, 1.5, math.nan, "1", None, True, 10**400],
+    "int | None": [-1, 1.5, "1", False],
+    "bool": [0, 1, "yes", None],
+    "tuple[float, ...]": [1.0, "ab", None, [1.0, math.nan], ["1"], [None], [True]],
+    "RuleState": [None, 5, "state", []],
+}
+
+
+def wrong_fields(state: RuleState) -> list[tuple[str, Any]]:
+    fields = [field for field in dataclasses.fields(state) if field.name != "decision"]
+    return [(field.name, value) for field in fields for value in WRONG[str(field.type)]]
+
+
+@each
+def test_every_field_of_a_state_is_checked_and_named(name: str) -> None:
+    rule = FAMILY[name][0]()
+    data = rule.initial_state().to_data()
+    wrong = wrong_fields(rule.initial_state())
+    assert {field for field, _ in wrong} == set(data)
+    for field, value in wrong:
+        with pytest.raises(ValueError, match=rf"^{type(rule).__name__}: state\.{field} must be"):
+            rule.state_from_data({**data, field: value})
+
+
+@pytest.mark.parametrize("name", ["AdaptiveKnee", "Staged"])
+def test_the_state_of_a_trigger_is_checked_too(name: str) -> None:
+    rule = FAMILY[name][0]()
+    data = rule.initial_state().to_data()
+    for field, value in wrong_fields(rule.initial_state().inner):
+        with pytest.raises(ValueError, match=rf"^Plateau: state\.{field} must be"):
+            rule.state_from_data({**data, "inner": {**data["inner"], field: value}})
+    with pytest.raises(ValueError, match=r"^Plateau: the state must hold"):
+        rule.state_from_data({**data, "inner": {}})
+
+
+@each
+@pytest.mark.parametrize("data", [None, 5, "state", []])
+def test_a_state_that_is_no_mapping_is_refused(name: str, data: Any) -> None:
+    rule = FAMILY[name][0]()
+    with pytest.raises(ValueError, match=f"{type(rule).__name__}: the state must hold"):
+        rule.state_from_data(data)
+
+
+@pytest.mark.parametrize(("field", "value"), [("block", 0), ("means", [1.0] * 40)])
+def test_a_state_of_loss_slope_that_cannot_go_on_is_refused(field: str, value: Any) -> None:
+    rule = LossSlope()
+    with pytest.raises(ValueError, match=rf"LossSlope: state\.{field} must be"):
+        rule.state_from_data({**rule.initial_state().to_data(), field: value})
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnState(RuleState):
+    words: tuple[str, ...] = ()
+    last: str | None = None
+    table: dict[str, float] = dataclasses.field(default_factory=dict)
+    count: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Own(Rule[OwnState]):
+    """A user's rule, with a measurement of its own."""
+
+    state_class = OwnState
+
+    @property
+    def watched(self) -> str:
+        return "noise"
+
+    @property
+    def measurement(self) -> str:
+        return "noise"
+
+    def advance(self, state: OwnState, observation: Observation) -> OwnState:
+        return state.deciding("wait", f"noise {observation.value('noise')}")
+
+
+def test_a_users_state_is_checked_by_its_annotations() -> None:
+    rule = Own()
+    data = {**rule.initial_state().to_data(), "words": ["a"], "last": "b", "table": {"x": 1.0}}
+    state = rule.state_from_data(json.loads(json.dumps(data)))
+    assert (state.words, state.last, state.table) == (("a",), "b", {"x": 1.0})
+    for field, value in [("words", [1]), ("last", 3), ("count", -1), ("words", "ab")]:
+        with pytest.raises(ValueError, match=rf"Own: state\.{field} must be"):
+            rule.state_from_data({**data, field: value})
+
+
+def test_a_rule_that_is_triggered_needs_what_its_trigger_needs() -> None:
+    for wrapper in (AdaptiveKnee, Staged):
+        assert wrapper(Own()).watched == wrapper(Own()).measurement == "noise"
+        assert wrapper(LossSlope()).needs_batch_losses
+        assert not wrapper(Plateau()).needs_batch_losses
+        assert not wrapper(Plateau()).restores_best_weights
+        assert wrapper(Plateau(restore_best_weights=True)).restores_best_weights
+        assert wrapper(Plateau()).restores_optimizer
+        assert not wrapper(Plateau(restore_optimizer=False)).restores_optimizer
+        assert wrapper(Plateau("score")).undirected == "score"
+        assert wrapper(Plateau("score")).directed({"score": "max"}.get).undirected is None
+
+
+@pytest.mark.parametrize("wrapper", [AdaptiveKnee, Staged])
+def test_the_best_weights_are_asked_for_at_once_by_a_rule_that_is_triggered(wrapper: Any) -> None:
+    rule = wrapper(Plateau("loss", patience=2, restore_best_weights=True))
+    states = list(rule.replay([1.0, math.nan, 0.9, 0.9, 0.9, *[math.nan] * 6, 0.5], RATE))
+    asked = [epoch for epoch, state in enumerate(states) if state.decision.restore_best]
+    told = [
+        epoch
+        for epoch, state in enumerate(states)
+        if "best weights restored" in state.decision.reason
+    ]
+    # At once in epochs 1 and 5, where the metric is lost; in epoch 6 with the reduction that comes
+    # then. Staged reduces in epoch 4 too; the knee is not to come down so early.
+    assert asked == told == ([1, 5, 6] if wrapper is AdaptiveKnee else [1, 4, 5, 6])
+
+
+HUGE = [10**400, -(10**400), 10**5000]
+
+
+@each
+@pytest.mark.parametrize("huge", HUGE, ids=["1e400", "-1e400", "1e5000"])
+def test_a_metric_beyond_any_float_is_an_infinity(name: str, huge: int) -> None:
+    own = FAMILY[name][1]
+    infinite = math.inf if huge > 0 else -math.inf
+    assert replay(name, [*own, huge, huge]) == replay(name, [*own, infinite, infinite])
+
+
+@pytest.mark.parametrize("huge", HUGE, ids=["1e400", "-1e400", "1e5000"])
+def test_a_batchs_loss_beyond_any_float_is_an_infinity(huge: int) -> None:
+    (state,) = LossSlope().replay([{"x": 1}], RATE, [[1.0, huge, 2.0]])
+    assert state.decision.kind == "nonfinite"
+    assert "1 of 3 losses are not finite" in state.decision.reason
+    assert (state.count, sum(state.means)) == (2, 3.0)
+
+
+class Scalar:
+    """A tensor of a framework: no number for Python, but with a float in it."""
+
+    def __float__(self) -> float:
+        return 0.25
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        (0.5, 0.5),
+        (3, 3.0),
+        (True, 1.0),
+        (np.float32(0.5), 0.5),
+        (np.array(0.5), 0.5),
+        (np.array([0.5]), 0.5),
+        (np.array([[2]]), 2.0),
+        (Fraction(1, 4), 0.25),
+        (Scalar(), 0.25),
+        (10**400, math.inf),
+        (None, None),
+    ],
+)
+def test_what_counts_as_one_number_in_the_logs(given: Any, value: float | None) -> None:
+    found = Observation(0, {"loss": given}).value("loss")
+    assert found == value
+    assert type(found) in (float, type(None))
+    assert Observation(0, {}).value("loss") is None
+
+
+@pytest.mark.parametrize("given", ["0.5", b"1", [0.5], np.ones(3), np.ones(0), {}, object(), 1j])
+def test_what_does_not_is_named(given: Any) -> None:
+    with pytest.raises(ValueError, match=r"f1 must be a number in the epoch's logs.*one number"):
+        Observation(0, {"f1": given}).value("f1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((5,), "values"),
+        (("0.5",), "values"),
+        ((None,), "values"),
+        (([1.0], 0), "learning_rate"),
+        (([1.0], "0.1"), "learning_rate"),
+        (([1.0], 10**400), "learning_rate"),
+        (([1.0, 2.0], 0.1, [[1.0]]), "losses"),
+        (([1.0], 0.1, 5), "losses"),
+    ],
+)
+def test_what_replay_cannot_take_is_named_before_the_first_state(
+    arguments: tuple[Any, ...], named: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"Plateau\.replay: {named} must be .*Received: {named}="):
+        Plateau("loss").replay(*arguments)
+
+
+def test_epochs_of_takes_the_logs_epochs_where_all_are_numbers() -> None:
+    assert epochs_of([{"epoch": 4.0}, {"epoch": np.int64(5)}]) == [4, 5]
+    for odd in (math.nan, math.inf, "5", None, 10**400):
+        assert epochs_of([{"epoch": 4}, {"epoch": odd}]) == [0, 1]
+    assert epochs_of([{"loss": 1.0}] * 3) == [0, 1, 2]
+    assert epochs_of([]) == []
+
+
+def test_the_state_of_loss_slope_stays_small() -> None:
+    sizes = [
+        len(json.dumps(state.to_data()))
+        for state in LossSlope().replay([1.0 / (1 + one) for one in range(5000)])
+    ]
+    assert max(sizes) < 40 * 25 + 200  # fewer than 40 means of at most 25 characters
+
+
+@pytest.mark.parametrize("rule", [Plateau("loss"), Greedy("loss"), LossSlope(), Staged()])
+def test_the_error_of_a_rules_argument_names_the_rule(rule: Rule[Any]) -> None:
+    field = "stages" if isinstance(rule, Staged) else "min_lr"
+    with pytest.raises(ValueError, match=rf"^{type(rule).__name__}: {field} must be"):
+        dataclasses.replace(rule, **{field: -1})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from kerasdecay.schedules import (
     Linear,
     PowerStep,
     Timeline,
+    cooldown,
     scaled,
     sequence,
     simulate,
@@ -138,7 +141,7 @@ def test_a_function_can_be_a_part() -> None:
         (lambda: sequence([Constant(0.1)], []), "durations"),
         (lambda: sequence([Constant(0.1), Constant(0.1)], [1, 2]), "durations"),
         (lambda: sequence([Constant(0.1), Constant(0.1)], ["x"]), "durations"),
-        (lambda: sequence([Constant(0.1), 0.1], [1]), "schedule"),
+        (lambda: sequence([Constant(0.1), 0.1], [1]), "schedules"),
         (lambda: scaled(Constant(0.1), 0), "factor"),
         (lambda: scaled(Constant(0.1), float("inf")), "factor"),
         (lambda: scaled(0.1, 0.5), "schedule"),
@@ -147,3 +150,36 @@ def test_a_function_can_be_a_part() -> None:
 def test_invalid_arguments_are_named(make: object, named: str) -> None:
     with pytest.raises(ValueError, match=rf": {named} must be .*Received: {named}="):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: warmup(None, 3), "schedule"),
+        (lambda: warmup(Constant(0.1), 10**400), "duration"),
+        (lambda: sequence(5, [1]), "schedules"),
+        (lambda: sequence(Constant(0.1), [1]), "schedules"),
+        (lambda: sequence("ab", [1]), "schedules"),
+        (lambda: sequence([Constant(0.1)] * 2, 1), "durations"),
+        (lambda: sequence([Constant(0.1)] * 2, "10%"), "durations"),
+        (lambda: scaled("cosine", 2), "schedule"),
+        (lambda: scaled(Constant(0.1), 10**400), "factor"),
+        (lambda: scaled(Constant(1e38), 100), "factor × initial_learning_rate"),
+        (lambda: scaled(warmup(Constant(1e-30), 1), 1e-20), "factor × initial_learning_rate"),
+        (lambda: scaled(scaled(Constant(1e38), 2), 2), "factor × initial_learning_rate"),
+        (lambda: cooldown(3, 2), "schedule"),
+        (lambda: cooldown(Constant(0.1), None), "begin"),
+        (lambda: cooldown(Constant(0.1), 2, "exp"), "curve"),
+        (lambda: cooldown(Constant(0.1), 2, final_learning_rate=1e-40), "final_learning_rate"),
+        (lambda: cooldown(Constant(0.1), 2, final_learning_rate=10**400), "final_learning_rate"),
+    ],
+)
+def test_objects_of_the_wrong_kind_are_named(make: Callable[[], object], named: str) -> None:
+    with pytest.raises(ValueError, match=rf"^[a-z]+: {named} must be .*Received: {named}="):
+        make()
+
+
+def test_a_scaled_rate_out_of_range_is_found_when_the_initial_one_is_known() -> None:
+    with pytest.raises(ValueError, match="factor × initial_learning_rate must be"):
+        scaled(Constant(), 1e39).resolve(10.0)
+    assert scaled(Constant(), 1e30).resolve(0.1).is_resolved

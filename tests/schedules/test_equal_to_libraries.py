@@ -25,7 +25,7 @@ from kerasdecay.schedules import (
     Schedule,
     Step,
     Timeline,
-    WarmupStableDecay,
+    WarmupStable,
     sequence,
     warmup,
 )
@@ -251,7 +251,7 @@ ROWS = [
         Row(
             f"transformers get_wsd_schedule, {curve}",
             warmup(
-                WarmupStableDecay(RATE, RATE / 8, decay="33 steps", curve=curve),
+                WarmupStable(RATE, RATE / 8, decay="33 steps", curve=curve),
                 "15 steps",
                 start=0.0,
             ),
@@ -296,7 +296,7 @@ def test_wsd_warmup_is_a_share_of_the_rate_here_and_starts_at_the_final_rate_the
     final = RATE / 8
     theirs = of_torch(hugging_face.get_wsd_schedule, 4, 33, END, min_lr_ratio=1 / 8)(4)
     np.testing.assert_allclose(theirs, final + (RATE - final) * np.arange(4) / 4)
-    here = ours(warmup(WarmupStableDecay(RATE, final), "4 steps", start=1 / 8), 4)
+    here = ours(warmup(WarmupStable(RATE, final), "4 steps", start=1 / 8), 4)
     np.testing.assert_allclose(here, theirs)
 
 

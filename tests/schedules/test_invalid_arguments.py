@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 
 import pytest
 
 from kerasdecay.schedules import FAMILY, simulate
 
-NO_NUMBER = [math.nan, math.inf, -1, None, "fast", True]
-NO_DURATION = [0, -1, math.nan, "110%", "3 weeks", None, True, []]
+NO_NUMBER = [math.nan, math.inf, -1, None, "fast", True, 10**400]
+NO_DURATION = [0, -1, math.nan, "110%", "3 weeks", None, True, [], 10**400, "1e999 epochs"]
+NO_DURATION += ["1e999 steps", "1.5 steps", Fraction(10**400)]
+NO_RATE = [1e-40, 5e-324, 1e39, 1e308]
+NO_RISE = [
+    (0, 0),
+    (0.0, 0.0, 0.0),
+    (1e-300, 0.0),
+    (10**400, 0),
+    (True, 1.0),
+    ("1", 0),
+    [[1.0, 0.5]],
+]
 
 ARGUMENTS = {
-    "initial_learning_rate": [0, -0.1, math.nan, math.inf, "0.1", True, [0.1]],
-    "final_learning_rate": [*NO_NUMBER, 0.2],
-    "min_learning_rate": [*NO_NUMBER, 0.2],
-    "stages": [0, 1.5, -3, None, "3"],
+    "initial_learning_rate": [0, -0.1, math.nan, math.inf, "0.1", True, [0.1], 10**400, *NO_RATE],
+    "final_learning_rate": [*NO_NUMBER, *NO_RATE, 0.2],
+    "min_learning_rate": [*NO_NUMBER, *NO_RATE, 0.2],
+    "stages": [0, 1.5, -3, None, "3", 10**400, 10**30],
     "remainder": ["first", None],
     "every": NO_DURATION,
     "cycle": NO_DURATION,
@@ -32,8 +44,18 @@ ARGUMENTS = {
     "div_factor": [*NO_NUMBER, 0.5],
     "final_div_factor": [*NO_NUMBER, 0.5],
     "curve": ["exp", None, 1],
-    "staircase": ["yes", 1, None],
-    "relative_rates": [(), (1.0,), (1.0, 2.0), (-0.1, 1.0), (math.nan, 1.0), "ab", None, 1.0],
+    "staircase": ["yes", 1, 0, None, 1.0],
+    "relative_rates": [
+        (),
+        (1.0,),
+        (1.0, 2.0),
+        (-0.1, 1.0),
+        (math.nan, 1.0),
+        "a",
+        None,
+        1.0,
+        *NO_RISE,
+    ],
 }
 
 ROWS = [
@@ -85,8 +107,8 @@ def test_a_floor_above_the_optimizers_rate_is_found_when_that_is_known(name: str
         ("one-cycle", {"rise": 15}, "rise must be shorter than the horizon"),
         ("one-cycle", {"rise": "100%"}, "rise must be shorter than the horizon"),
         ("one-cycle", {"rise": 20}, "rise must be at most the 15 epochs"),
-        ("warmup-stable-decay", {"decay": 16}, "decay must be at most the 15 epochs"),
-        ("warmup-stable-decay", {"decay": "1%"}, "decay must be at least one epoch"),
+        ("warmup-stable", {"decay": 16}, "decay must be at most the 15 epochs"),
+        ("warmup-stable", {"decay": "1%"}, "decay must be at least one epoch"),
         ("knee", {"hold": 15}, "hold must be shorter than the 15 epochs"),
         ("power-step", {"stages": 16}, "stages must be at most the 15 epochs"),
     ],

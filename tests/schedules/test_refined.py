@@ -98,3 +98,9 @@ def test_long_traces_are_kept_short() -> None:
 def test_invalid(norms: object, arguments: dict, named: str) -> None:
     with pytest.raises(ValueError, match=rf"Refined: {named} must be"):
         Refined.from_gradient_norms(norms, **arguments)
+
+
+@pytest.mark.parametrize("norms", [[1e-300, 1e300], [1e300, 1e-300, 1e300], [1e-200, 1e200]])
+def test_norms_that_leave_no_rate_are_named(norms: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"Refined: norms must be of magnitudes whose ratios"):
+        Refined.from_gradient_norms(norms)

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from fractions import Fraction
+from typing import Any
+
 import numpy as np
 import pytest
 
-from kerasdecay.schedules import Moment, Timeline
+from kerasdecay.schedules import (
+    Constant,
+    Moment,
+    Schedule,
+    Step,
+    Timeline,
+    sequence,
+    simulate,
+    warmup,
+)
+from kerasdecay.schedules import duration as durations
 
 
 def test_updates() -> None:
@@ -53,3 +67,50 @@ def test_where_there_is_no_time_all_of_it_is_left() -> None:
     nowhere = Moment.of(7, Timeline(1, 5)).after(5)
     assert nowhere.progress == 0.0
     assert nowhere.remaining == 1.0
+
+
+@pytest.mark.parametrize("epochs", [10**30, 10**400, 10**9 + 1, 1e12])
+def test_a_run_has_at_most_a_thousand_million_epochs(epochs: Any) -> None:
+    for make in (lambda: Timeline(epochs, 10), lambda: simulate(Constant(0.1), epochs=epochs)):
+        with pytest.raises(ValueError, match="epochs must be an integer >= 1 and <= 1000000000"):
+            make()
+    assert Timeline(10**9, unit="epoch").updates == 10**9
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(1, 2**53 + 2), (10**9, 10**9), (3, 10**400)])
+def test_a_run_has_at_most_as_many_steps_as_a_float_can_count(epochs: int, steps: int) -> None:
+    with pytest.raises(ValueError, match=rf"steps_per_epoch must be .* <= {2**53 // epochs}"):
+        Timeline(epochs, steps)
+    assert Timeline(1, 2**53).updates == 2**53
+
+
+@pytest.mark.parametrize("duration", [1e300, "1e300 epochs", "1e300 steps", 10**300])
+def test_a_duration_longer_than_any_run_is_cut_to_the_longest(duration: Any) -> None:
+    timeline = Timeline(3, 1000)
+    assert durations.updates_in(duration, timeline) == 2**53
+    with pytest.raises(ValueError, match="duration must be at most the horizon, 3 epochs"):
+        simulate(warmup(Constant(0.1), duration), epochs=3, steps_per_epoch=1000)
+    with pytest.raises(ValueError, match="durations must be at most the horizon, 3 epochs"):
+        simulate(sequence([Constant(0.1)] * 2, [duration]), epochs=3, steps_per_epoch=1000)
+    rates = simulate(Step(0.1, every=duration), epochs=3, steps_per_epoch=1000)
+    assert (rates == 0.1).all()
+
+
+@pytest.mark.parametrize("value", [np.float32(0.5), np.int64(3), Fraction(1, 2), np.float64(2.5)])
+def test_durations_of_every_kind_of_number_have_a_json_form(value: Any) -> None:
+    schedule = warmup(Constant(0.1), value)
+    config = json.loads(json.dumps(schedule.get_config()))
+    assert config["duration"] == float(value)
+    assert Schedule.from_config(config) == schedule
+
+
+@pytest.mark.parametrize("updates", ["a", None, [None], 1j, object(), ["1"]])
+def test_updates_that_are_no_integers_are_named(updates: Any) -> None:
+    with pytest.raises(ValueError, match="rates: updates must be an integer or an array"):
+        Constant(0.1).rates(updates, Timeline(3, 10))
+
+
+@pytest.mark.parametrize("timeline", [None, 15, (15, 391)])
+def test_a_timeline_that_is_none_is_named(timeline: Any) -> None:
+    with pytest.raises(ValueError, match="rates: timeline must be a kerasdecay Timeline"):
+        Constant(0.1).rates(0, timeline)

@@ -1,23 +1,22 @@
-"""Hold, then cool down: the part of warmup-stable-decay that follows the warmup."""
+"""The stable part of a warmup-stable-decay run and its cooldown."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from kerasdecay import _checks
 from kerasdecay.schedules import duration as durations
-from kerasdecay.schedules.annealing import CURVES, Annealing, descent
+from kerasdecay.schedules.annealing import CURVES, Held
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.timeline import Moment
 
 
 @dataclasses.dataclass(frozen=True)
-class WarmupStableDecay(Annealing):
+class WarmupStable(Held, formerly="WarmupStableDecay"):
     """Hold η₀, and come down to η₁ in the last part d of the horizon.
 
     With u the share of d that is done, η(t) = η₁ + (η₀ − η₁) (1 − √u), or with the curve 1 − u or
-    (1 + cos πu)/2. The warmup is `warmup(WarmupStableDecay(…), …)`, as for every schedule.
+    (1 + cos πu)/2. The warmup is `warmup(WarmupStable(…), …)`, as for every schedule.
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's.
@@ -31,31 +30,17 @@ class WarmupStableDecay(Annealing):
 
     Examples:
         >>> from kerasdecay.schedules import simulate
-        >>> simulate(WarmupStableDecay(0.4, decay=4, curve="linear"), epochs=6).round(6).tolist()
+        >>> simulate(WarmupStable(0.4, decay=4, curve="linear"), epochs=6).round(6).tolist()
         [0.4, 0.4, 0.4, 0.3, 0.2, 0.1]
 
     Source: Hägele et al., Scaling laws and compute-optimal training beyond fixed training
     durations, 2024 (arXiv:2405.18392), whose best cooldown is 1 − √u over 20 %.
     """
 
-    decay: Duration = "20%"
-    curve: str = "1-sqrt"
+    decay: Duration = _checks.field("20%", durations.check, positive=True)
+    curve: str = _checks.field("1-sqrt", _checks.choice, allowed=CURVES)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._duration("decay")
-        _checks.choice("WarmupStableDecay", "curve", self.curve, CURVES)
-
-    def check(self, start: Moment) -> None:
-        """Raise a ValueError if the decay does not fit into the horizon."""
-        self._decay(start)
-
-    def share(self, now: Moment) -> Any:
-        """1 during the hold, then the curve."""
-        length = self._decay(now)
-        left = now.xp.minimum(now.horizon - now.update, length)
-        return descent(now.xp, self.curve, now.xp.real(length - left), now.xp.real(left))
-
-    def _decay(self, now: Moment) -> int:
+    def length(self, now: Moment) -> int:
+        """The decay in whole updates."""
         self._updates("decay", now)
         return durations.updates_in(self.decay, now.timeline, now.horizon)
