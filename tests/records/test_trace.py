@@ -101,7 +101,9 @@ def test_an_epoch_is_recorded_at_once_or_batch_by_batch():
 def test_steps_of_an_epoch_without_length_are_an_error_with_its_remedy():
     trace = new_trace(steps_per_epoch=None)
     trace.record_rates(0, 0, [0.1])
-    with pytest.raises(ValueError, match=r"known number of batches.*Use trace\.epochs and trace\.b"):
+    with pytest.raises(
+        ValueError, match=r"known number of batches.*Use trace\.epochs and trace\.b"
+    ):
         trace.steps  # noqa: B018
 
 
