@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from kerasdecay._files import write_atomically
 from kerasdecay.cli import parts
 from kerasdecay.report import console
 from kerasdecay.report.charts import Line, Piece, chart, mark
@@ -77,13 +78,13 @@ def run(options: argparse.Namespace) -> None:
     }
     if options.csv == options.json == "-":
         raise ValueError("--csv - and --json - both want standard output: give one of them a file")
-    written = _write_files(schedules, rates, options)
-    if options.csv == "-":
-        console.write(_csv(rates, options))
-    elif options.json == "-":
-        console.write(_json(schedules, rates, options))
+    contents = _contents(schedules, rates, options)
+    printed = contents.pop("-", None)
+    _write(contents)
+    if printed is not None:
+        console.write(str(printed))
     else:
-        done = [[Piece(f"wrote {path}", "green")] for path in written]
+        done = [[Piece(f"wrote {path}", "green")] for path in contents]
         console.show_lines([*_drawing(rates, options), *done])
 
 
@@ -124,14 +125,14 @@ def _json(schedules: Mapping[str, Schedule], rates: Rates, options: argparse.Nam
     return json.dumps({**content, "schedules": entries}, allow_nan=False) + "\n"
 
 
-def _write_files(
+def _contents(
     schedules: Mapping[str, Schedule], rates: Rates, options: argparse.Namespace
-) -> list[str]:
-    """Write what was asked for, each file whole or not at all; return their names."""
+) -> dict[str, str | bytes]:
+    """Return what was asked for: the file's name, `-` for standard output → its content."""
     contents: dict[str, str | bytes] = {}
-    if options.csv not in (None, "-"):
+    if options.csv is not None:
         contents[options.csv] = _csv(rates, options)
-    if options.json not in (None, "-"):
+    if options.json is not None:
         contents[options.json] = _json(schedules, rates, options)
     if options.png is not None:
         from kerasdecay.report.figures import picture
@@ -139,15 +140,16 @@ def _write_files(
 
         kind = pathlib.PurePath(options.png).suffix.lstrip(".") or "png"
         contents[options.png] = picture(curves_figure(rates, options.epochs), kind)
-    if contents:
-        from kerasdecay._files import write_atomically
+    return contents
 
-        for path, content in contents.items():
-            try:
-                write_atomically(path, content)
-            except OSError as error:
-                raise ValueError(f"{path} cannot be written: {error.strerror}") from error
-    return list(contents)
+
+def _write(contents: Mapping[str, str | bytes]) -> None:
+    """Write files, each whole or not at all."""
+    for path, content in contents.items():
+        try:
+            write_atomically(path, content)
+        except OSError as error:
+            raise ValueError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _drawing(rates: Rates, options: argparse.Namespace) -> list[Line]:

@@ -107,6 +107,8 @@ class Trace:
             maxlen=QUIET_DECISIONS
         )
         self._decisions_from = setup.first_epoch
+        self._decided_epochs = 0
+        self._last_decided: int | None = None
 
     def record_note(self, text: str) -> None:
         """Add a line that says what was done at the beginning of the training, and why."""
@@ -141,6 +143,8 @@ class Trace:
             self._decisions_from = self._quiet[0][1].epoch + 1
         kept.append((self._decided, event))
         self._decided += 1
+        self._decided_epochs += event.epoch != self._last_decided
+        self._last_decided = event.epoch
 
     def record_logs(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Add the logs of an epoch, its rates included."""
@@ -155,6 +159,11 @@ class Trace:
     def decisions_from(self) -> int:
         """The epoch from which on every decision is kept; before it, some "not yet" are missing."""
         return self._decisions_from
+
+    @property
+    def decided_epochs(self) -> int:
+        """The number of epochs at whose end rules have decided, kept or not."""
+        return self._decided_epochs
 
     @property
     def events(self) -> list[Event]:

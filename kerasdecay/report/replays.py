@@ -9,7 +9,8 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from kerasdecay.report.decisions import Epoch, Taken, decision_table
+from kerasdecay.records import Event
+from kerasdecay.report.decisions import Epoch, decision_table
 from kerasdecay.report.stages import movement_text, rate_text
 from kerasdecay.report.timelines import observed_text
 from kerasdecay.report.wording import count, rule_text
@@ -40,16 +41,13 @@ def replay_report(
     states = list(rule.replay(epochs, base, losses))
     numbers = epochs_of(epochs)
     rates = _rates(rule, states, base, numbers)
-    timeline = [
-        Epoch(
-            number,
-            movement_text(begin, end),
-            [Taken(state.decision, end, after, observed_text(logs, rule.watched))],
-        )
-        for number, logs, state, (begin, end, after) in zip(
-            numbers, epochs, states, rates, strict=True
-        )
-    ]
+    timeline = []
+    for number, logs, state, (begin, end, after) in zip(
+        numbers, epochs, states, rates, strict=True
+    ):
+        event = Event(number, type(rule).__name__, state.decision, end, after)
+        seen = observed_text(logs, rule.watched)
+        timeline.append(Epoch(number, movement_text(begin, end), [event], [seen]))
     table = decision_table(
         rule_text(rule), {what: timeline}, rate=what, every_epoch=every_epoch, remedy="--all"
     )

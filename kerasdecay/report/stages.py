@@ -105,7 +105,7 @@ def table_rows(
     """Return the stages as rows of a table: at most about `limit`, and long movements in parts."""
     found = stages(begins, ends, limit=limit)
     if len(found) > limit:
-        found = [_stage((0, len(begins)), begins, ends, 0)]
+        found = [whole(begins, ends)]
     spans: list[Span] = []
     for stage in found:
         length = stage.last + 1 - stage.first
@@ -114,6 +114,11 @@ def table_rows(
         cuts = np.linspace(stage.first, stage.last + 1, parts + 1).round().astype(int).tolist()
         spans += itertools.pairwise(cuts)
     return [_stage(span, begins, ends, first) for span in spans]
+
+
+def whole(begins: np.ndarray, ends: np.ndarray) -> Stage:
+    """Return all epochs as one stage."""
+    return _stage((0, len(begins)), begins, ends, 0)
 
 
 def planned(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +18,7 @@ from kerasdecay.report.figures import (
 )
 from kerasdecay.report.sparklines import needs_log
 from kerasdecay.report.stages import rate_text
-from kerasdecay.report.wording import shown_metrics
-from kerasdecay.rules.monitor import direction_of
+from kerasdecay.report.wording import best_place, shown_metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,11 +29,15 @@ if TYPE_CHECKING:
 _DECISION = COLOURS[0]
 _METRIC = COLOURS[1]
 _RATES = (INK, *COLOURS[2:])
+
 _DOTTED = 60
 """Epochs beyond which their dots would merge, and are left out."""
 
+_MARKED = 400
+"""Epochs with decisions beyond which their lines would fill the picture, and are left out."""
+
 _LABELLED = 12
-"""Decisions beyond which the labels of their lines would overlap, and are left out."""
+"""Epochs with decisions beyond which the labels of the lines would overlap, and are left out."""
 
 
 def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:
@@ -78,10 +80,9 @@ def _draw_metric(axes: Axes, trace: Trace, metric: str) -> None:
     epochs, values = zip(*points, strict=True)
     dot = "o" if len(points) <= _DOTTED else ""
     axes.plot(epochs, values, color=_METRIC, linewidth=1.8, marker=dot, markersize=4)
-    direction = direction_of(metric)
-    finite = [point for point in points if math.isfinite(point[1])]
-    if direction and finite:
-        epoch, best = (min if direction == "min" else max)(finite, key=lambda point: point[1])
+    place = best_place(metric, values)
+    if place is not None:
+        epoch, best = points[place]
         axes.plot(epoch, best, marker="*", markersize=13, color=COLOURS[4], zorder=4)
         note(axes, f"★ best: {best:.4g} in epoch {epoch}")
     heading(axes, metric)
@@ -111,7 +112,10 @@ def _positions(trace: Trace) -> np.ndarray:
 
 
 def _mark_decisions(axes: Axes, trace: Trace) -> None:
-    for epoch in {event.epoch for event in trace.events}:
+    epochs = {event.epoch for event in trace.events}
+    if len(epochs) > _MARKED:
+        return
+    for epoch in epochs:
         axes.axvline(epoch + 1, color=_DECISION, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
 
 

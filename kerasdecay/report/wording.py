@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kerasdecay.rules import Rule
@@ -69,6 +70,20 @@ def shown_metrics(logs: Iterable[Mapping[str, float]]) -> list[str]:
     others = [name for name in names if name not in losses and direction_of(name) is not None]
     others.sort(key=lambda name: not name.endswith(("accuracy", "acc")))
     return [*losses, *others[:1]] or names[:1]
+
+
+def best_place(metric: str, values: Sequence[float]) -> int | None:
+    """Return the place of a metric's best finite value; None if it has none or no direction.
+
+    Examples:
+        >>> best_place("val_loss", [0.5, 0.4, float("nan")]), best_place("mine", [1.0])
+        (1, None)
+    """
+    finite = [place for place, value in enumerate(values) if math.isfinite(value)]
+    direction = direction_of(metric)
+    if direction is None or not finite:
+        return None
+    return (min if direction == "min" else max)(finite, key=lambda place: values[place])
 
 
 def count(number: int, noun: str) -> str:
