@@ -25,9 +25,9 @@ Draw the rates of one shape or more, or write them to a file.
   kerasdecay preview power-step:stages=5 cosine one-cycle:rise=20% --epochs 30 --warmup 10%
   kerasdecay preview cosine --epochs 15 --steps-per-epoch 391 --csv - | head
 
-An option such as --stages goes to every shape that has it; written after a shape's name and a
-colon it is for that one alone, so that a shape may occur twice. Durations are epochs (3), "500
-steps" or a share of the run (10%)."""
+An option such as --stages goes to every shape that has it. Written after a shape's name and a colon
+it is for that shape alone, so that a shape may occur twice. Durations are epochs (3), "500 steps"
+or a share of the run (10%)."""
 
 Rates = Mapping[str, np.ndarray]
 
@@ -36,7 +36,7 @@ _MAX_STAGES = 6
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments the command takes."""
+    """Add the arguments of the command."""
     parser.usage = "kerasdecay preview SHAPE[:OPTION=VALUE…] … [options]"
     parser.description = _DESCRIPTION
     add = parser.add_argument
@@ -70,12 +70,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Compute all rates; write the files asked for; draw."""
+    """Compute all rates, then write the files or draw."""
     schedules = _schedules(options)
     rates = {
         name: simulate(schedule, epochs=options.epochs, steps_per_epoch=options.steps_per_epoch)
         for name, schedule in schedules.items()
     }
+    if options.png == "-":
+        raise ValueError("--png must be the name of a file. Received: -")
     if options.csv == options.json == "-":
         raise ValueError("--csv - and --json - both want standard output: give one of them a file")
     contents = _contents(schedules, rates, options)
@@ -128,7 +130,7 @@ def _json(schedules: Mapping[str, Schedule], rates: Rates, options: argparse.Nam
 def _contents(
     schedules: Mapping[str, Schedule], rates: Rates, options: argparse.Namespace
 ) -> dict[str, str | bytes]:
-    """Return what was asked for: the file's name, `-` for standard output → its content."""
+    """Return the files to write: name, or `-` for standard output → content."""
     contents: dict[str, str | bytes] = {}
     if options.csv is not None:
         contents[options.csv] = _csv(rates, options)
@@ -153,7 +155,7 @@ def _write(contents: Mapping[str, str | bytes]) -> None:
 
 
 def _drawing(rates: Rates, options: argparse.Namespace) -> list[Line]:
-    """Return the curves, and under them each shape's stages."""
+    """Return the curves, and each shape's stages under them."""
     colour = console.has_colour()
     lines = chart(
         list(rates.values()),

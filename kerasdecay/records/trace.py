@@ -89,7 +89,8 @@ class Trace:
     row and the rate at the start of each epoch are always there, and every row that is there is
     exact.
 
-    **Decisions**: every event, and the last 10,000 decisions of the kind "not yet".
+    **Decisions**: every event, and the last 10,000 decisions of the kind "not yet". `kinds` counts
+    all decisions by their kind, kept or not.
 
     **Logs**: those of every epoch, in the order of training.
 
@@ -101,6 +102,7 @@ class Trace:
         self.notes: list[str] = []
         self.logs: list[tuple[int, dict[str, float]]] = []
         self._curve = Curve(setup.base_rates)
+        self.kinds: collections.Counter[str] = collections.Counter()
         self._decided = 0
         self._events: list[tuple[int, Event]] = []
         self._quiet: collections.deque[tuple[int, Event]] = collections.deque(
@@ -141,6 +143,7 @@ class Trace:
         kept = self._events if event.decision.is_event else self._quiet
         if kept is self._quiet and len(kept) == QUIET_DECISIONS:
             self._decisions_from = self._quiet[0][1].epoch + 1
+        self.kinds[event.kind] += 1
         kept.append((self._decided, event))
         self._decided += 1
         self._decided_epochs += event.epoch != self._last_decided

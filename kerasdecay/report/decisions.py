@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -78,6 +77,7 @@ def decision_table(
     title: str,
     timelines: Mapping[str, Sequence[Epoch]],
     *,
+    kinds: Mapping[str, int],
     rate: str = "rate",
     sources: bool = False,
     complete_from: int = 0,
@@ -89,6 +89,7 @@ def decision_table(
     Args:
         title: Stands above it.
         timelines: Optimizer → its epochs. Where there are several, the table names them.
+        kinds: Kind → the number of such decisions.
         rate: The heading of the rates.
         sources: Whether the table names the rule that took each decision.
         complete_from: The epoch from which on every decision is known.
@@ -117,9 +118,8 @@ def decision_table(
         table.add_section()
     if shown == total:
         return table
-    events = (event for epochs in timelines.values() for epoch in epochs for event in epoch.events)
-    kinds = collections.Counter(event.kind for event in events).most_common()
-    counts = ", ".join(f"{_COUNTED.get(kind, kind)} {number}" for kind, number in kinds)
+    often_first = sorted(kinds.items(), key=lambda one: -one[1])
+    counts = ", ".join(f"{_COUNTED.get(kind, kind)} {number}" for kind, number in often_first)
     rest = f"{shown} of {count(total, 'epoch')} are shown; {remedy} shows every one."
     return Group(table, Text(f"decisions: {counts}"), Text(rest))
 

@@ -1,7 +1,8 @@
-"""What a rule would have decided on a finished log."""
+"""The decisions that a rule would have taken on a finished training log."""
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -49,7 +50,12 @@ def replay_report(
         seen = observed_text(logs, rule.watched)
         timeline.append(Epoch(number, movement_text(begin, end), [event], [seen]))
     table = decision_table(
-        rule_text(rule), {what: timeline}, rate=what, every_epoch=every_epoch, remedy="--all"
+        rule_text(rule),
+        {what: timeline},
+        kinds=collections.Counter(state.decision.kind for state in states),
+        rate=what,
+        every_epoch=every_epoch,
+        remedy="--all",
     )
     changes = sum(state.decision.changes_rate for state in states)
     moved = f"{rate_text(base)} → {rate_text(rates[-1][-1])}" if changes else "as it was"
@@ -60,7 +66,7 @@ def replay_report(
 def _rates(
     rule: Rule[Any], states: Sequence[RuleState], learning_rate: float, epochs: Sequence[int]
 ) -> list[list[float]]:
-    """Return each epoch's rates: as it begins, as it ends, and after what was then decided."""
+    """Return each epoch's rates: at its beginning, at its end, and after the decision."""
     timeline = Timeline(epochs[-1] + 1, unit="epoch")
     begun = np.asarray(epochs)
     planned = open_loop(rule, states, learning_rate)
@@ -70,11 +76,11 @@ def _rates(
 
 
 def open_loop(rule: Rule[Any], states: Sequence[RuleState], learning_rate: float) -> Schedule:
-    """Return what the scales of a replay multiply: a constant rate and, if any, its way down.
+    """Return the schedule of a replay, before scaling: a constant rate, and its way down if any.
 
     Args:
         rule: The rule.
-        states: Its states after each epoch.
+        states: Its state after each epoch.
         learning_rate: The constant rate.
 
     Examples:

@@ -40,6 +40,7 @@ def timeline(training: Any, *, every_epoch: bool = False) -> RenderableType:
     return decision_table(
         f"{trace.setup.decay}: what was decided, and why",
         {key.removeprefix("learning_rate_"): _epochs(trace, key) for key in trace.setup.base_rates},
+        kinds=trace.kinds,
         sources=len(trace.setup.rules) > 1,
         complete_from=trace.decisions_from,
         every_epoch=every_epoch,

@@ -1,4 +1,4 @@
-"""What a decay callback shows at verbose=1: a panel, a line at each reduction, a table."""
+"""What a decay callback prints at verbose=1: a panel, a line for each change, a table."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from kerasdecay.records import Event, Setup, Trace
 
 _STAGES = 8
-"""Stages beyond which they are no longer listed."""
+"""Stages beyond which the panel does not list them."""
 
 _POINTS = 400
-"""Points of a run that its sparkline is made from."""
+"""Points of a run that a sparkline is made from."""
 
 _EVENTS = 100
 """Decisions beyond which only the first and the last few are listed."""
@@ -60,12 +60,12 @@ def decision_line(event: Event, trace: Trace) -> Text:
     elif event.after == event.before:
         done = f"beginning to bring {name} down from {rate_text(event.after)}"
     line = f"Epoch {event.epoch + 1}: {trace.setup.decay} {done}."
-    # The first line break leaves the line that Keras' progress bar stands on.
+    # The line break at the start leaves the line of Keras' progress bar.
     return Text(f"\n{line} {event.reason}")
 
 
 def announcement(trace: Trace) -> Panel:
-    """Return the panel before a training: curve, stages, base rate, horizon, rules."""
+    """Return the panel before a training: curve, stages, base rate, horizon, rules, notes."""
     setup = trace.setup
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
