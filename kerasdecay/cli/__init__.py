@@ -1,4 +1,4 @@
-"""The command line: list, preview and replay, without a framework."""
+"""The command line: list, preview and replay. It needs no framework."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _COMMANDS = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
 class _Version(argparse.Action):
-    """Looks the version up only when it is asked for: that alone takes a tenth of a preview."""
+    """Looks the version up only when asked: that takes a tenth of the time of a preview."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         from importlib import metadata
@@ -34,7 +34,7 @@ class _Version(argparse.Action):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit code: 0, or 2 for what the user can put right."""
+    """Run a command; return its exit code: 0, or 2 for an error that the user can correct."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     chosen = next((word for word in arguments if not word.startswith("-")), None)
     parser = _Parser(
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, ImportError) as error:
         sys.stderr.write(f"{' '.join(filter(None, ('kerasdecay', chosen)))}: error: {error}\n")
         return 2
-    except BrokenPipeError:  # `kerasdecay list | head`: nobody reads on
+    except BrokenPipeError:  # `kerasdecay list | head`: the reader has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""`kerasdecay list`: what there is."""
+"""`kerasdecay list`: every shape and every rule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kerasdecay.schedules import FAMILY as SHAPES
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Say how the command is run."""
+    """Set the function that runs the command."""
     parser.set_defaults(run=run)
 
 

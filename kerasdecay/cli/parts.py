@@ -1,4 +1,4 @@
-"""Shapes and rules from words: `power-step:stages=5`, and an option for each of their fields."""
+"""Shapes and rules from the command line: `power-step:stages=5`, and an option for each field."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 _ARGUMENT = re.compile(r"^    (\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 PREFIX = "part."
-"""Keeps the options of shapes and rules apart from those of the command, in one namespace."""
+"""Begins the names of the options of shapes and rules, among those of the command."""
 
 _MEMBER = "Rule[Any]"
-"""The type of a field that is itself a member of the family: the rule that sets another off."""
+"""The type of a field that is itself a member of the family: a rule that triggers another."""
 
 _METAVARS = {
     "int": "N",
@@ -29,7 +29,7 @@ _METAVARS = {
 def add_options(
     parser: argparse.ArgumentParser, title: str, family: Mapping[str, Any], *, besides: str = ""
 ) -> None:
-    """Add an option for each field of a family, `besides` one that is there already."""
+    """Add an option for each field of a family, except for `besides`."""
     group = parser.add_argument_group(title)
     users: dict[str, list[str]] = {}
     for name, kind in family.items():
@@ -69,14 +69,14 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
 
     Args:
         family: Name → frozen dataclass.
-        text: `NAME`, or `NAME:OPTION=VALUE:OPTION=VALUE`. The name of the class, or of a callback,
-            does too.
-        given: Options for all members alike: field → text, or what an option's action made of it. A
-            member takes those it has; its own, in `text`, come first. Those that it does not have
-            go to the member inside it, if there is one.
+        text: `NAME`, or `NAME:OPTION=VALUE:OPTION=VALUE`. NAME may also be the name of the class or
+            of its callback.
+        given: Options for all members: field → text, or the value that an option's action made of
+            it. A member takes the options that it has; those in `text` win. Options that it does
+            not have go to the member inside it, if there is one.
 
     Raises:
-        ValueError: For a name or an option that is not there, or a value that the member refuses.
+        ValueError: For an unknown name or option, or a value that the member refuses.
     """
     typed, *words = text.split(":")
     name = _name(family, typed)
@@ -100,7 +100,7 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
 
 
 def _name(family: Mapping[str, Any], typed: str) -> str:
-    """Return the name that a word stands for: `power-step`, `PowerStep` or `PowerStepDecay`."""
+    """Return the name for a word: `power-step` for `PowerStep`, `power_step`, `PowerStepDecay`."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", typed).lower().replace("_", "-")
     for candidate in (name, name.removesuffix("-decay")):
         if candidate in family:
@@ -109,14 +109,14 @@ def _name(family: Mapping[str, Any], typed: str) -> str:
 
 
 def _inner(family: Mapping[str, Any], chosen: Any, given: Mapping[str, Any]) -> Any:
-    """Return the member inside another: the one that a word stands for, or the default, changed."""
+    """Return the member inside another: the one that a word names, or the default with changes."""
     if isinstance(chosen, str):
         return build(family, chosen, given)
     return dataclasses.replace(chosen, **_values(type(chosen), given))
 
 
 def unused(members: Iterable[Any], given: Iterable[str]) -> list[str]:
-    """Return the options that neither any of these members has nor any inside them."""
+    """Return the options that no member has, and no member inside one."""
     has = {field for member in members for field in _all_fields(member)}
     return [option for option in given if option not in has]
 
@@ -140,7 +140,7 @@ def spelled(family: Mapping[str, Any], member: Any) -> str:
 
 
 def value_text(family: Mapping[str, Any], value: Any) -> str:
-    """Return an option's value as it is typed."""
+    """Return an option's value as a user types it."""
     if isinstance(value, tuple):
         return ",".join(value_text(family, item) for item in value)
     if dataclasses.is_dataclass(value):
@@ -149,7 +149,7 @@ def value_text(family: Mapping[str, Any], value: Any) -> str:
 
 
 def dashed(name: str) -> str:
-    """Return a field's name as it is typed."""
+    """Return a field's name as a user types it."""
     return name.replace("_", "-")
 
 
@@ -161,7 +161,7 @@ def default_of(field: dataclasses.Field[Any]) -> Any:
 
 
 def first_line(kind: Any) -> str:
-    """Return what a class is, in the first line of its docstring."""
+    """Return the first line of a class's docstring."""
     return (kind.__doc__ or "").partition("\n")[0]
 
 
@@ -173,7 +173,7 @@ def _descriptions(kind: Any) -> dict[str, str]:
 
 
 def _values(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of those fields that were given."""
+    """Return the values of the fields that were given."""
     fields = {field.name: field for field in dataclasses.fields(kind)}
     return {name: _value(fields[name], text) for name, text in given.items() if name in fields}
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from kerasdecay._files import write_atomically
 from kerasdecay.cli import parts
 from kerasdecay.report import console
 from kerasdecay.report.charts import Line, Piece, chart, mark
@@ -24,9 +25,9 @@ Draw the rates of one shape or more, or write them to a file.
   kerasdecay preview power-step:stages=5 cosine one-cycle:rise=20% --epochs 30 --warmup 10%
   kerasdecay preview cosine --epochs 15 --steps-per-epoch 391 --csv - | head
 
-An option such as --stages goes to every shape that has it; written after a shape's name and a
-colon it is for that one alone, so that a shape may occur twice. Durations are epochs (3), "500
-steps" or a share of the run (10%)."""
+An option such as --stages goes to every shape that has it. Written after a shape's name and a colon
+it is for that shape alone, so that a shape may occur twice. Durations are epochs (3), "500 steps"
+or a share of the run (10%)."""
 
 Rates = Mapping[str, np.ndarray]
 
@@ -35,7 +36,7 @@ _MAX_STAGES = 6
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments the command takes."""
+    """Add the arguments of the command."""
     parser.usage = "kerasdecay preview SHAPE[:OPTION=VALUE…] … [options]"
     parser.description = _DESCRIPTION
     add = parser.add_argument
@@ -69,21 +70,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Compute all rates; write the files asked for; draw."""
+    """Compute all rates, then write the files or draw."""
     schedules = _schedules(options)
     rates = {
         name: simulate(schedule, epochs=options.epochs, steps_per_epoch=options.steps_per_epoch)
         for name, schedule in schedules.items()
     }
+    if options.png == "-":
+        raise ValueError("--png must be the name of a file. Received: -")
     if options.csv == options.json == "-":
         raise ValueError("--csv - and --json - both want standard output: give one of them a file")
-    written = _write_files(schedules, rates, options)
-    if options.csv == "-":
-        console.write(_csv(rates, options))
-    elif options.json == "-":
-        console.write(_json(schedules, rates, options))
+    contents = _contents(schedules, rates, options)
+    printed = contents.pop("-", None)
+    _write(contents)
+    if printed is not None:
+        console.write(str(printed))
     else:
-        done = [[Piece(f"wrote {path}", "green")] for path in written]
+        done = [[Piece(f"wrote {path}", "green")] for path in contents]
         console.show_lines([*_drawing(rates, options), *done])
 
 
@@ -124,14 +127,14 @@ def _json(schedules: Mapping[str, Schedule], rates: Rates, options: argparse.Nam
     return json.dumps({**content, "schedules": entries}, allow_nan=False) + "\n"
 
 
-def _write_files(
+def _contents(
     schedules: Mapping[str, Schedule], rates: Rates, options: argparse.Namespace
-) -> list[str]:
-    """Write what was asked for, each file whole or not at all; return their names."""
+) -> dict[str, str | bytes]:
+    """Return the files to write: name, or `-` for standard output → content."""
     contents: dict[str, str | bytes] = {}
-    if options.csv not in (None, "-"):
+    if options.csv is not None:
         contents[options.csv] = _csv(rates, options)
-    if options.json not in (None, "-"):
+    if options.json is not None:
         contents[options.json] = _json(schedules, rates, options)
     if options.png is not None:
         from kerasdecay.report.figures import picture
@@ -139,19 +142,20 @@ def _write_files(
 
         kind = pathlib.PurePath(options.png).suffix.lstrip(".") or "png"
         contents[options.png] = picture(curves_figure(rates, options.epochs), kind)
-    if contents:
-        from kerasdecay._files import write_atomically
+    return contents
 
-        for path, content in contents.items():
-            try:
-                write_atomically(path, content)
-            except OSError as error:
-                raise ValueError(f"{path} cannot be written: {error.strerror}") from error
-    return list(contents)
+
+def _write(contents: Mapping[str, str | bytes]) -> None:
+    """Write files, each whole or not at all."""
+    for path, content in contents.items():
+        try:
+            write_atomically(path, content)
+        except OSError as error:
+            raise ValueError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _drawing(rates: Rates, options: argparse.Namespace) -> list[Line]:
-    """Return the curves, and under them each shape's stages."""
+    """Return the curves, and each shape's stages under them."""
     colour = console.has_colour()
     lines = chart(
         list(rates.values()),

@@ -19,17 +19,20 @@ Say what a rule would have decided on a finished training log, and why.
 
 The log is what keras.callbacks.CSVLogger writes: a row for each epoch, a column for each metric.
 The rates in it are not used: another rate would have led to other metrics. Options that a rule
-does not have itself go to its trigger. loss-slope needs the loss of every batch: a row for each,
-with its epoch in the column epoch and its own loss, not the mean up to it."""
+does not have go to its trigger. loss-slope needs the loss of every batch: a row for each batch,
+with its epoch in the column epoch and its own loss, not the mean so far.
+
+Of a log of more than 500 epochs the first and the last ones are shown, the first and the last
+changes, and how often each decision was taken; --all shows every epoch."""
 
 Log = list[Mapping[str, float]]
 
 _ABSENT = (None, "", "NA")
-"""What stands for a metric that an epoch does not have; CSVLogger writes NA."""
+"""The cells of a metric that an epoch does not have; CSVLogger writes NA."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments the command takes."""
+    """Add the arguments of the command."""
     parser.usage = "kerasdecay replay --log FILE [--rule RULE[:OPTION=VALUE…]] [options]"
     parser.description = _DESCRIPTION
     add = parser.add_argument
@@ -48,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="the rate of that training, which some rules need; without it the scale is shown",
     )
-    add("--all", action="store_true", help="show every epoch, however many there are")
+    add("--all", action="store_true", help="show every epoch of a log of more than 500")
     parts.add_options(parser, "options of rules (kerasdecay list shows their defaults)", FAMILY)
     parser.set_defaults(run=run)
 
@@ -82,11 +85,11 @@ def _rate(options: argparse.Namespace, rule: Rule) -> float | None:
 
 
 def read_log(path: str, column: str, separator: str = ",") -> Log:
-    """Return the numbers of each row of a CSVLogger's file; what is no number is left out.
+    """Return the numbers in each row of a CSVLogger's file; other cells are left out.
 
     Raises:
-        ValueError: For a file that is missing or holds no epoch, or a column that is missing or in
-            which something other than numbers stands.
+        ValueError: If the file is missing or holds no epoch, or if the column is missing or holds
+            something other than numbers.
     """
     if len(separator) != 1:
         raise ValueError(f"--separator must be one character. Received: {separator!r}")
@@ -121,10 +124,10 @@ def read_log(path: str, column: str, separator: str = ",") -> Log:
 
 
 def by_epoch(batches: Log) -> tuple[Log, list[list[float]]]:
-    """Return the epochs of a log that has a row for each batch, and the losses of each.
+    """Return the epochs of a log with a row for each batch, and the losses of each epoch.
 
     Raises:
-        ValueError: If it has a row for each epoch, whose loss is a mean over its batches.
+        ValueError: If the log has a row for each epoch, with a loss that is a mean over batches.
     """
     groups = [list(rows) for _, rows in itertools.groupby(batches, lambda row: row.get("epoch"))]
     if len(groups) == len(batches) or "epoch" not in batches[0]:

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 INTERIOR_ROWS = 32_768
-"""Rows within epochs that are held at most; about 1 MiB for one optimizer."""
+"""Rows within epochs that are held at most: 1 MiB for one optimizer."""
 
-_START = -1
-"""The number of a row that is never dropped: it is in force at the start of an epoch."""
+_START = 0
+"""The number of a row in force at the start of an epoch: on every stride, so always kept."""
+
+_CHUNK = 65_536
+"""Batches that are looked at in one go; the memory that this takes for a moment is about 3 MiB."""
 
 
 class Curve:
@@ -33,35 +36,43 @@ class Curve:
     def __init__(self, keys: Iterable[str]) -> None:
         self._epochs = array.array("q")
         self._batches = array.array("q")
-        # Interior rows are numbered from 0 in the order in which they are written.
+        # Interior rows are numbered from 1 in the order in which they are written.
         self._numbers = array.array("q")
         self._rates = {key: array.array("d") for key in keys}
+        self._columns: tuple[array.array, ...] = (
+            self._epochs,
+            self._batches,
+            self._numbers,
+            *self._rates.values(),
+        )
         self._epoch = 0  # the one that rates were last added for
         self._stride = 1
         self._written = 0  # interior rows so far
-        self._held = 0  # interior rows kept, a last row that is off the stride not counted
+        self._held = 0  # interior rows on the stride
 
     def add(self, epoch: int, batch: int, rates: Sequence[float]) -> None:
         """Add the rates, one for each key, that are in force from a batch on."""
-        opens = not len(self) or epoch != self._epoch
+        is_first = not self._epochs
+        opens = is_first or epoch != self._epoch
         self._epoch = epoch
-        unchanged = len(self) > 0 and [one[-1] for one in self._rates.values()] == list(rates)
-        if opens and len(self) and (unchanged or batch > 0):
+        unchanged = not is_first and [one[-1] for one in self._columns[3:]] == list(rates)
+        if opens and not is_first and (unchanged or batch > 0):
             self._keep_last()
         if unchanged:
             return
-        self._drop_last_if_off_stride()
-        number = _START if not len(self) or (opens and batch == 0) else self._written
-        if number != _START:
-            self._written += 1
+        number = _START
+        if not is_first and not (opens and batch == 0):
+            self._written = number = self._written + 1
             while number % self._stride == 0 and self._held == INTERIOR_ROWS:
                 self._double_stride()
             self._held += number % self._stride == 0
-        self._epochs.append(epoch)
-        self._batches.append(batch)
-        self._numbers.append(number)
-        for column, rate in zip(self._rates.values(), rates, strict=True):
-            column.append(rate)
+        row = (epoch, batch, number, *rates)
+        if self._last_is_off_stride():
+            for column, value in zip(self._columns, row, strict=True):
+                column[-1] = value
+        else:
+            for column, value in zip(self._columns, row, strict=True):
+                column.append(value)
 
     def add_epoch(self, epoch: int, batches: np.ndarray, rates: Mapping[str, np.ndarray]) -> None:
         """Add the rates of many batches of one epoch; the result is that of `add` for each.
@@ -71,37 +82,45 @@ class Curve:
             batches: The batches, from 0, in increasing order.
             rates: Key → the rate of each of these batches.
         """
-        if not len(batches):
+        for first in range(0, len(batches), _CHUNK):
+            part = slice(first, first + _CHUNK)
+            columns = [np.asarray(rates[key][part], dtype=np.float64) for key in self._rates]
+            self._add_part(epoch, np.asarray(batches[part], dtype=np.int64), np.stack(columns))
+
+    def _add_part(self, epoch: int, batches: np.ndarray, rates: np.ndarray) -> None:
+        self.add(epoch, int(batches[0]), rates[:, 0].tolist())
+        changes = np.flatnonzero((rates[:, 1:] != rates[:, :-1]).any(axis=0)) + 1
+        if not len(changes):
             return
-        table = np.stack([np.asarray(rates[key], dtype=np.float64) for key in self._rates])
-        self.add(epoch, int(batches[0]), table[:, 0].tolist())
-        places = np.flatnonzero((table[:, 1:] != table[:, :-1]).any(axis=0)) + 1
-        if not len(places):
-            return
-        self._drop_last_if_off_stride()
-        numbers = self._written + np.arange(len(places))
-        self._written += len(places)
+        numbers = self._written + 1 + np.arange(len(changes), dtype=np.int64)
+        self._written += len(changes)
         while self._held + np.count_nonzero(numbers % self._stride == 0) > INTERIOR_ROWS:
             self._double_stride()
-        kept = numbers % self._stride == 0
-        self._held += int(np.count_nonzero(kept))
-        kept[-1] = True
-        places = places[kept]
-        self._epochs.extend([epoch] * len(places))
-        self._batches.frombytes(np.asarray(batches, dtype=np.int64)[places].tobytes())
-        self._numbers.frombytes(numbers[kept].astype(np.int64).tobytes())
-        for column, values in zip(self._rates.values(), table, strict=True):
-            column.frombytes(values[places].tobytes())
+        on_stride = numbers % self._stride == 0
+        self._held += int(np.count_nonzero(on_stride))
+        if self._last_is_off_stride():
+            for column in self._columns:
+                column.pop()
+        on_stride[-1] = True  # the last row, whether it is or not
+        kept = changes[on_stride]
+        rows = (
+            np.full(len(kept), epoch, dtype=np.int64),
+            batches[kept],
+            numbers[on_stride],
+            *rates[:, kept],
+        )
+        for column, values in zip(self._columns, rows, strict=True):
+            column.frombytes(values.tobytes())
 
     def withdraw(self, epoch: int, batch: int) -> None:
         """Take the last row back if it is of this batch."""
         if len(self) and (self._epochs[-1], self._batches[-1]) == (epoch, batch):
             number = self._numbers[-1]
             self._held -= number != _START and number % self._stride == 0
-            for column in self._columns():
+            for column in self._columns:
                 column.pop()
 
-    # The columns are copies: an array that is looked at through a view cannot grow.
+    # The columns are copied: while an array is shared it cannot grow.
 
     @property
     def epochs(self) -> np.ndarray:
@@ -120,28 +139,22 @@ class Curve:
     def __len__(self) -> int:
         return len(self._epochs)
 
+    def _last_is_off_stride(self) -> bool:
+        return len(self) > 0 and self._numbers[-1] % self._stride != 0
+
     def _keep_last(self) -> None:
-        """Keep the last row for good: a new epoch begins with its rates."""
+        """Keep the last row for good: it is in force at the start of an epoch."""
         number = self._numbers[-1]
         self._held -= number != _START and number % self._stride == 0
         self._numbers[-1] = _START
 
-    def _drop_last_if_off_stride(self) -> None:
-        """Make room for a new last row."""
-        if len(self) and self._numbers[-1] != _START and self._numbers[-1] % self._stride:
-            for column in self._columns():
-                column.pop()
-
     def _double_stride(self) -> None:
-        """Double the stride and drop the interior rows that are off it."""
+        """Double the stride and drop the rows that are off it."""
         self._stride *= 2
         numbers = np.array(self._numbers, dtype=np.int64)
-        kept = (numbers == _START) | (numbers % self._stride == 0)
-        self._held = int(np.count_nonzero(kept & (numbers != _START)))
-        for column in self._columns():
+        kept = numbers % self._stride == 0
+        self._held = int(np.count_nonzero(numbers[kept] != _START))
+        for column in self._columns:
             values = np.array(column, dtype=column.typecode)[kept]
             del column[:]
             column.frombytes(values.tobytes())
-
-    def _columns(self) -> list[array.array]:
-        return [self._epochs, self._batches, self._numbers, *self._rates.values()]

@@ -89,7 +89,8 @@ class Trace:
     row and the rate at the start of each epoch are always there, and every row that is there is
     exact.
 
-    **Decisions**: every event, and the last 10,000 decisions of the kind "not yet".
+    **Decisions**: every event, and the last 10,000 decisions of the kind "not yet". `kinds` counts
+    all decisions by their kind, kept or not.
 
     **Logs**: those of every epoch, in the order of training.
 
@@ -101,12 +102,15 @@ class Trace:
         self.notes: list[str] = []
         self.logs: list[tuple[int, dict[str, float]]] = []
         self._curve = Curve(setup.base_rates)
+        self.kinds: collections.Counter[str] = collections.Counter()
         self._decided = 0
         self._events: list[tuple[int, Event]] = []
         self._quiet: collections.deque[tuple[int, Event]] = collections.deque(
             maxlen=QUIET_DECISIONS
         )
         self._decisions_from = setup.first_epoch
+        self._decided_epochs = 0
+        self._last_decided: int | None = None
 
     def record_note(self, text: str) -> None:
         """Add a line that says what was done at the beginning of the training, and why."""
@@ -143,8 +147,11 @@ class Trace:
         kept = self._events if event.decision.is_event else self._quiet
         if kept is self._quiet and len(kept) == QUIET_DECISIONS:
             self._decisions_from = self._quiet[0][1].epoch + 1
+        self.kinds[event.kind] += 1
         kept.append((self._decided, event))
         self._decided += 1
+        self._decided_epochs += event.epoch != self._last_decided
+        self._last_decided = event.epoch
 
     def record_logs(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Add the logs of an epoch, its rates included."""
@@ -159,6 +166,11 @@ class Trace:
     def decisions_from(self) -> int:
         """The epoch from which on every decision is kept; before it, some "not yet" are missing."""
         return self._decisions_from
+
+    @property
+    def decided_epochs(self) -> int:
+        """The number of epochs at whose end rules have decided, kept or not."""
+        return self._decided_epochs
 
     @property
     def events(self) -> list[Event]:

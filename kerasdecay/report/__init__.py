@@ -1,7 +1,7 @@
-"""What is shown: tables and pictures of schedules, trainings and comparisons.
+"""Tables and pictures of schedules, trainings and comparisons.
 
-Everything here reads data that others have made. A name is looked up when it is first used, so that
-only what is asked for is loaded; matplotlib is needed for pictures alone.
+Reports read data and change nothing. A name is looked up when it is first used, so that only what
+is needed is loaded; matplotlib is needed for pictures alone.
 """
 
 from __future__ import annotations

@@ -39,16 +39,16 @@ def chart(
 ) -> list[Line]:
     """Return curves over each other as lines of text, with axes.
 
-    A single curve, and curves in colour, are drawn in dots; several without colour in letters, `*`
-    where they meet.
+    A single curve, and curves in colour, are drawn in dots. Several curves without colour are drawn
+    in letters, with `*` where they meet.
 
     Args:
         curves: Rates at equal distances over the run.
-        epochs: What the horizontal axis ends with.
+        epochs: The number at the end of the horizontal axis.
         width: Characters in a line, labels included.
-        height: Lines of the drawing itself, an odd number.
+        height: Lines of the drawing without its axis, an odd number.
         colour: Whether curves can be told apart by colour.
-        dots: Whether dots may be used, which plain ASCII does not have.
+        dots: Whether the output can write braille dots; plain ASCII cannot.
     """
     log = needs_log(*curves)
     low, high = limits(*curves, log=log)
@@ -69,7 +69,7 @@ def chart(
 
 
 def _cells(levels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return the dots of each cell, as bits, of a curve given as heights from 0 to 1."""
+    """Return the dots of a curve, whose heights are from 0 to 1: for each cell, as bits."""
     columns, rows = 2 * width, 4 * height
     places = np.rint((1.0 - levels) * (rows - 1)).astype(int)
     starts = np.arange(columns) * len(places) // columns
@@ -78,7 +78,7 @@ def _cells(levels: np.ndarray, width: int, height: int) -> np.ndarray:
     before = places[0]
     for column, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         part = places[start:end]
-        # From the column before it, so that the line has no gaps.
+        # The line begins where the column before it ended, so that it has no gaps.
         top, bottom = min(part.min(), before), max(part.max(), before)
         for row in range(top, bottom + 1):
             bits[row // 4, column // 2] |= _DOTS[row % 4, column % 2]
@@ -87,7 +87,7 @@ def _cells(levels: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def _dotted(cells: np.ndarray) -> list[Line]:
-    """Return all dots; a cell has the colour of the last curve in it."""
+    """Return all curves in dots; a cell has the colour of the last curve in it."""
     last = len(cells) - 1 - np.argmax(cells[::-1] > 0, axis=0)
     every = np.bitwise_or.reduce(cells, axis=0)
     lines = []
@@ -105,7 +105,7 @@ def _stretch(place: int | None, cells: list[int]) -> Piece:
 
 
 def _lettered(cells: np.ndarray) -> list[Line]:
-    """Return a letter for each curve, and a star where several meet."""
+    """Return each curve in its letter, with a star where several meet."""
     counts = np.count_nonzero(cells, axis=0).tolist()
     places = np.argmax(cells > 0, axis=0).tolist()
     return [
@@ -121,7 +121,7 @@ def _axis(epochs: int, width: int, margin: int, scale: str) -> list[Line]:
 
 
 def mark(place: int, *, colour: bool) -> Piece:
-    """Return what tells which curve is whose: a line in its colour, or its letter."""
+    """Return the sign of a curve in the legend: a line in its colour, or its letter."""
     hue = COLOURS[place % len(COLOURS)]
     return Piece("━━" if colour else _letter(place), hue)
 

@@ -5,6 +5,7 @@ rich, which knows terminals, is loaded only when it is needed: a preview in a pi
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 from collections.abc import Iterable
@@ -50,17 +51,18 @@ def show(*renderables: RenderableType, wrap: bool = True) -> None:
     console.file.write(spelled(captured.get(), console.encoding))
 
 
-def plain(*renderables: RenderableType, width: int = 80) -> str:
-    """Return what `show` prints as text without colour, for a log file or a logger.
+def plain(*renderables: RenderableType, width: int = 80, wrap: bool = True) -> str:
+    """Return what `show` prints as text without colour, for a logger or a file.
 
     Args:
         *renderables: What rich can print.
-        width: Where lines are broken, in characters.
+        width: The width of tables and, if `wrap`, of lines, in characters.
+        wrap: Whether longer lines are broken.
     """
-    console = _console(width=width, color_system=None, force_terminal=False)
-    with console.capture() as captured:
-        console.print(*renderables, sep="\n")
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    output = io.StringIO()
+    console = _console(file=output, width=width, color_system=None, force_terminal=False)
+    console.print(*renderables, sep="\n", soft_wrap=not wrap)
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
 
 def show_lines(lines: Iterable[Line]) -> None:

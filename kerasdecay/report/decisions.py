@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import collections
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rich import box
@@ -11,9 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from kerasdecay.records import Event
 from kerasdecay.report.stages import rate_text
 from kerasdecay.report.wording import count
-from kerasdecay.rules import Decision
 
 _LONG = 500
 """Epochs beyond which most are left out."""
@@ -35,28 +35,12 @@ _FLAGGED = {
     "nonfinite": "not finite",
 }
 
+Row = tuple[str | Text, ...]
+
+_GAP: Row = ("…", "", "", "", "")
+
 _COUNTED = {kind: word for kind, (word, _) in _SHORT.items()} | _FLAGGED
 _COUNTED |= {"reduce": "reduced", "raise": "raised"}
-
-
-class Taken(NamedTuple):
-    """One rule's decision in one epoch.
-
-    Args:
-        decision: Kind and reason.
-        before: The rate before it.
-        after: The rate after it.
-        observed: What the rule looked at.
-        rule: The place of the rule among those of the training.
-        label: Stands before the decision where several rules decide.
-    """
-
-    decision: Decision
-    before: float
-    after: float
-    observed: str
-    rule: int = 0
-    label: str = ""
 
 
 class Epoch(NamedTuple):
@@ -65,21 +49,21 @@ class Epoch(NamedTuple):
     Args:
         number: The epoch, from 0.
         rate: Its rate, or how the rate moved.
-        taken: The decisions at its end.
-        observed: What was observed, where nothing was decided.
-        undecided: What stands in place of a decision, where there is none.
+        events: The decisions at its end, one for each rule where all of them are kept.
+        observed: What each of these rules looked at; or one text, where nothing was decided.
+        undecided: What stands in place of a decision where there is none.
     """
 
     number: int
     rate: str
-    taken: Sequence[Taken]
-    observed: str = ""
+    events: Sequence[Event]
+    observed: Sequence[str]
     undecided: str = ""
 
     @property
     def is_eventful(self) -> bool:
         """Whether a decision was more than "not yet"."""
-        return any(one.decision.is_event for one in self.taken)
+        return any(event.decision.is_event for event in self.events)
 
 
 def new_table(title: str) -> Table:
@@ -93,20 +77,24 @@ def decision_table(
     title: str,
     timelines: Mapping[str, Sequence[Epoch]],
     *,
+    kinds: Mapping[str, int],
     rate: str = "rate",
+    sources: bool = False,
+    complete_from: int = 0,
     every_epoch: bool = False,
     remedy: str = "",
-    waited: float = 0,
 ) -> RenderableType:
     """Return a table of decisions, shortened where there are very many epochs.
 
     Args:
         title: Stands above it.
         timelines: Optimizer → its epochs. Where there are several, the table names them.
+        kinds: Kind → the number of such decisions.
         rate: The heading of the rates.
+        sources: Whether the table names the rule that took each decision.
+        complete_from: The epoch from which on every decision is known.
         every_epoch: Show all epochs, however many.
         remedy: What the user writes for `every_epoch`.
-        waited: For how many epochs in a row each rule had said "not yet" before the first epoch.
     """
     table = new_table(title)
     table.add_column("epoch", justify="right")
@@ -120,14 +108,18 @@ def decision_table(
     for name, epochs in timelines.items():
         places = set(range(len(epochs)) if every_epoch else _selected(epochs))
         shown, total = shown + len(places), total + len(epochs)
-        for number, *cells in _rows(epochs, places, waited):
-            table.add_row(number, *([name] if len(timelines) > 1 else []), *cells)
+        waits = _waits(epochs, complete_from)
+        last = -1
+        for place in sorted(places):
+            rows = list(_rows(epochs[place], waits[place], sources))
+            for number, *cells in rows if place == last + 1 else [_GAP, *rows]:
+                table.add_row(number, *([name] if len(timelines) > 1 else []), *cells)
+            last = place
         table.add_section()
     if shown == total:
         return table
-    taken = (one for epochs in timelines.values() for epoch in epochs for one in epoch.taken)
-    kinds = collections.Counter(one.decision.kind for one in taken).most_common()
-    counts = ", ".join(f"{_COUNTED.get(kind, kind)} {number}" for kind, number in kinds)
+    often_first = sorted(kinds.items(), key=lambda one: -one[1])
+    counts = ", ".join(f"{_COUNTED.get(kind, kind)} {number}" for kind, number in often_first)
     rest = f"{shown} of {count(total, 'epoch')} are shown; {remedy} shows every one."
     return Group(table, Text(f"decisions: {counts}"), Text(rest))
 
@@ -141,40 +133,45 @@ def _selected(epochs: Sequence[Epoch]) -> Iterable[int]:
     return [*range(_FEW), *events[:_FEW], *events[-_FEW:], *range(number - _FEW, number)]
 
 
-def _rows(
-    epochs: Sequence[Epoch], places: Container[int], waited: float
-) -> Iterator[tuple[str | Text, ...]]:
-    """Yield a row for each decision, for each epoch without any, and for each gap."""
+def _waits(epochs: Sequence[Epoch], complete_from: int) -> list[list[float]]:
+    """Return for each decision for how many epochs in a row it has been "not yet".
+
+    Where earlier decisions are no longer known the number is too, and is −∞.
+    """
     waits: dict[int, float] = {}
-    is_gap = False
-    for place, epoch in enumerate(epochs):
-        for one in epoch.taken:
-            waits[one.rule] = waits.get(one.rule, waited) + 1 if one.decision.kind == "wait" else 0
-        if place not in places:
-            if not is_gap:
-                yield "…", "", "", "", ""
-            is_gap = True
-            continue
-        is_gap = False
-        start = (str(epoch.number + 1), epoch.rate)
-        if not epoch.taken:
-            yield *start, epoch.observed, Text(epoch.undecided, style="dim"), ""
-        for one in epoch.taken:
-            decided, why = _decided(one.decision, one.before, one.after, waits[one.rule])
-            if one.label:
-                decided = Text.assemble((f"{one.label}: ", "dim"), decided)
-            yield *start, one.observed, decided, why
-            start = ("", "")
+    unknown = -math.inf if epochs[0].number < complete_from else 0
+    found = []
+    for epoch in epochs:
+        if epoch.number < complete_from:
+            waits.clear()
+        for rule, event in enumerate(epoch.events):
+            waits[rule] = waits.get(rule, unknown) + 1 if event.kind == "wait" else 0
+        found.append([waits[rule] for rule in range(len(epoch.events))])
+    return found
 
 
-def _decided(decision: Decision, before: float, after: float, waits: float) -> tuple[Text, Text]:
+def _rows(epoch: Epoch, waits: Sequence[float], sources: bool) -> Iterator[Row]:
+    """Yield a row for each decision of an epoch, or one if there is none."""
+    start = (str(epoch.number + 1), epoch.rate)
+    if not epoch.events:
+        yield *start, *epoch.observed, Text(epoch.undecided, style="dim"), ""
+        return
+    for event, observed, waited in zip(epoch.events, epoch.observed, waits, strict=True):
+        decided, why = _decided(event, waited)
+        if sources:
+            decided = Text.assemble((f"{event.source}: ", "dim"), decided)
+        yield *start, observed, decided, why
+        start = ("", "")
+
+
+def _decided(event: Event, waited: float) -> tuple[Text, Text]:
     """Return what was decided and why; a "not yet" is short, with its number in a row."""
-    if decision.is_event:
-        change = f"{rate_text(before)} → {rate_text(after)}"
-        done = change if after != before else _FLAGGED.get(decision.kind, decision.kind)
-        return Text(done, style="bold yellow"), Text(decision.reason)
-    if decision.kind not in _SHORT:
-        kind = _FLAGGED.get(decision.kind, decision.kind)
-        return Text(kind, style="dim"), Text(decision.reason, style="dim")
-    word, style = _SHORT[decision.kind]
-    return Text(word + (f" ({waits:.0f})" if waits > 1 else ""), style=style), Text("")
+    if event.decision.is_event:
+        change = f"{rate_text(event.before)} → {rate_text(event.after)}"
+        done = change if event.after != event.before else _FLAGGED.get(event.kind, event.kind)
+        return Text(done, style="bold yellow"), Text(event.reason)
+    if event.kind not in _SHORT:
+        kind = _FLAGGED.get(event.kind, event.kind)
+        return Text(kind, style="dim"), Text(event.reason, style="dim")
+    word, style = _SHORT[event.kind]
+    return Text(word + (f" ({waited:.0f})" if waited > 1 else ""), style=style), Text("")

@@ -1,4 +1,4 @@
-"""The look that the pictures share."""
+"""The style of all pictures."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 INK = "#333333"
 FAINT = "#dddddd"
-# Okabe & Ito (2008), "Color Universal Design": told apart by colour-blind readers and in print.
+# Okabe & Ito (2008), "Color Universal Design": colour-blind readers can tell them apart.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure that no pyplot window knows of, so that nobody need close it.
+    """Return an empty figure that pyplot does not know, so that nobody has to close it.
 
     Raises:
         ImportError: If matplotlib is missing, with the command that installs it.
@@ -38,7 +38,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:
-    """Give each name a colour; they begin anew where there are more names than colours."""
+    """Give each name a colour; colours are used again if there are more names."""
     return {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
 
 
@@ -52,7 +52,7 @@ def frame(axes: Axes) -> None:
 
 
 def dress(axes: Axes, first: float, last: float) -> None:
-    """Give a panel over the epochs from `first` to `last` its frame and grid."""
+    """Give a panel its frame and grid, and the epochs from `first` to `last` as its axis."""
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlim(first, last)
@@ -61,7 +61,7 @@ def dress(axes: Axes, first: float, last: float) -> None:
 
 
 def rate_axis(axes: Axes, *, log: bool) -> None:
-    """Make the vertical axis one of learning rates."""
+    """Show learning rates on the vertical axis."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     if log:
@@ -79,17 +79,17 @@ def heading(axes: Axes, text: str) -> None:
 
 
 def note(axes: Axes, text: str) -> None:
-    """Set the small print beside a panel's heading, at its right."""
+    """Set the small print at the right of a panel's heading."""
     axes.set_title(text, loc="right", color=INK, fontsize=8)
 
 
 def headline(figure: Figure, text: str) -> None:
-    """Set what stands above all panels, at the left."""
+    """Set the title above all panels, at the left."""
     figure.suptitle(text, x=0.01, ha="left", color=INK, fontsize=13, fontweight="bold")
 
 
 def key(figure: Figure, colours: Mapping[str, str]) -> None:
-    """Say below all panels which name has which colour."""
+    """Add a legend below all panels."""
     from matplotlib.lines import Line2D
 
     handles = [
@@ -101,14 +101,14 @@ def key(figure: Figure, colours: Mapping[str, str]) -> None:
 
 
 def picture(figure: Figure, kind: str = "png") -> bytes:
-    """Return a figure as the bytes of a file; ValueError for a kind that is not known."""
+    """Return a figure as the bytes of a file; ValueError for an unknown kind of file."""
     content = io.BytesIO()
     figure.savefig(content, format=kind)
     return content.getvalue()
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    """Save a figure, whole or not at all; the name's end (.png, .svg, .pdf) says as what."""
+    """Save a figure, whole or not at all, in the format of the suffix (.png, .svg, .pdf)."""
     path = Path(path)
     return write_atomically(path, picture(figure, path.suffix.lstrip(".") or "png"))
 

@@ -22,7 +22,7 @@ _EPOCHS = (30, 100, 300)
 _STEPS = 100
 _INITIAL = 0.1
 _WIDTH = 560
-"""Of the picture, in CSS pixels."""
+"""Width of a picture, in CSS pixels."""
 
 
 @functools.singledispatch
@@ -61,7 +61,7 @@ def _schedule(schedule: Schedule) -> str:
 
 
 def _rates(schedule: Schedule) -> tuple[Any, int] | None:
-    """Return the rates over the shortest run that the schedule fits, and its epochs, or None."""
+    """Return the rates and the epochs of the shortest run that the schedule fits; None if none."""
     for epochs in _EPOCHS:
         try:
             rates = simulate(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MANY = 4000
-"""Changes of rate beyond which a curve is drawn through evenly spread points."""
+"""Changes of rate beyond which only so many points of a curve are drawn, evenly spread."""
 
 
 def plot(
@@ -30,16 +30,16 @@ def plot(
     labels: Sequence[str] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw schedules over each other, or what happened in a training.
+    """Draw schedules in one picture, or what happened in a training.
 
     Args:
         *subjects: Schedules (or decay callbacks that have not trained, or one mapping of names to
             them); or one trace, or one decay callback after `fit`.
-        epochs: For schedules: the horizon; a callback that has a horizon needs none.
-        steps_per_epoch: For schedules: batches in an epoch; None: one rate for each epoch.
-        initial_learning_rate: For schedules that leave it to the optimizer.
+        epochs: For schedules: the horizon. It can be left out for callbacks that have one.
+        steps_per_epoch: For schedules: batches in an epoch; None draws one rate for each epoch.
+        initial_learning_rate: For schedules that have none of their own.
         labels: For schedules: their names in the picture.
-        title: Stands above it.
+        title: The title of the picture.
 
     Returns:
         A matplotlib figure; `figure.savefig("rates.png")` saves it.
@@ -85,7 +85,7 @@ def plot(
 def curves_figure(
     curves: Mapping[str, np.ndarray], epochs: int, *, title: str | None = None
 ) -> Figure:
-    """Draw curves over each other: name → rates at equal distances over the epochs."""
+    """Draw several curves in one picture: name → rates at equal distances over the epochs."""
     rows = -(-len(curves) // _columns(curves)) if len(curves) > 1 or title else 0
     figure = new_figure(7.2, 3.4 + 0.22 * rows)
     axes = figure.subplots()

@@ -1,7 +1,8 @@
-"""What a rule would have decided on a finished log."""
+"""The decisions that a rule would have taken on a finished training log."""
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from kerasdecay.report.decisions import Epoch, Taken, decision_table
+from kerasdecay.records import Event
+from kerasdecay.report.decisions import Epoch, decision_table
 from kerasdecay.report.stages import movement_text, rate_text
 from kerasdecay.report.timelines import observed_text
 from kerasdecay.report.wording import count, rule_text
@@ -40,18 +42,20 @@ def replay_report(
     states = list(rule.replay(epochs, base, losses))
     numbers = epochs_of(epochs)
     rates = _rates(rule, states, base, numbers)
-    timeline = [
-        Epoch(
-            number,
-            movement_text(begin, end),
-            [Taken(state.decision, end, after, observed_text(logs, rule.watched))],
-        )
-        for number, logs, state, (begin, end, after) in zip(
-            numbers, epochs, states, rates, strict=True
-        )
-    ]
+    timeline = []
+    for number, logs, state, (begin, end, after) in zip(
+        numbers, epochs, states, rates, strict=True
+    ):
+        event = Event(number, type(rule).__name__, state.decision, end, after)
+        seen = observed_text(logs, rule.watched)
+        timeline.append(Epoch(number, movement_text(begin, end), [event], [seen]))
     table = decision_table(
-        rule_text(rule), {what: timeline}, rate=what, every_epoch=every_epoch, remedy="--all"
+        rule_text(rule),
+        {what: timeline},
+        kinds=collections.Counter(state.decision.kind for state in states),
+        rate=what,
+        every_epoch=every_epoch,
+        remedy="--all",
     )
     changes = sum(state.decision.changes_rate for state in states)
     moved = f"{rate_text(base)} → {rate_text(rates[-1][-1])}" if changes else "as it was"
@@ -62,7 +66,7 @@ def replay_report(
 def _rates(
     rule: Rule[Any], states: Sequence[RuleState], learning_rate: float, epochs: Sequence[int]
 ) -> list[list[float]]:
-    """Return each epoch's rates: as it begins, as it ends, and after what was then decided."""
+    """Return each epoch's rates: at its beginning, at its end, and after the decision."""
     timeline = Timeline(epochs[-1] + 1, unit="epoch")
     begun = np.asarray(epochs)
     planned = open_loop(rule, states, learning_rate)
@@ -72,11 +76,11 @@ def _rates(
 
 
 def open_loop(rule: Rule[Any], states: Sequence[RuleState], learning_rate: float) -> Schedule:
-    """Return what the scales of a replay multiply: a constant rate and, if any, its way down.
+    """Return the schedule of a replay, before scaling: a constant rate, and its way down if any.
 
     Args:
         rule: The rule.
-        states: Its states after each epoch.
+        states: Its state after each epoch.
         learning_rate: The constant rate.
 
     Examples:

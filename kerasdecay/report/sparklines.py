@@ -15,7 +15,7 @@ _HIDDEN = 1 / 3
 def needs_log(*curves: Any) -> bool:
     """Tell whether a linear scale would hide too much of the curves.
 
-    It does where a third of the positive rates lie below an eighth of the highest.
+    It does if at least a third of the positive rates lie below an eighth of the highest.
     """
     rates = np.concatenate([np.ravel(curve) for curve in curves])
     rates = rates[rates > 0]
@@ -23,7 +23,7 @@ def needs_log(*curves: Any) -> bool:
 
 
 def heights(rates: Any, low: float, high: float, *, log: bool) -> np.ndarray:
-    """Return rates as heights between 0 (`low` and everything below) and 1 (`high`)."""
+    """Return rates as heights from 0 (`low`, and everything below it) to 1 (`high`)."""
     rates = np.asarray(rates, dtype=np.float64)
     if high <= low:
         return np.ones_like(rates)
@@ -33,7 +33,7 @@ def heights(rates: Any, low: float, high: float, *, log: bool) -> np.ndarray:
 
 
 def limits(*curves: Any, log: bool) -> tuple[float, float]:
-    """Return the lowest and highest rate that a scale must show: from 0, or logarithmic."""
+    """Return the ends of a scale for curves: from 0, or from the lowest rate > 0 if logarithmic."""
     rates = np.concatenate([np.ravel(curve) for curve in curves])
     if not log:
         return 0.0, float(rates.max())
@@ -41,9 +41,9 @@ def limits(*curves: Any, log: bool) -> tuple[float, float]:
 
 
 def sparkline(rates: Any, *, width: int = 40) -> str:
-    """Return a curve as a line of blocks, from the left to the right end of the run.
+    """Return a curve as a line of blocks.
 
-    The scale starts at 0; where that would hide most of the curve it is logarithmic.
+    The scale starts at 0. It is logarithmic if it would otherwise hide most of the curve.
 
     Args:
         rates: One or more rates >= 0, at equal distances.

@@ -1,4 +1,4 @@
-"""A run's rates as few lines of text: the epochs that share a rate, or move one way."""
+"""The rates of a run in a few lines of text, one for each stage: epochs that share a rate."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Stage:
 
     @property
     def rate(self) -> str:
-        """The rate, or where it goes from and to, or between what it swings."""
+        """The rate; or the first and the last one; or, if it swings, the lowest and the highest."""
         if self.low == self.high:
             return rate_text(self.low)
         if {self.begin, self.end} == {self.low, self.high}:
@@ -67,7 +67,7 @@ def rate_text(rate: float) -> str:
 
 
 def movement_text(begin: float, end: float) -> str:
-    """Return two rates, or one where that says it all.
+    """Return `begin → end`, or one rate if both look the same.
 
     Examples:
         >>> movement_text(0.1, 0.05), movement_text(0.1, 0.1)
@@ -77,7 +77,7 @@ def movement_text(begin: float, end: float) -> str:
 
 
 def stages(begins: np.ndarray, ends: np.ndarray, *, first: int = 0, limit: int = 8) -> list[Stage]:
-    """Return the stages of a run, one where it is all one movement.
+    """Return the stages of a run; a single one if the rate moves one way throughout.
 
     Epochs of one rate are a stage. Where that gives more than `limit` stages, epochs in which the
     rate moves on and on in one direction become one.
@@ -102,10 +102,10 @@ def stages(begins: np.ndarray, ends: np.ndarray, *, first: int = 0, limit: int =
 def table_rows(
     begins: np.ndarray, ends: np.ndarray, *, first: int = 0, limit: int = 12
 ) -> list[Stage]:
-    """Return the stages as rows of a table: at most about `limit`, and long movements in parts."""
+    """Return the rows of a table, about `limit` at most; long movements are cut in parts."""
     found = stages(begins, ends, limit=limit)
     if len(found) > limit:
-        found = [_stage((0, len(begins)), begins, ends, 0)]
+        found = [whole(begins, ends)]
     spans: list[Span] = []
     for stage in found:
         length = stage.last + 1 - stage.first
@@ -116,15 +116,23 @@ def table_rows(
     return [_stage(span, begins, ends, first) for span in spans]
 
 
+def whole(begins: np.ndarray, ends: np.ndarray) -> Stage:
+    """Return all epochs as one stage."""
+    return _stage((0, len(begins)), begins, ends, 0)
+
+
 def planned(
     schedule: Schedule, timeline: Timeline, *, every: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rates of each epoch's first and last update; ValueError if they do not fit.
+    """Return the planned rates of each epoch's first and last update.
 
     Args:
         schedule: With an initial rate.
         timeline: The run.
-        every: A write of the rate holds for this many updates.
+        every: The rate is written at every so many updates.
+
+    Raises:
+        ValueError: If the schedule does not fit the run.
     """
     schedule.check(Moment.of(0, timeline))
     count = timeline.updates_per_epoch
@@ -135,10 +143,10 @@ def planned(
 
 
 def recorded(trace: Trace, key: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rates of the first and last update of each epoch in the logs of a trace."""
+    """Return the rates of each epoch's first and last update, for the epochs in a trace's logs."""
     epochs = np.asarray([epoch for epoch, _ in trace.logs], dtype=np.int64)
     rates, starts = trace.learning_rates_of(key), trace.epochs
-    # The row in force at an epoch's first batch: one written there, else the last from before.
+    # The row in force at an epoch's first batch is the one written there, else the one before it.
     written_there = np.isin(epochs, starts[trace.batches == 0])
     rows = np.where(
         written_there, np.searchsorted(starts, epochs), np.searchsorted(starts, epochs) - 1
@@ -148,14 +156,14 @@ def recorded(trace: Trace, key: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _plateaus(begins: np.ndarray, ends: np.ndarray) -> list[Span]:
-    """Return runs of epochs with one rate; an epoch in which the rate moves stands alone."""
+    """Return stretches of epochs with one rate; an epoch in which the rate moves is one alone."""
     joins = (begins[1:] == ends[:-1]) & (begins[1:] == ends[1:]) & (begins[:-1] == ends[:-1])
     edges = [0, *(np.flatnonzero(~joins) + 1).tolist(), len(begins)]
     return list(itertools.pairwise(edges))
 
 
 def _movements(spans: Sequence[Span], begins: np.ndarray, ends: np.ndarray) -> list[Span]:
-    """Join neighbours of one epoch each while the rate goes on in one direction."""
+    """Join single epochs in a row in which the rate moves in one direction."""
     joined: list[Span] = []
     direction, open_ended = 0, False
     for start, stop in spans:

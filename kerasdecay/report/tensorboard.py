@@ -1,4 +1,4 @@
-"""Decisions as text in TensorBoard, whatever the backend."""
+"""Decisions as text in TensorBoard, on every backend."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 def log_decisions(training: Any, log_dir: str | os.PathLike[str]) -> int:
     """Write the decisions of a training to an event file, for TensorBoard's page "Text".
 
-    The rate itself is there already: Keras' `TensorBoard` callback logs it. Give the same folder
-    here, or one beside it.
+    The rate itself is logged by Keras' `TensorBoard` callback. Pass the same folder here, or one
+    beside it.
 
     Args:
         training: A decay callback after `fit`, or its trace.
-        log_dir: The folder; it is made if it is missing.
+        log_dir: The folder; it is created if it is missing.
 
     Returns:
-        The number of decisions written; without any, no file is.
+        The number of decisions written. If there are none, no file is written.
 
     Raises:
         ImportError: If tensorboard is missing, with the command that installs it.
@@ -51,7 +51,7 @@ def log_decisions(training: Any, log_dir: str | os.PathLike[str]) -> int:
 
 
 def _record(record: Any, event: Event) -> Any:
-    """Return a decision as TensorBoard's message: one string, shown by the plugin "text"."""
+    """Return a decision as TensorBoard's message: one string for the plugin "text"."""
     message = record(step=event.epoch)
     value = message.summary.value.add(tag=f"{event.key}/{event.source}")
     value.metadata.plugin_data.plugin_name = "text"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import RenderableType
@@ -12,7 +11,7 @@ from rich.text import Text
 from kerasdecay._checks import invalid
 from kerasdecay.records import Event, Trace
 from kerasdecay.report.console import show
-from kerasdecay.report.decisions import Epoch, Taken, decision_table
+from kerasdecay.report.decisions import Epoch, decision_table
 from kerasdecay.report.stages import movement_text, recorded
 from kerasdecay.report.wording import shown_metrics
 
@@ -38,14 +37,14 @@ def timeline(training: Any, *, every_epoch: bool = False) -> RenderableType:
     trace = trace_of("explain", training)
     if not trace.logs:
         return nothing_finished(trace)
-    # Where the first "not yet"s are no longer kept, nobody knows for how long it had been so.
-    waited = 0 if trace.decisions_from == trace.setup.first_epoch else -math.inf
     return decision_table(
         f"{trace.setup.decay}: what was decided, and why",
         {key.removeprefix("learning_rate_"): _epochs(trace, key) for key in trace.setup.base_rates},
+        kinds=trace.kinds,
+        sources=len(trace.setup.rules) > 1,
+        complete_from=trace.decisions_from,
         every_epoch=every_epoch,
         remedy="every_epoch=True",
-        waited=waited,
     )
 
 
@@ -83,20 +82,13 @@ def _epochs(trace: Trace, key: str) -> list[Epoch]:
     left = begins[0]
     for (epoch, logs), begin, end in zip(trace.logs, begins, ends, strict=True):
         events = decided.get(epoch, [])
-        taken = [
-            Taken(
-                event.decision,
-                event.before,
-                event.after,
-                observed_text(logs, rules[place].watched),
-                place,
-                event.source if len(rules) > 1 else "",
-            )
-            for event, place in zip(events, _deciders(events, rules), strict=True)
-        ]
+        observed = [observed_text(logs, rule.watched) for rule in rules]
+        if not events:
+            observed = [observed_text(logs, shown)]
+        elif len(events) != len(rules):  # nobody knows any more which rule took which
+            observed = [""] * len(events)
         undecided = _undecided(trace, epoch, moved=begin != left)
-        seen = observed_text(logs, shown)
-        epochs.append(Epoch(epoch, movement_text(begin, end), taken, seen, undecided))
+        epochs.append(Epoch(epoch, movement_text(begin, end), events, observed, undecided))
         left = events[-1].after if events else end
     return epochs
 
@@ -105,12 +97,3 @@ def _undecided(trace: Trace, epoch: int, *, moved: bool) -> str:
     if not trace.setup.rules:
         return "by the schedule" if moved else ""
     return "the rules rest" if epoch >= trace.decisions_from else "not kept"
-
-
-def _deciders(events: list[Event], rules: Sequence[Any]) -> Iterator[int]:
-    """Yield, for the decisions of one epoch, the place of the rule that took each."""
-    free = list(range(len(rules)))
-    for event in events:
-        place = next(place for place in free if type(rules[place]).__name__ == event.source)
-        free.remove(place)
-        yield place

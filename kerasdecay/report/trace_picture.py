@@ -1,8 +1,7 @@
-"""A training as a figure: what was watched above, the rate that came of it below."""
+"""A training as a figure: the monitored metrics above, the learning rate below."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +18,7 @@ from kerasdecay.report.figures import (
 )
 from kerasdecay.report.sparklines import needs_log
 from kerasdecay.report.stages import rate_text
-from kerasdecay.report.wording import shown_metrics
-from kerasdecay.rules.monitor import direction_of
+from kerasdecay.report.wording import best_place, shown_metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,11 +29,15 @@ if TYPE_CHECKING:
 _DECISION = COLOURS[0]
 _METRIC = COLOURS[1]
 _RATES = (INK, *COLOURS[2:])
+
 _DOTTED = 60
-"""Epochs beyond which their dots would merge, and are left out."""
+"""Epochs beyond which the dots of a metric would merge, and are left out."""
+
+_MARKED = 400
+"""Epochs with decisions beyond which their lines would fill the picture, and are left out."""
 
 _LABELLED = 12
-"""Decisions beyond which the labels of their lines would overlap, and are left out."""
+"""Epochs with decisions beyond which the labels of the lines would overlap, and are left out."""
 
 
 def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:
@@ -43,7 +45,7 @@ def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:
 
     Args:
         trace: What happened.
-        title: Stands above it.
+        title: The title of the figure.
     """
     watched = dict.fromkeys(rule.watched for rule in trace.setup.rules)
     logged = {name for _, logs in trace.logs for name in logs}
@@ -51,18 +53,18 @@ def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:
     metrics = metrics or shown_metrics(logs for _, logs in trace.logs)[:1]
     heights = [2.2] * len(metrics) + [1.5]
     figure = new_figure(7.2, 0.8 + sum(heights))
-    panels = figure.subplots(len(heights), sharex=True, height_ratios=heights, squeeze=False)[:, 0]
+    grid = figure.subplots(len(heights), sharex=True, height_ratios=heights, squeeze=False)
+    panels: list[Axes] = list(grid[:, 0])
     for axes, metric in zip(panels, metrics, strict=False):
         _draw_metric(axes, trace, metric)
     _draw_rates(panels[-1], trace)
     first, last = trace.setup.first_epoch, _end(trace)
+    _mark_decisions(panels, trace)
     for axes in panels:
-        _mark_decisions(axes, trace)
         dress(axes, first, last + 0.02 * (last - first))
     rates = [trace.learning_rates_of(key) for key in trace.setup.base_rates]
     falls = any(event.after < event.before for event in trace.events)
     rate_axis(panels[-1], log=needs_log(*rates) or (falls and min(map(np.min, rates)) > 0))
-    _name_decisions(panels[0], trace)
     panels[-1].set_xlabel("epochs done", color=INK)
     if title:
         headline(figure, title)
@@ -78,10 +80,9 @@ def _draw_metric(axes: Axes, trace: Trace, metric: str) -> None:
     epochs, values = zip(*points, strict=True)
     dot = "o" if len(points) <= _DOTTED else ""
     axes.plot(epochs, values, color=_METRIC, linewidth=1.8, marker=dot, markersize=4)
-    direction = direction_of(metric)
-    finite = [point for point in points if math.isfinite(point[1])]
-    if direction and finite:
-        epoch, best = (min if direction == "min" else max)(finite, key=lambda point: point[1])
+    place = best_place(metric, values)
+    if place is not None:
+        epoch, best = points[place]
         axes.plot(epoch, best, marker="*", markersize=13, color=COLOURS[4], zorder=4)
         note(axes, f"★ best: {best:.4g} in epoch {epoch}")
     heading(axes, metric)
@@ -105,33 +106,28 @@ def _draw_rates(axes: Axes, trace: Trace) -> None:
 
 
 def _positions(trace: Trace) -> np.ndarray:
-    """Return the position of each row in epochs, as near as the steps of an epoch are known."""
+    """Return the position of each row in epochs; the steps of an epoch are estimated if unknown."""
     steps = trace.setup.steps_per_epoch or int(trace.batches.max(initial=0)) + 1
     return trace.epochs + trace.batches / steps
 
 
-def _mark_decisions(axes: Axes, trace: Trace) -> None:
-    for epoch in {event.epoch for event in trace.events}:
-        axes.axvline(epoch + 1, color=_DECISION, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
-
-
-def _name_decisions(axes: Axes, trace: Trace) -> None:
+def _mark_decisions(panels: list[Axes], trace: Trace) -> None:
     events = {event.epoch: event for event in trace.events}
-    if len(events) > _LABELLED:
+    if len(events) > _MARKED:
         return
     for epoch, event in events.items():
-        if event.after != event.before:
-            text = f"× {rate_text(event.after / event.before)}"
-        else:
-            text = event.kind
-        axes.annotate(
-            text,
-            (epoch + 1, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(-3, -3),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize=8,
-            color=_DECISION,
-        )
+        for axes in panels:
+            axes.axvline(epoch + 1, color=_DECISION, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
+        if len(events) <= _LABELLED:
+            changed = event.after != event.before
+            panels[0].annotate(
+                f"× {rate_text(event.after / event.before)}" if changed else event.kind,
+                (epoch + 1, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(-3, -3),
+                textcoords="offset points",
+                ha="right",
+                va="top",
+                fontsize=8,
+                color=_DECISION,
+            )

@@ -1,8 +1,7 @@
-"""What a decay callback shows at verbose=1: a panel, a line at each reduction, a table."""
+"""What a decay callback prints at verbose=1: a panel, a line for each change, a table."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,18 @@ from rich.text import Text
 
 from kerasdecay.report.decisions import new_table
 from kerasdecay.report.sparklines import needs_log, sparkline
-from kerasdecay.report.stages import Stage, planned, rate_text, recorded, stages, table_rows
+from kerasdecay.report.stages import (
+    Stage,
+    planned,
+    rate_text,
+    recorded,
+    stages,
+    table_rows,
+    whole,
+)
 from kerasdecay.report.timelines import nothing_finished
 from kerasdecay.report.wording import (
+    best_place,
     brief,
     count,
     initial_rate,
@@ -25,17 +33,22 @@ from kerasdecay.report.wording import (
     rule_text,
     shown_metrics,
 )
-from kerasdecay.rules.monitor import direction_of
 from kerasdecay.schedules import Timeline
 
 if TYPE_CHECKING:
     from kerasdecay.records import Event, Setup, Trace
 
 _STAGES = 8
-"""Stages beyond which they are no longer listed."""
+"""Stages beyond which the panel does not list them."""
 
 _POINTS = 400
-"""Points of a run that its sparkline is made from."""
+"""Points of a run that a sparkline is made from."""
+
+_EVENTS = 100
+"""Decisions beyond which only the first and the last few are listed."""
+
+_FEW = 5
+"""How many these are, at either end."""
 
 
 def decision_line(event: Event, trace: Trace) -> Text:
@@ -47,12 +60,12 @@ def decision_line(event: Event, trace: Trace) -> Text:
     elif event.after == event.before:
         done = f"beginning to bring {name} down from {rate_text(event.after)}"
     line = f"Epoch {event.epoch + 1}: {trace.setup.decay} {done}."
-    # The first line break leaves the line that Keras' progress bar stands on.
+    # The line break at the start leaves the line of Keras' progress bar.
     return Text(f"\n{line} {event.reason}")
 
 
 def announcement(trace: Trace) -> Panel:
-    """Return the panel before a training: curve, stages, base rate, horizon, rules."""
+    """Return the panel before a training: curve, stages, base rate, horizon, rules, notes."""
     setup = trace.setup
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
@@ -103,7 +116,7 @@ def _curve(setup: Setup) -> Iterable[tuple[str, RenderableType]]:
     updates = np.linspace(0, timeline.updates - 1, min(timeline.updates, _POINTS)).astype(int)
     rates = np.asarray(setup.schedule.rates(updates, timeline))
     lines = stages(begins, ends)
-    line = Text.assemble((sparkline(rates), "cyan"), f"  {_span(begins, ends)}")
+    line = Text.assemble((sparkline(rates), "cyan"), f"  {whole(begins, ends).rate}")
     yield "curve, log" if needs_log(rates) else "curve", line
     between_epochs = not setup.schedule.changes_within_epochs
     stay = [
@@ -114,11 +127,6 @@ def _curve(setup: Setup) -> Iterable[tuple[str, RenderableType]]:
         for stage in lines:
             grid.add_row(_epochs(stage), Text(stage.rate))
         yield "stages", grid
-
-
-def _span(begins: np.ndarray, ends: np.ndarray) -> str:
-    low, high = min(begins.min(), ends.min()), max(begins.max(), ends.max())
-    return Stage(0, 0, float(begins[0]), float(ends[-1]), float(low), float(high)).rate
 
 
 def _epochs(stage: Stage) -> str:
@@ -145,7 +153,7 @@ def summary(trace: Trace) -> RenderableType:
     for number, stage in enumerate(table_rows(*rates[keys[0]], first=first), 1):
         part = slice(stage.first - first, stage.last + 1 - first)
         others = [
-            table_rows(begins[part], ends[part], limit=1)[0].rate
+            whole(begins[part], ends[part]).rate
             for begins, ends in (rates[key] for key in keys[1:])
         ]
         cells = [cell for metric in metrics for cell in _best_and_last(trace, part, metric)]
@@ -157,21 +165,25 @@ def _best_and_last(trace: Trace, part: slice, metric: str) -> tuple[str, str]:
     values = [logs[metric] for _, logs in trace.logs[part] if metric in logs]
     if not values:
         return "–", "–"
-    finite = [value for value in values if math.isfinite(value)]
-    direction = direction_of(metric)
-    best = (min if direction == "min" else max)(finite) if finite and direction else None
-    return "–" if best is None else f"{best:.4f}", f"{values[-1]:.4f}"
+    best = best_place(metric, values)
+    return "–" if best is None else f"{values[best]:.4f}", f"{values[-1]:.4f}"
 
 
-def _decisions(trace: Trace) -> Iterable[Text]:
-    for event in trace.events:
-        change = ""
-        if event.after != event.before:
-            change = f"{rate_text(event.before)} → {rate_text(event.after)}, because "
-        name = event.key.removeprefix("learning_rate").lstrip("_")
-        where = f"epoch {event.epoch + 1}, {event.source}{f' ({name})' if name else ''}: "
-        yield Text.assemble((where, "bold"), f"{change}{event.reason}")
-    if trace.setup.rules and not trace.events:
+def _decisions(trace: Trace) -> list[Text]:
+    lines = [_decision(event) for event in trace.events]
+    if len(lines) > _EVENTS:
+        lines[_FEW:-_FEW] = [Text(f"… {len(lines) - 2 * _FEW} more decisions …", style="dim")]
+    if trace.setup.rules and not lines:
         names = " and ".join(dict.fromkeys(type(rule).__name__ for rule in trace.setup.rules))
-        looked = count(len({event.epoch for event in trace.decisions}), "epoch")
-        yield Text(f"{names} looked at {looked} and changed nothing.")
+        looked = count(trace.decided_epochs, "epoch")
+        lines.append(Text(f"{names} looked at {looked} and changed nothing."))
+    return lines
+
+
+def _decision(event: Event) -> Text:
+    change = ""
+    if event.after != event.before:
+        change = f"{rate_text(event.before)} → {rate_text(event.after)}, because "
+    name = event.key.removeprefix("learning_rate").lstrip("_")
+    where = f"epoch {event.epoch + 1}, {event.source}{f' ({name})' if name else ''}: "
+    return Text.assemble((where, "bold"), f"{change}{event.reason}")

@@ -1,9 +1,10 @@
-"""How parts of a training are put into words, in every report alike."""
+"""The words for parts of a training, the same in every report."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kerasdecay.rules import Rule
@@ -12,7 +13,7 @@ from kerasdecay.schedules import ByEpoch, Schedule
 
 
 def brief(part: Any) -> str:
-    """Return a schedule or a rule as code, without the arguments that have their default.
+    """Return a schedule or a rule as code, without arguments that are the default.
 
     Examples:
         >>> from kerasdecay.schedules import PowerStep
@@ -35,7 +36,7 @@ def brief(part: Any) -> str:
 
 
 def rule_text(rule: Rule[Any]) -> str:
-    """Return what a rule is and looks at: `Plateau on val_loss, patience=3`."""
+    """Return a rule and what it looks at: `Plateau on val_loss, patience=3`."""
     changed = [
         f"{field.name}={brief(getattr(rule, field.name))}"
         for field in dataclasses.fields(rule)
@@ -54,14 +55,14 @@ def initial_rate(schedule: Any) -> float | None:
 
 
 def is_known_ahead(schedule: Any) -> bool:
-    """Tell whether the rates can be had without calling a function of the user's."""
+    """Tell whether the rates can be computed without calling a user's function."""
     if not isinstance(schedule, Schedule) or isinstance(schedule, ByEpoch):
         return False
     return all(map(is_known_ahead, getattr(schedule, "parts", ())))
 
 
 def shown_metrics(logs: Iterable[Mapping[str, float]]) -> list[str]:
-    """Return the metrics that sum a training up: loss and one more, of the validation if any."""
+    """Return the metrics of a summary: loss and one more, of the validation if there was one."""
     names = list(dict.fromkeys(name for entry in logs for name in entry))
     names = [name for name in names if not name.startswith("learning_rate")]
     names = [name for name in names if name.startswith("val_")] or names
@@ -69,6 +70,20 @@ def shown_metrics(logs: Iterable[Mapping[str, float]]) -> list[str]:
     others = [name for name in names if name not in losses and direction_of(name) is not None]
     others.sort(key=lambda name: not name.endswith(("accuracy", "acc")))
     return [*losses, *others[:1]] or names[:1]
+
+
+def best_place(metric: str, values: Sequence[float]) -> int | None:
+    """Return the place of a metric's best finite value; None if it has none or no direction.
+
+    Examples:
+        >>> best_place("val_loss", [0.5, 0.4, float("nan")]), best_place("mine", [1.0])
+        (1, None)
+    """
+    finite = [place for place, value in enumerate(values) if math.isfinite(value)]
+    direction = direction_of(metric)
+    if direction is None or not finite:
+        return None
+    return (min if direction == "min" else max)(finite, key=lambda place: values[place])
 
 
 def count(number: int, noun: str) -> str:

@@ -131,6 +131,7 @@ def test_pictures_are_written(capsys, tmp_path):
         (["cosine", "--epochs", "x"], "invalid int value: 'x'"),
         (["cosine", "--csv", "-", "--json", "-"], "both want standard output"),
         (["cosine", "--png", "picture.docx"], "docx"),
+        (["cosine", "--png", "-"], "--png must be the name of a file"),
         (["cosine", "--unknown", "1"], "unrecognized arguments: --unknown"),
         ([], "the following arguments are required: SHAPE"),
     ],

@@ -191,6 +191,42 @@ def test_another_separator(capsys, tmp_path):
     assert "7 epochs" in replayed(capsys, "--log", str(path), "--separator", "\t")[-1]
 
 
+def long_log(tmp_path, epochs):
+    """Write a log whose loss falls for ever, but for three epochs from each thousandth on."""
+    losses = [1e6 - epoch + 50 * (epoch % 1000 > 996) for epoch in range(epochs)]
+    path = tmp_path / "long.csv"
+    path.write_text("\n".join(["val_loss", *(f"{loss:.1f}" for loss in losses)]))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "reductions"),
+    [(501, []), (3000, [1000, 2000, 3000]), (100_000, range(1000, 100_001, 1000))],
+)
+def test_a_long_log_is_summed_up(capsys, tmp_path, epochs, reductions):
+    arguments = ["--log", long_log(tmp_path, epochs), "--patience", "3", "--factor", "0.99"]
+    *table, _, decisions, rest, end = replayed(capsys, *arguments)
+    first = [line.split()[0] for line in table[4:] if line[:8].strip()]
+    shown = {*range(1, 6), *reductions[:5], *reductions[-5:], *range(epochs - 4, epochs + 1)}
+    assert [int(number) for number in first if number != "…"] == sorted(shown)
+    reduced = len(reductions)
+    counts = [("improved", epochs - 3 * reduced), ("not yet", 2 * reduced), ("reduced", reduced)]
+    assert decisions == "decisions: " + ", ".join(f"{word} {n}" for word, n in counts if n)
+    assert rest == f"{len(shown)} of {epochs} epochs are shown; --all shows every one."
+    assert end.startswith(f"{reduced} changes in {epochs} epochs: scale ")
+    assert len(table) < 80
+
+
+@pytest.mark.parametrize(("epochs", "arguments"), [(500, []), (501, ["--all"]), (1200, ["--all"])])
+def test_every_epoch_of_a_log_is_shown_if_there_are_few_or_on_demand(
+    capsys, tmp_path, epochs, arguments
+):
+    lines = replayed(capsys, "--log", long_log(tmp_path, epochs), *arguments)
+    numbers = [line.split()[0] for line in lines[4:-2] if line[:8].strip()]
+    assert numbers == [str(epoch) for epoch in range(1, epochs + 1)]
+    assert not any("shown" in line or "…" in line for line in lines)
+
+
 # A new rule is one row: its options on the command line, and the rule that they stand for.
 RULES = {
     "plateau": (

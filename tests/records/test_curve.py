@@ -75,9 +75,9 @@ def test_a_long_training_keeps_its_ends_its_epochs_and_some_rows_between(trainin
     assert len(kept) <= limit + len(in_force) + 1
 
 
-@given(trainings(), st.integers(1, 9))
-def test_a_vector_of_rates_is_recorded_as_its_rates_one_by_one_are(training, limit):
-    with mock.patch.object(curves, "INTERIOR_ROWS", limit):
+@given(trainings(), st.integers(1, 9), st.integers(1, 99))
+def test_a_vector_of_rates_is_recorded_as_its_rates_one_by_one_are(training, limit, chunk):
+    with mock.patch.multiple(curves, INTERIOR_ROWS=limit, _CHUNK=chunk):
         expected = rows_of(one_by_one(training))
         curve = Curve(KEYS)
         for epoch, batches in training.items():
@@ -101,25 +101,25 @@ def test_the_stride_doubles_by_hand():
         curve = Curve(["learning_rate"])
         for batch in range(12):
             curve.add(0, batch, [1.0 / (batch + 1)])
-        # Row 0 starts the epoch. Rows 1 to 11 are interior, numbered from 0: of eleven, a stride
-        # of 2 would keep six, so it is 4 and keeps the numbers 0, 4 and 8, and the last row.
-        assert curve.batches.tolist() == [0, 1, 5, 9, 11]
+        # Batch 0 starts the epoch. Batches 1 to 11 are interior rows of these numbers: a stride of
+        # 2 would keep five of them, so it is 4 and keeps 4 and 8, and the last row.
+        assert curve.batches.tolist() == [0, 4, 8, 11]
         curve.add(1, 0, [1.0])
-        assert curve.batches.tolist() == [0, 1, 5, 9, 0]
-        curve.add(1, 1, [0.5])  # number 11
-        assert curve.batches.tolist() == [0, 1, 5, 9, 0, 1]
-        curve.add(1, 2, [0.4])  # number 12
-        assert curve.batches.tolist() == [0, 1, 5, 9, 0, 2]
-        curve.add(2, 0, [0.4])  # no new row, but row (1, 2) is in force as epoch 2 begins
-        for batch in range(1, 8):
+        assert curve.batches.tolist() == [0, 4, 8, 0]
+        curve.add(1, 1, [0.5])  # number 12
+        assert curve.batches.tolist() == [0, 4, 8, 0, 1]
+        curve.add(1, 2, [0.4])  # number 13
+        assert curve.batches.tolist() == [0, 4, 8, 0, 1, 2]
+        curve.add(2, 0, [0.4])  # no new row, but the last one is in force as epoch 2 begins
+        for batch in range(1, 7):
             curve.add(2, batch, [1.0 / batch])
-        # Held are the numbers 0, 4, 8 and 16; number 19 is the last row.
-        assert curve.epochs.tolist() == [0, 0, 0, 0, 1, 1, 2, 2]
-        assert curve.batches.tolist() == [0, 1, 5, 9, 0, 2, 4, 7]
-        curve.add(2, 8, [0.01])
-        # Number 20 would be the fifth: the stride is 8, and 4 is dropped.
-        assert curve.epochs.tolist() == [0, 0, 0, 1, 1, 2, 2]
-        assert curve.batches.tolist() == [0, 1, 9, 0, 2, 4, 8]
+        # Held are the numbers 4, 8, 12 and 16; number 19 is the last row.
+        assert curve.epochs.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
+        assert curve.batches.tolist() == [0, 4, 8, 0, 1, 2, 3, 6]
+        curve.add(2, 7, [0.01])
+        # Number 20 would be the fifth: the stride is 8, and 4 and 12 are dropped.
+        assert curve.epochs.tolist() == [0, 0, 1, 1, 2, 2]
+        assert curve.batches.tolist() == [0, 8, 0, 2, 3, 7]
 
 
 @pytest.mark.parametrize("steps", [INTERIOR_ROWS + 1, INTERIOR_ROWS + 2, 300_000, 5_000_000])
@@ -128,7 +128,7 @@ def test_an_epoch_of_millions_of_steps_is_a_bounded_curve(steps):
     curve = Curve(["learning_rate"])
     curve.add_epoch(0, np.arange(steps), {"learning_rate": rates})
     batches = curve.batches
-    assert INTERIOR_ROWS // 2 < len(curve) <= INTERIOR_ROWS + 2
+    assert INTERIOR_ROWS // 2 <= len(curve) <= INTERIOR_ROWS + 2
     assert batches[0] == 0 and batches[-1] == steps - 1
     assert curve.rates("learning_rate").tolist() == rates[batches].tolist()
     # Interior rows, all but the first row and the last, stand at one distance from each other.

@@ -49,6 +49,8 @@ def test_decisions_of_a_hundred_thousand_epochs_are_bounded_and_every_event_is_k
     assert len(quiet) == 10_000
     assert quiet == [epoch for epoch in range(100_000) if epoch % every][-10_000:]
     assert trace.decisions_from == max(epoch for epoch in range(quiet[0]) if epoch % every) + 1
+    assert trace.kinds == {"reduce": events, "wait": 100_000 - events}
+    assert trace.decided_epochs == 100_000
 
 
 def test_decisions_of_a_short_training_are_all_kept():
@@ -72,6 +74,7 @@ def test_rules_that_decide_in_one_epoch_keep_their_order(monkeypatch):
         (2, "Greedy"),
     ]
     assert trace.decisions_from == 2
+    assert trace.decided_epochs == 3
 
 
 def test_notes_are_kept_in_order():
@@ -101,7 +104,9 @@ def test_an_epoch_is_recorded_at_once_or_batch_by_batch():
 def test_steps_of_an_epoch_without_length_are_an_error_with_its_remedy():
     trace = new_trace(steps_per_epoch=None)
     trace.record_rates(0, 0, [0.1])
-    with pytest.raises(ValueError, match=r"known number of batches.*Use trace\.epochs and trace\.b"):
+    with pytest.raises(
+        ValueError, match=r"known number of batches.*Use trace\.epochs and trace\.b"
+    ):
         trace.steps  # noqa: B018
 
 

@@ -2,6 +2,7 @@ import pytest
 from tiny import Scripted, fit, odometer
 
 from kerasdecay import LearningRateDecay, PowerStepDecay
+from kerasdecay.records import trace as traces
 from kerasdecay.records.trace import Trace
 from kerasdecay.report import explain, timeline
 from kerasdecay.rules import AdaptiveKnee, Greedy, Plateau
@@ -116,3 +117,66 @@ def test_each_optimizer_has_its_own_timeline(trace_of):
 def test_what_has_not_trained_cannot_be_explained(training):
     with pytest.raises(ValueError, match="training must be a decay callback after fit"):
         explain(training)
+
+
+def rows_of(output):
+    return [line.split() for line in lines_of(output)]
+
+
+@pytest.mark.parametrize(("epochs", "reductions"), [(501, 3), (2000, 20), (30_000, 12)])
+def test_a_long_training_is_summed_up(trace_of, capsys, epochs, reductions):
+    # A loss that never improves: its first epoch does, and each `patience` epochs the rate falls.
+    patience = epochs // reductions
+    losses = [0.5] * epochs
+    rule = Plateau("val_loss", factor=0.9, patience=patience)
+    trace = trace_of(losses, Constant(0.1), rule)
+    explain(trace)
+    out = lines_of(capsys.readouterr().out)
+    numbers = [line.split()[0] for line in out[4:-3] if line[:8].strip()]
+    events = [1 + patience * (k + 1) for k in range(reductions) if patience * (k + 1) < epochs]
+    shown = {*range(1, 6), *events[:5], *events[-5:], *range(epochs - 4, epochs + 1)}
+    assert [int(number) for number in numbers if number.isdigit()] == sorted(shown)
+    assert (
+        out[-1] == f"{len(shown)} of {epochs} epochs are shown; every_epoch=True shows every one."
+    )
+    waits = epochs - 1 - len(events)
+    assert out[-2] == f"decisions: not yet {waits}, reduced {len(events)}, improved 1"
+
+
+def test_a_gap_stands_where_epochs_are_left_out(trace_of, capsys):
+    losses = [0.5] * 600
+    losses[300] = float("nan")
+    explain(trace_of(losses, Constant(0.1), Plateau("val_loss", patience=10**6)))
+    first = [row[0] for row in rows_of(capsys.readouterr().out)[4:-3] if row]
+    assert [number for number in first if number == "…" or number.isdigit()] == [
+        *"12345",
+        "…",
+        "301",
+        "…",
+        *map(str, range(596, 601)),
+    ]
+
+
+def test_every_epoch_is_shown_on_demand(trace_of, capsys):
+    trace = trace_of([0.5] * 600, Constant(0.1), Plateau("val_loss", patience=10**6))
+    explain(trace, every_epoch=True)
+    numbers = [row[0] for row in rows_of(capsys.readouterr().out)[4:] if row]
+    assert numbers == [str(epoch) for epoch in range(1, 601)]
+    explain(trace_of([0.5] * 500))
+    assert "shown" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kept", [3, 5, 8])
+def test_decisions_that_are_no_longer_kept_are_not_made_up(monkeypatch, trace_of, capsys, kept):
+    monkeypatch.setattr(traces, "QUIET_DECISIONS", kept)
+    losses = [0.5] * 12
+    losses[2] = float("nan")
+    explain(trace_of(losses, Constant(0.1), Plateau("val_loss", patience=99)))
+    rows = lines_of(capsys.readouterr().out)[4:-1]
+    decided = [
+        " ".join(row[row.index("0.1") + 3 :].split()[2:4]) for row in rows if row[:7].strip()
+    ]
+    lost = ["not kept", "not kept", "not finite", *["not kept"] * 9]
+    # For how long it had been "not yet" before the first decision that is kept, nobody knows.
+    assert decided == [*lost[: 12 - kept], *["not yet"] * kept]
+    assert not any("(" in row for row in rows[:-1] if "not yet" in row)

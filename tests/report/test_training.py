@@ -7,6 +7,7 @@ import pytest
 
 from kerasdecay import PlateauDecay
 from kerasdecay.callbacks import Event, Trace
+from kerasdecay.records import trace as traces
 from kerasdecay.report.console import plain, show
 from kerasdecay.report.training import announcement, decision_line, summary
 from kerasdecay.rules import Decision, Plateau
@@ -146,6 +147,77 @@ def test_an_output_that_cannot_spell_is_no_error(plateau_trace, monkeypatch, enc
 
     sys.stdout.flush()
     assert b"0.1 -> 0.01" in raw.getvalue()
+
+
+def test_notes_stand_in_the_panel(plateau_trace, capsys):
+    plateau_trace.record_note("goes on with the training before, from epoch 5")
+    plateau_trace.record_note("initial rate 0.025 found on the optimizer")
+    announce(plateau_trace)
+    assert lines_of(capsys.readouterr().out)[-4:] == [
+        "│ rules       Plateau on val_loss, factor=0.5, patience=2          │",
+        "│ note        goes on with the training before, from epoch 5       │",
+        "│ note        initial rate 0.025 found on the optimizer            │",
+        "╰──────────────────────────────────────────────────────────────────╯",
+    ]
+
+
+def test_markup_in_a_note_is_only_text(plateau_trace):
+    plateau_trace.record_note("[red]model[/red] :smile:")
+    assert "note        [red]model[/red] :smile:" in plain(announcement(plateau_trace))
+
+
+def test_a_long_note_is_broken_at_80_columns(plateau_trace, capsys):
+    plateau_trace.record_note("word " * 40)
+    announce(plateau_trace)
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("force", [None, "1"])
+def test_a_logger_gets_the_same_text_without_colour(plateau_trace, monkeypatch, capsys, force):
+    parts = announcement(plateau_trace), summary(plateau_trace)
+    show(*parts)
+    expected = lines_of(capsys.readouterr().out)
+    if force:
+        monkeypatch.setenv("FORCE_COLOR", force)
+    monkeypatch.setenv("COLUMNS", "33")
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert plain(*parts).splitlines() == expected
+
+
+def test_a_logger_may_get_a_decision_as_one_line(plateau_trace):
+    line = decision_line(plateau_trace.events[0], plateau_trace)
+    assert plain(line, wrap=False).strip() == (
+        "Epoch 4: PlateauDecay reducing learning rate to 0.05. "
+        "val_loss 0.75 has not improved on 0.7 by 0.0001 for 2 epochs: rate × 0.5"
+    )
+    assert max(map(len, plain(line, width=40).splitlines())) <= 40
+
+
+@pytest.mark.parametrize("count", [100, 101, 5000])
+def test_very_many_decisions_are_listed_by_the_first_and_the_last(
+    trace_of, monkeypatch, capsys, count
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    losses = [0.5, *[float("nan")] * count]
+    summarise(trace_of(losses, rule=Plateau("val_loss", patience=10**6)))
+    listed = [line for line in lines_of(capsys.readouterr().out) if line.startswith(("epoch", "…"))]
+    starts = [line.split(",")[0] for line in listed]
+    if count == 100:
+        assert starts == [f"epoch {epoch}" for epoch in range(2, 102)]
+    else:
+        assert starts == [
+            *(f"epoch {epoch}" for epoch in range(2, 7)),
+            f"… {count - 10} more decisions …",
+            *(f"epoch {epoch}" for epoch in range(count - 3, count + 2)),
+        ]
+
+
+def test_epochs_whose_decisions_are_no_longer_kept_are_counted(trace_of, monkeypatch, capsys):
+    monkeypatch.setattr(traces, "QUIET_DECISIONS", 7)
+    summarise(trace_of([0.5] * 30, rule=Plateau("val_loss", patience=99)))
+    assert (
+        lines_of(capsys.readouterr().out)[-1] == "Plateau looked at 30 epochs and changed nothing."
+    )
 
 
 def fit(verbose):
