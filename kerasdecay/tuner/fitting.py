@@ -15,6 +15,7 @@ from kerasdecay.schedules.duration import parse
 from kerasdecay.tuner.candidates import Candidate, Settings
 
 _STEPS_OF_A_LONG_EPOCH = 10**9
+_MOST_STEPS = 2**62  # of a whole run, which NumPy counts in 64 bits
 _SHARES = range(5, 101, 5)
 
 
@@ -81,7 +82,8 @@ def long_epochs(epochs: int) -> Timeline:
 
     The more steps an epoch has, the more fits into it. What does not fit here fits nowhere.
     """
-    return Timeline(epochs, _STEPS_OF_A_LONG_EPOCH)
+    epochs = Timeline(epochs, unit="epoch").epochs  # checked: an integer >= 1
+    return Timeline(epochs, max(min(_STEPS_OF_A_LONG_EPOCH, _MOST_STEPS // epochs), 1))
 
 
 def misfit(decay: LearningRateDecay, timeline: Timeline) -> ValueError | None:

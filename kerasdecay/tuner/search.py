@@ -22,7 +22,8 @@ def search_result(tuner: Any, *, prefix: str | None = None) -> SearchResult:
 
     Args:
         tuner: A KerasTuner tuner, also one made again over the folder of an earlier search. In a
-            distributed search it must be the chief's.
+            distributed search it must be the chief's; made again, it finds the search's folder with
+            KERASTUNER_TUNER_ID=chief.
         prefix: Of the decay's hyperparameters; None takes the `DecayHyperModel`'s, else `"decay_"`.
 
     Raises:
@@ -102,9 +103,9 @@ def _trials(owner: str, tuner: Any) -> list[Any]:
         raise ValueError(
             f"{owner}: tuner must be the chief's in a distributed search, for a worker does not "
             f"know the trials. Received: a tuner with an {type(oracle).__name__}. Call {owner} "
-            "after search(…) in the process whose KERASTUNER_TUNER_ID is chief, or make the tuner "
-            "again over the same directory and project_name in a process without the variables "
-            "KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT."
+            "after search(…) in the process whose KERASTUNER_TUNER_ID is chief, or later in one "
+            "that makes the tuner again over the same directory and project_name, with "
+            "KERASTUNER_TUNER_ID=chief and without KERASTUNER_ORACLE_IP."
         )
     return list(oracle.trials.values())
 
