@@ -15,7 +15,7 @@ from kerasdecay.schedules.duration import parse
 from kerasdecay.tuner.candidates import Candidate, Settings
 
 _STEPS_OF_A_LONG_EPOCH = 10**9
-_MOST_STEPS = 2**62  # of a whole run, which NumPy counts in 64 bits
+_MOST_STEPS = 2**53  # of a whole run: a float holds every smaller integer
 _SHARES = range(5, 101, 5)
 
 

@@ -115,9 +115,11 @@ class DecayHyperModel(keras_tuner.HyperModel):
             if epochs is not None:
                 drawn = drawn.fitted(long_epochs(epochs))
 
+        steps = _steps_of(model)
         while True:
             state_path = None if files is None else files.begin()
-            decay = drawn.decay(epochs=epochs, state_path=state_path)
+            with _ending_the_search():
+                decay = drawn.decay(epochs=epochs, state_path=state_path)
             try:
                 result = self._train(hp, model, *args, callbacks=[decay, *callbacks], **kwargs)
                 break
@@ -125,6 +127,8 @@ class DecayHyperModel(keras_tuner.HyperModel):
                 if not _is_own(error):
                     raise
                 drawn = self._fitted(drawn, decay, error)
+                if _steps_of(model) != steps:  # in an earlier part of a fit of its own
+                    raise
         if files is not None:
             files.end(decay, drawn.values)
         return result
@@ -138,7 +142,7 @@ class DecayHyperModel(keras_tuner.HyperModel):
         """Return the nearest draw that fits the run which `decay` has refused.
 
         Only Keras knows how many epochs and steps a `fit` has. It tells them to the callback, which
-        refuses what does not fit before the first step: nothing has been trained.
+        refuses what does not fit before the first step.
 
         Raises:
             FatalValueError: If the training was refused for another reason, which holds for every
@@ -197,6 +201,10 @@ def _is_own(error: ValueError) -> bool:
     """Return whether this package has raised an error, and not the user's code or Keras."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return str(frame.f_globals.get("__name__", "")).startswith("kerasdecay.")
+
+
+def _steps_of(model: Any) -> int:
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
 
 
 def _refuse_writers(callbacks: Iterable[Any]) -> None:

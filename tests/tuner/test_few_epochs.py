@@ -9,7 +9,8 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kerasdecay.schedules import Cosine, PowerStep, Step, Timeline, WarmupStableDecay, simulate
+from kerasdecay.schedules import Cosine, PowerStep, Step, Timeline, simulate
+from kerasdecay.schedules.family import FAMILY
 from kerasdecay.tuner import (
     DECAYS,
     Candidate,
@@ -24,6 +25,7 @@ from kerasdecay.tuner.fitting import Drawn, long_epochs
 from kerasdecay.tuner.space import DEFAULT_DECAYS
 
 STEPS = 4
+WarmupStable = next(kind for name, kind in FAMILY.items() if name.startswith("warmup-stable"))
 
 
 def drawn(name, update="auto", **values):
@@ -70,7 +72,7 @@ def test_every_draw_of_every_decay_fits_in_the_end(name, steps, epochs):
 
 
 def warmup_and_decay(run, rate, warmup, decay):
-    return run.decay(WarmupStableDecay(rate, decay=decay), warmup=warmup)
+    return run.decay(WarmupStable(rate, decay=decay), warmup=warmup)
 
 
 @pytest.mark.parametrize(
@@ -99,9 +101,7 @@ def test_epochs_and_steps_come_down_to_what_there_is(values, nearest):
 
 def test_words_and_other_numbers_stay():
     candidate = Candidate(
-        lambda run, rate, curve, decay: run.decay(
-            WarmupStableDecay(rate, decay=decay, curve=curve)
-        ),
+        lambda run, rate, curve, decay: run.decay(WarmupStable(rate, decay=decay, curve=curve)),
         {"curve": choice("linear"), "decay": choice(4)},
     )
     one = Drawn(candidate, Settings(), 0.1, {"curve": "linear", "decay": 4})
@@ -188,6 +188,24 @@ def test_a_fit_of_the_hypermodels_own_that_chooses_the_epochs(make, search, buil
     np.testing.assert_allclose(spy.fits[0]["rates"], expected, rtol=1e-6)
 
 
+def test_a_fit_of_the_hypermodels_own_is_not_begun_again_in_the_middle(
+    make, search, build_model, spy
+):
+    class TwoPhases(keras_tuner.HyperModel):
+        def build(self, hp):
+            return build_model()
+
+        def fit(self, hp, model, x, y, **kwargs):
+            model.fit(x, y, **{**kwargs, "epochs": 4})
+            return model.fit(x, y, **{**kwargs, "epochs": 2})
+
+    four = {"four": Candidate(DECAYS["power_step"].build, {"stages": choice(4)}, rate_below=1.0)}
+    tuner = search(make("RandomSearch", DecayHyperModel(TwoPhases(), four), max_trials=1), spy)
+    (trial,) = search_result(tuner).trials
+    assert "stages must be at most the 2 epochs" in trial.failure
+    assert len(spy.fits) == 1
+
+
 def test_a_rate_that_is_written_once_an_epoch_counts_epochs(make, search, build_model, spy):
     step = {"step": Candidate(DECAYS["step"].build, {"every": choice("20%")})}
     hypermodel = DecayHyperModel(build_model, step, update="epoch")
@@ -206,7 +224,7 @@ def test_decay_from_hp_fits_the_epochs_that_it_is_given(epochs, stages):
     assert hp["decay_power_step_stages"] == 3
 
 
-@pytest.mark.parametrize("epochs", [1, 10**6, 10**12, 2**53])
+@pytest.mark.parametrize("epochs", [1, 10**6, 10**9])
 def test_very_many_epochs_leave_a_draw_as_it_is(epochs):
     one = drawn("power_step", stages=3)
     assert one.fitted(long_epochs(epochs)).values == {"stages": min(epochs, 3)}
