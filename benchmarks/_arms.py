@@ -17,7 +17,7 @@ from kerasdecay import (
     PlateauDecay,
     PowerStepDecay,
     StepDecay,
-    WarmupStable,
+    WarmupStableDecay,
     WeightNormDecay,
 )
 from kerasdecay.rules import Plateau
@@ -38,7 +38,7 @@ SHAPES: dict[str, Make] = {
     "rex": lambda rate: LearningRateDecay(Rex(rate)),
     "knee-50": lambda rate: LearningRateDecay(Knee(rate)),
     "knee-80": lambda rate: LearningRateDecay(Knee(rate, hold="80%")),
-    "hold-1-sqrt": WarmupStable,
+    "hold-1-sqrt": WarmupStableDecay,
 }
 # Each with its default arguments.
 RULES: dict[str, Make] = {

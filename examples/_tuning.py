@@ -19,10 +19,10 @@ class DecaySearch:
 
     Attributes:
         kind: `"random"`, `"bayesian"` or `"hyperband"`.
-        trials: How many; Hyperband has its own number.
-        epochs: Of a whole training.
+        trials: The number of trials; Hyperband has its own.
+        epochs: The epochs of a whole training.
         decays: Names of `kerasdecay.tuner.DECAYS`; None takes the default ones.
-        folder: KerasTuner's files go into its subfolder `search`.
+        folder: KerasTuner writes its files into the subfolder `search` of this one.
         seed: Not 0, which KerasTuner takes for "none given".
     """
 

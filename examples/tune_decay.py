@@ -87,8 +87,11 @@ def run(arguments: argparse.Namespace) -> None:
     from kerasdecay.study import OutputError, compare
     from kerasdecay.study.environment import device_name
 
-    if arguments.epochs < 4:
-        raise UsageError(f"--epochs must be at least 4, a stage each. Received: {arguments.epochs}")
+    if arguments.epochs < 3:
+        raise UsageError(
+            "--epochs must be at least 3, one for each stage of the article's decay. Received: "
+            f"{arguments.epochs}"
+        )
     if (arguments.output / "search").exists() and not arguments.resume:
         raise UsageError(
             f"--output {arguments.output} holds a search: add --resume to go on with it, or name "

@@ -23,7 +23,7 @@ from kerasdecay.schedules import (
     WarmupStable,
     warmup,
 )
-from kerasdecay.schedules.composition import checked_schedule
+from kerasdecay.schedules.composition import require_schedule
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.training.arguments import Options, RunOptions, with_rule
 from kerasdecay.training.callback import DecayCallback
@@ -297,6 +297,6 @@ class WarmupDecay(DecayCallback):
         **options: Unpack[RunOptions],
     ) -> None:
         if then is not None:
-            checked_schedule("WarmupDecay", then, "then")
+            require_schedule("WarmupDecay", "then", then)
         schedule = warmup(then or Constant(), duration, start)
         super().__init__(schedule, rules=rules, verbose=verbose, **options)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kerasdecay.tuner.search import SearchResult, TrialResult
+    from kerasdecay.records import SearchResult, TrialResult
 
 _HEADINGS = {"min": "lower is better", "max": "higher is better"}
 

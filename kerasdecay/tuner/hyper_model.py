@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -10,10 +11,10 @@ import keras
 import keras_tuner
 
 from kerasdecay import _checks
-from kerasdecay.callbacks import LearningRateDecay, optimizers
+from kerasdecay.callbacks import LearningRateDecay
 from kerasdecay.training.callback import DecayCallback
-from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.tuner import _requirements
+from kerasdecay.tuner.fitting import Drawn, long_epochs, misfit
 from kerasdecay.tuner.space import DEFAULT_DECAYS, Decays, Space
 from kerasdecay.tuner.trial_files import TrialFiles
 
@@ -23,18 +24,20 @@ _WRITERS = (
     keras.callbacks.ReduceLROnPlateau,
 )
 
-_STEPS_OF_A_LONG_EPOCH = 10**9
-
 
 class DecayHyperModel(keras_tuner.HyperModel):
-    """A hypermodel that also searches which decay to train with, from which rate.
+    """A hypermodel that also searches which decay to train with, from which initial rate.
 
     Works with every tuner. Under Hyperband a promoted trial goes on at its place in the schedule of
     all epochs, and a plateau rule with what it had decided. Note what Hyperband compares, though:
-    in its short rungs only the beginning of each schedule is run, so that decays which pay late
-    lose early. To choose between shapes, RandomSearch or BayesianOptimization is the fairer judge
-    (give the latter `num_initial_points`: its default, three for each hyperparameter, may be all
-    of the trials). KerasTuner scores a trial by its best epoch, not by its last.
+    its short rungs run only the beginning of each schedule, so that decays which pay late lose
+    early. To choose between shapes, RandomSearch or BayesianOptimization is the fairer judge (give
+    the latter `num_initial_points`: its default, three for each hyperparameter, may be all of the
+    trials). KerasTuner scores a trial by its best epoch, not by its last.
+
+    A parameter that does not fit the training, such as 4 stages in 3 epochs, gives way to the
+    nearest value that does. KerasTuner's own tables still show the value that it drew;
+    `search_result` and `best_decay` use the value that the trial trained with.
 
     Args:
         hypermodel: A function of `hp` that returns a compiled model, or a
@@ -42,19 +45,15 @@ class DecayHyperModel(keras_tuner.HyperModel):
         decays: Names of `kerasdecay.tuner.DECAYS`, or a dict of name → `Candidate`.
         epochs: The horizon of the decays, an integer >= 1. None takes Hyperband's `max_epochs`, and
             with other tuners the epochs of `fit`.
-        min_learning_rate: Lowest initial rate, > 0.
-        max_learning_rate: Highest initial rate; < 1 with `"power_step"`.
-        learning_rate_step: None samples the initial rate from the whole range, uniformly by its
-            logarithm; a number > 1 from the lowest times powers of it, which suits GridSearch.
-        prefix: Begins the name of every hyperparameter declared here.
-        monitor: The metric that rules watch.
-        update: When the rate is written, see `LearningRateDecay`.
+        space: Further arguments of `Space.of`: `min_learning_rate`, `max_learning_rate`,
+            `learning_rate_step`, `prefix`, `monitor`, `update`.
 
     Raises:
-        ValueError: For an argument out of its range; from `search`, as KerasTuner's
-            `FatalValueError` that ends it, for what no trial could do right: an optimizer whose
-            rate is not a number, a second callback that sets the rate, a schedule that does not fit
-            the epochs, a rung without a known total.
+        ValueError: For an argument out of its range. From `search`, as KerasTuner's
+            `FatalValueError` that ends it, for what no trial could do right: a model without an
+            optimizer, an optimizer whose rate cannot be set or that does not train the model, a
+            second callback that sets the rate, a decay that fits the epochs with no value of its
+            parameters, a rung without a known total.
         ImportError: If tensorboard is missing on TensorFlow.
 
     Examples:
@@ -75,29 +74,14 @@ class DecayHyperModel(keras_tuner.HyperModel):
         decays: Decays = DEFAULT_DECAYS,
         *,
         epochs: int | None = None,
-        min_learning_rate: float = 0.01,
-        max_learning_rate: float = 0.5,
-        learning_rate_step: float | None = None,
-        prefix: str = "decay_",
-        monitor: str = "val_loss",
-        update: str = "auto",
+        **space: Any,
     ) -> None:
         _requirements.check()
         self.hypermodel = _checked(hypermodel)
-        self.epochs = (
-            None
-            if epochs is None
-            else _checks.integer("DecayHyperModel", "epochs", epochs, at_least=1)
-        )
-        self.space = Space.of(
-            decays,
-            min_learning_rate=min_learning_rate,
-            max_learning_rate=max_learning_rate,
-            learning_rate_step=learning_rate_step,
-            prefix=prefix,
-            monitor=monitor,
-            update=update,
-        )
+        if epochs is not None:
+            epochs = _checks.integer("DecayHyperModel", "epochs", epochs, at_least=1)
+        self.epochs = epochs
+        self.space = Space.of(decays, **space)
         super().__init__()
 
     def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
@@ -123,21 +107,60 @@ class DecayHyperModel(keras_tuner.HyperModel):
         """Train the model as the hypermodel does, with the trial's decay as the first callback."""
         callbacks = list(callbacks or ())
         files = TrialFiles.of(callbacks)
-        with _fatal():
+        with _ending_the_search():
             _refuse_writers(callbacks)
-            optimizers.check_settable(model)
-            horizon = self._horizon(hp, callbacks)
+            _refuse_without_optimizer(model)
+            epochs = self._horizon(hp, callbacks)
+            drawn = self.space.drawn(hp)
+            if epochs is not None:
+                drawn = drawn.fitted(long_epochs(epochs))
+
+        steps = _steps_of(model)
+        while True:
             state_path = None if files is None else files.begin()
-            decay = self.space.decay(hp, epochs=horizon, state_path=state_path)
-            _check_fits(decay, horizon or (None if self._fits_itself else kwargs.get("epochs")))
-        callbacks = [decay, *callbacks]
-        if self._fits_itself:
-            result = self.hypermodel.fit(hp, model, *args, callbacks=callbacks, **kwargs)
-        else:
-            result = model.fit(*args, callbacks=callbacks, **kwargs)
+            with _ending_the_search():
+                decay = drawn.decay(epochs=epochs, state_path=state_path)
+            try:
+                result = self._train(hp, model, *args, callbacks=[decay, *callbacks], **kwargs)
+                break
+            except ValueError as error:
+                if not _is_own(error):
+                    raise
+                drawn = self._fitted(drawn, decay, error)
+                if _steps_of(model) != steps:  # in an earlier part of a fit of its own
+                    raise
         if files is not None:
-            files.end(decay)
+            files.end(decay, drawn.values)
         return result
+
+    def _train(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        if self._fits_itself:
+            return self.hypermodel.fit(hp, model, *args, **kwargs)
+        return model.fit(*args, **kwargs)
+
+    def _fitted(self, drawn: Drawn, decay: LearningRateDecay, error: ValueError) -> Drawn:
+        """Return the nearest draw that fits the run which `decay` has refused.
+
+        Only Keras knows how many epochs and steps a `fit` has. It tells them to the callback, which
+        refuses what does not fit before the first step.
+
+        Raises:
+            FatalValueError: If the training was refused for another reason, which holds for every
+                trial, or if no parameters fit so few epochs.
+            ValueError: `error`, if the trial alone is at fault.
+        """
+        with _ending_the_search():
+            run = drawn.timeline_of(decay)
+            if misfit(decay, run) is None:
+                raise error
+        try:
+            return drawn.fitted(run)
+        except ValueError:
+            # Epochs with more steps may have room for it, and a fit of the hypermodel's own may
+            # choose more epochs in other trials.
+            if self._fits_itself or misfit(decay, long_epochs(run.epochs)) is None:
+                raise error from None
+            raise keras_tuner.errors.FatalValueError(str(error)) from error
 
     @property
     def _fits_itself(self) -> bool:
@@ -145,11 +168,14 @@ class DecayHyperModel(keras_tuner.HyperModel):
         return isinstance(self.hypermodel, keras_tuner.HyperModel)
 
     def _horizon(self, hp: Any, callbacks: Iterable[Any]) -> int | None:
-        """Return the epochs to plan for; None leaves them to `fit`, where it is told them all."""
+        """Return the epochs to plan for; None if `fit` is told all of them."""
         if self.epochs is not None or "tuner/epochs" not in hp.values:
             return self.epochs
         for callback in callbacks:
             oracle = getattr(getattr(callback, "tuner", None), "oracle", None)
+            # A worker of a distributed search has a client in place of the oracle. The client hides
+            # max_epochs, and keeps the oracle that the worker made with the same arguments.
+            oracle = getattr(oracle, "_oracle", oracle)
             total = getattr(oracle, "max_epochs", None)
             if total is not None:
                 return int(total)
@@ -163,32 +189,43 @@ class DecayHyperModel(keras_tuner.HyperModel):
 
 
 @contextlib.contextmanager
-def _fatal() -> Iterator[None]:
-    """Turn a ValueError into one that ends the search: KerasTuner hides the others in trials."""
+def _ending_the_search() -> Iterator[None]:
+    """Turn a ValueError into one that ends the search: KerasTuner hides other errors of trials."""
     try:
         yield
     except ValueError as error:
         raise keras_tuner.errors.FatalValueError(str(error)) from error
 
 
+def _is_own(error: ValueError) -> bool:
+    """Return whether this package has raised an error, and not the user's code or Keras."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__", "")).startswith("kerasdecay.")
+
+
+def _steps_of(model: Any) -> int:
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+
 def _refuse_writers(callbacks: Iterable[Any]) -> None:
     for callback in callbacks:
         if isinstance(callback, _WRITERS):
             raise ValueError(
-                "DecayHyperModel: callbacks must hold none that sets the learning rate, for the "
-                f"trial's decay does. Received: {type(callback).__name__}. Leave it out of "
-                "search(callbacks=…), or write a fit of your own with decay_from_hp."
+                "DecayHyperModel: callbacks must not set the learning rate, for the trial's decay "
+                f"does. Received: {type(callback).__name__}. Leave it out of search(callbacks=…), "
+                "or write a fit of your own with decay_from_hp."
             )
 
 
-def _check_fits(decay: LearningRateDecay, epochs: int | None) -> None:
-    """Raise a ValueError if the schedule cannot be laid over these epochs, however long they are.
-
-    The more steps an epoch has, the more fits into it. What takes too many for the real ones is
-    refused when the training begins.
-    """
-    if epochs is not None and isinstance(decay.schedule, Schedule):
-        decay.schedule.check(Moment.of(0, Timeline(epochs, _STEPS_OF_A_LONG_EPOCH)))
+def _refuse_without_optimizer(model: Any) -> None:
+    if getattr(model, "optimizer", None) is not None:
+        return
+    compiled = "compiled with optimizer=None" if getattr(model, "compiled", False) else "uncompiled"
+    raise ValueError(
+        "DecayHyperModel: hypermodel must return a model that is compiled with an optimizer, for "
+        f"the decay sets its learning rate. Received: {type(model).__name__}, {compiled}. Call "
+        "model.compile(optimizer=…, loss=…) in the function or the build that makes the model."
+    )
 
 
 def _checked(hypermodel: Any) -> Any:

@@ -7,9 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
+import keras_tuner
+
 from kerasdecay import _checks
 from kerasdecay.callbacks import LearningRateDecay
+from kerasdecay.schedules import Constant
 from kerasdecay.tuner.candidates import DECAYS, Candidate, Settings
+from kerasdecay.tuner.fitting import Drawn, long_epochs
 
 Decays: TypeAlias = Iterable[str] | Mapping[str, Candidate]
 
@@ -29,8 +33,7 @@ class Space:
     max_learning_rate: float
     learning_rate_step: float | None
     prefix: str
-    monitor: str
-    update: str
+    settings: Settings
 
     @classmethod
     def of(
@@ -44,7 +47,22 @@ class Space:
         monitor: str = "val_loss",
         update: str = "auto",
     ) -> Self:
-        """Return the space; see `DecayHyperModel` for the arguments and errors."""
+        """Return the space.
+
+        Args:
+            decays: Names of `kerasdecay.tuner.DECAYS`, or a dict of name → `Candidate`.
+            min_learning_rate: Lowest initial rate, > 0.
+            max_learning_rate: Highest initial rate; < 1 with `"power_step"`.
+            learning_rate_step: None samples the initial rate from the whole range, uniformly by its
+                logarithm. A number > 1 samples it from the lowest rate times powers of this number,
+                which suits GridSearch.
+            prefix: The name of every hyperparameter declared here begins with it.
+            monitor: The metric that rules watch.
+            update: When the rate is written, see `LearningRateDecay`.
+
+        Raises:
+            ValueError: For an argument out of its range.
+        """
         owner = "kerasdecay.tuner"
         low = _checks.number(owner, "min_learning_rate", min_learning_rate, above=0)
         high = _checks.number(owner, "max_learning_rate", max_learning_rate, above=low)
@@ -52,8 +70,11 @@ class Space:
             learning_rate_step = _checks.number(
                 owner, "learning_rate_step", learning_rate_step, above=1
             )
-        if not isinstance(prefix, str) or not prefix:
-            raise _checks.invalid(owner, "prefix", "a string that is not empty", prefix)
+        for argument, text in (("prefix", prefix), ("monitor", monitor)):
+            if not isinstance(text, str) or not text:
+                raise _checks.invalid(owner, argument, "a string that is not empty", text)
+        settings = Settings(monitor, update=update)
+        settings.decay(Constant(low))  # the callback knows which values of update there are
         chosen = _chosen(owner, decays)
         for name, candidate in chosen.items():
             if high >= candidate.rate_below:
@@ -64,7 +85,7 @@ class Space:
                     max_learning_rate,
                     f"Lower it, or leave {name} out of decays=(…).",
                 )
-        return cls(chosen, low, high, learning_rate_step, prefix, monitor, update)
+        return cls(chosen, low, high, learning_rate_step, prefix, settings)
 
     @property
     def name_key(self) -> str:
@@ -76,14 +97,19 @@ class Space:
         """The hyperparameter that holds the initial learning rate."""
         return f"{self.prefix}learning_rate"
 
-    def decay(
-        self,
-        hp: Any,
-        *,
-        epochs: int | None = None,
-        state_path: str | os.PathLike[str] | None = None,
-    ) -> LearningRateDecay:
-        """Declare all hyperparameters, and return the decay that their values make."""
+    def key_of(self, name: str, parameter: str) -> str:
+        """Return the full name of a decay's own hyperparameter."""
+        return f"{self.prefix}{name}_{parameter}"
+
+    def drawn(self, hp: Any) -> Drawn:
+        """Declare all hyperparameters, and return the decay that their values choose.
+
+        Raises:
+            ValueError: If `hp` is not KerasTuner's, or chooses a decay that is not in the space.
+        """
+        if not isinstance(hp, keras_tuner.HyperParameters):
+            allowed = "the keras_tuner.HyperParameters of a trial"
+            raise _checks.invalid("kerasdecay.tuner", "hp", allowed, hp)
         name = hp.Choice(self.name_key, list(self.decays))
         rate = hp.Float(
             self.rate_key,
@@ -106,12 +132,20 @@ class Space:
                 }
             if other == name:
                 values = found
-        settings = Settings(self.monitor, epochs, self.update, state_path)
-        return self.decays[name].build(settings, rate, **values)
+        return Drawn(self.decays[name], self.settings, rate, values)
 
-    def key_of(self, name: str, parameter: str) -> str:
-        """Return the full name of a decay's own hyperparameter."""
-        return f"{self.prefix}{name}_{parameter}"
+    def decay(
+        self,
+        hp: Any,
+        *,
+        epochs: int | None = None,
+        state_path: str | os.PathLike[str] | None = None,
+    ) -> LearningRateDecay:
+        """Return the callback for the values of `hp`, or for the nearest that fit `epochs`."""
+        drawn = self.drawn(hp)
+        if epochs is not None:
+            drawn = drawn.fitted(long_epochs(epochs))
+        return drawn.decay(epochs=epochs, state_path=state_path)
 
 
 def decay_from_hp(
@@ -124,21 +158,22 @@ def decay_from_hp(
 ) -> LearningRateDecay:
     """Return the decay that a trial's hyperparameters choose, for a `fit` of your own.
 
-    Declare the hyperparameters before the first trial, in `declare_hyperparameters`: KerasTuner
-    looks for them when it is made, when only `build` has run, and Hyperband ends without a single
-    trial where it finds none.
+    Declare the hyperparameters before the first trial, in `declare_hyperparameters`. KerasTuner
+    looks for them when the tuner is made, and runs only `build` for it; Hyperband ends without a
+    single trial if it finds none.
 
     Args:
         hp: KerasTuner's `HyperParameters` of the trial.
-        decays: See `DecayHyperModel`.
-        epochs: The horizon; None takes `fit`'s. Under Hyperband give its `max_epochs`: `fit` is
-            told the rung's epochs only.
+        decays: Names of `kerasdecay.tuner.DECAYS`, or a dict of name → `Candidate`.
+        epochs: The horizon. A parameter that does not fit it, such as 4 stages in 3 epochs, gives
+            way to the nearest value that does. None takes the epochs of `fit` and the parameters as
+            they are. Under Hyperband give its `max_epochs`: `fit` is told only the rung's epochs.
         state_path: A file for the states of rules, see `LearningRateDecay`.
-        space: Further arguments of `DecayHyperModel`: `min_learning_rate`, `max_learning_rate`,
+        space: Further arguments of `Space.of`: `min_learning_rate`, `max_learning_rate`,
             `learning_rate_step`, `prefix`, `monitor`, `update`.
 
     Raises:
-        ValueError: For an argument out of its range.
+        ValueError: For an argument out of its range, or if no value of a parameter fits `epochs`.
 
     Examples:
         >>> import keras_tuner
@@ -159,6 +194,7 @@ def decay_from_hp(
 
 
 def _chosen(owner: str, decays: Any) -> dict[str, Candidate]:
+    """Return the candidates by name, or raise a ValueError that says which names there are."""
     remedy = "A decay of your own comes as decays={'name': Candidate(…)}."
     known = ", ".join(DECAYS)
     if isinstance(decays, Mapping):
@@ -168,7 +204,7 @@ def _chosen(owner: str, decays: Any) -> dict[str, Candidate]:
     else:
         names = list(decays)
         for name in names:
-            if name not in DECAYS:
+            if not isinstance(name, str) or name not in DECAYS:
                 raise _checks.invalid(owner, "decays", f"some of {known}", name, remedy)
         chosen = {name: DECAYS[name] for name in names}
     for name, candidate in chosen.items():

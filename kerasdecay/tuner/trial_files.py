@@ -1,4 +1,4 @@
-"""What a trial leaves in KerasTuner's folder: the states of its rules, the record of its rates."""
+"""What a trial leaves in KerasTuner's folder: the states of its rules, the record of its decay."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -21,17 +21,19 @@ RECORD = "decay_record.json"
 
 @dataclass(frozen=True)
 class Record:
-    """The rates of a trial, those of the rungs that it was promoted from included.
+    """What the decay of a trial did, including the rungs that the trial was promoted from.
 
     Args:
-        horizon: The epochs that its decay was planned for.
+        horizon: The epochs that the decay was planned for.
         learning_rates: The rate in the last step of each epoch, from epoch 0 on.
         events: What rules decided, with their reasons.
+        parameters: The decay's own parameters, as it trained with them.
     """
 
     horizon: int
     learning_rates: tuple[float, ...]
     events: tuple[str, ...]
+    parameters: Mapping[str, Any]
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
@@ -39,12 +41,16 @@ class Record:
         try:
             data = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             rates = tuple(map(decode_number, data["learning_rates"]))
-            return cls(int(data["horizon"]), rates, tuple(map(str, data["events"])))
+            # A folder of an earlier version has no parameters, and the tuner's own values count.
+            parameters = dict(data.get("parameters", {}))
+            return cls(int(data["horizon"]), rates, tuple(map(str, data["events"])), parameters)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     @classmethod
-    def of(cls, decay: LearningRateDecay, before: Self | None) -> Self | None:
+    def of(
+        cls, decay: LearningRateDecay, parameters: Mapping[str, Any], before: Self | None
+    ) -> Self | None:
         """Return what a training under `decay` did, after the rungs `before`."""
         trace = decay.trace
         if trace is None:
@@ -53,18 +59,18 @@ class Record:
         past = () if before is None else before.learning_rates[: trace.setup.first_epoch]
         rates = tuple(logs[key] for _, logs in trace.logs)
         events = () if before is None else before.events
-        return cls(trace.setup.epochs, (*past, *rates), (*events, *map(str, trace.events)))
+        events = (*events, *map(str, trace.events))
+        return cls(trace.setup.epochs, (*past, *rates), events, parameters)
 
 
 class TrialFiles:
     """The files of one execution of a trial.
 
     KerasTuner keeps the weights of the best epoch of all executions, and a promoted trial goes on
-    with them. Therefore the execution that these weights come from is the one whose state and
-    record stay.
+    with them. Therefore state and record stay from the execution that these weights come from.
 
     Args:
-        folder: The trial's.
+        folder: The trial's folder.
         parent: The folder of the trial that it was promoted from, or None.
         saver: KerasTuner's callback that keeps the best weights, or None.
     """
@@ -77,7 +83,7 @@ class TrialFiles:
 
     @classmethod
     def of(cls, callbacks: Iterable[Any]) -> Self | None:
-        """Return the files of the trial that KerasTuner's callbacks tell of; None outside one."""
+        """Return the files of the trial that KerasTuner's callbacks belong to; None without one."""
         tuner = trial = saver = None
         for callback in callbacks:
             if hasattr(callback, "tuner") and hasattr(callback, "trial"):
@@ -87,29 +93,37 @@ class TrialFiles:
         if tuner is None or trial is None:
             return None
         folder = str(tuner.get_trial_dir(trial.trial_id))
-        if "://" in folder:  # a bucket: rates are right without files, rules begin anew at a rung
+        if "://" in folder:
+            # A bucket has no such files. Rates are right without them; at each rung, rules begin
+            # anew.
             return None
         promoted_from = trial.hyperparameters.values.get("tuner/trial_id")
         parent = None if promoted_from is None else Path(tuner.get_trial_dir(promoted_from))
         return cls(Path(folder), parent, saver)
 
     def begin(self) -> Path:
-        """Return the state file for this execution: the promoted one's, else none yet."""
+        """Return the path of this execution's state file, with the state of the rung before."""
         path = self._folder / f"{STATE}.running"
-        path.unlink(missing_ok=True)  # of an execution that was interrupted
+        path.unlink(missing_ok=True)  # left by an execution that was interrupted
         if self._parent is not None and (self._parent / STATE).is_file():
             shutil.copyfile(self._parent / STATE, path)
         return path
 
-    def end(self, decay: LearningRateDecay) -> None:
-        """Keep state and record if KerasTuner has kept this execution's weights."""
+    def end(self, decay: LearningRateDecay, parameters: Mapping[str, Any]) -> None:
+        """Keep state and record if KerasTuner has kept this execution's weights.
+
+        Args:
+            decay: The callback that the execution trained with.
+            parameters: The decay's own parameters.
+        """
         running = self._folder / f"{STATE}.running"
         if not self._is_kept():
             running.unlink(missing_ok=True)
             return
         if running.is_file():
             os.replace(running, self._folder / STATE)
-        record = Record.of(decay, None if self._parent is None else Record.read(self._parent))
+        before = None if self._parent is None else Record.read(self._parent)
+        record = Record.of(decay, parameters, before)
         if record is not None:
             write_atomically(self._folder / RECORD, to_json(asdict(record)))
 
@@ -117,6 +131,6 @@ class TrialFiles:
         return float(getattr(self._saver, "best_value", math.inf))
 
     def _is_kept(self) -> bool:
-        # Where the objective is no metric of the logs, the best value stays infinite, and the
-        # weights of every epoch are saved: the last execution's stay.
+        # Where the objective is not in the logs, the best value stays infinite and KerasTuner saves
+        # the weights of every epoch, so that those of the last execution stay.
         return self._best() != self._best_before or math.isinf(self._best())

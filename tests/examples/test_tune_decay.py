@@ -80,7 +80,7 @@ def test_search_compare_write_and_go_on(images, tmp_path, capsys, titles):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--epochs", "3"), "--epochs must be at least 4"),
+        (("--epochs", "2"), "--epochs must be at least 3"),
         (("--decays", "sine"), "Received: decays='sine'"),
         (("--dataset", "absent.npz"), "cannot read absent.npz"),
     ],

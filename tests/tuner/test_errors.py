@@ -12,13 +12,16 @@ import keras_tuner
 import pytest
 
 from kerasdecay import PowerStepDecay
-from kerasdecay.schedules import Cosine
+from kerasdecay.rules import Plateau
+from kerasdecay.schedules import Constant, Cosine
 from kerasdecay.tuner import (
     Candidate,
     DecayHyperModel,
     _requirements,
     best_decay,
+    choice,
     decay_from_hp,
+    log_uniform,
     search_result,
 )
 
@@ -37,7 +40,14 @@ ROOT = Path(__file__).resolve().parents[2]
         ({"max_learning_rate": 2}, "leave power_step out of decays"),
         ({"learning_rate_step": 1}, "learning_rate_step must be a finite number > 1"),
         ({"prefix": ""}, "prefix must be a string that is not empty"),
+        ({"monitor": None}, "monitor must be a string that is not empty"),
+        ({"update": "sometimes"}, "update must be"),
+        ({"decays": ("cosine", ["rex"])}, r"Received: decays=\['rex'\]"),
         ({"epochs": 0}, "epochs must be an integer >= 1"),
+        ({"epochs": True}, "epochs must be an integer >= 1"),
+        ({"epochs": 10**30}, "epochs must be an integer >= 1"),
+        ({"min_learning_rate": 10**400}, "min_learning_rate must be a finite number > 0"),
+        ({"learning_rate_step": True}, "learning_rate_step must be a finite number > 1"),
         ({"hypermodel": 3}, "hypermodel must be a function of hp"),
         ({"hypermodel": keras.Sequential()}, "hypermodel must be a function of hp"),
     ],
@@ -77,10 +87,62 @@ def test_an_optimizer_with_a_schedule_ends_the_search(make, search):
         search(tuner)
 
 
-def test_too_few_epochs_end_the_search(make, search, build_model):
-    tuner = make("GridSearch", DecayHyperModel(build_model, ("power_step",)))
-    with pytest.raises(ValueError, match="stages must be at most the 2 epochs"):
-        search(tuner, epochs=2)
+class Uncompiled(keras_tuner.HyperModel):
+    def build(self, hp):
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+
+
+def compiled_without_optimizer(hp):
+    model = Uncompiled().build(hp)
+    model.compile(optimizer=None, loss="mse")
+    return model
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize(
+    ("hypermodel", "received"),
+    [
+        (Uncompiled(), "Sequential, uncompiled"),
+        (Uncompiled().build, "Sequential, uncompiled"),
+        (compiled_without_optimizer, "Sequential, compiled with optimizer=None"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["RandomSearch", "Hyperband"])
+def test_a_model_without_an_optimizer_ends_the_search(hypermodel, received, kind, make, search):
+    options = {"max_trials": 2} if kind == "RandomSearch" else {}
+    tuner = make(kind, DecayHyperModel(hypermodel), **options)
+    words = f"hypermodel must return a model that is compiled.*{received}.*model.compile"
+    with pytest.raises(keras_tuner.errors.FatalValueError, match=words):
+        search(tuner)
+
+
+def watching_oddity(run, rate):
+    return run.decay(Constant(rate), rules=[Plateau("oddity")])
+
+
+def oddity(y, predicted):
+    return keras.ops.mean(y - predicted)
+
+
+class WithAnOddMetric(keras_tuner.HyperModel):
+    """A hypermodel with a metric of which nobody knows whether low or high is better."""
+
+    def build(self, hp):
+        model = Uncompiled().build(hp)
+        model.compile("sgd", "mse", metrics=[oddity])
+        return model
+
+    def fit(self, hp, model, *args, **kwargs):
+        return model.fit(*args, **kwargs)
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize("hypermodel", [WithAnOddMetric(), WithAnOddMetric().build])
+def test_what_the_callback_refuses_in_training_ends_the_search(hypermodel, make, search):
+    decays = {"undirected": Candidate(watching_oddity)}
+    tuner = make("RandomSearch", DecayHyperModel(hypermodel, decays), max_trials=2)
+    with pytest.raises(keras_tuner.errors.FatalValueError, match=r"oddity.*mode"):
+        search(tuner)
 
 
 def long_warmup(run, rate):
@@ -147,6 +209,35 @@ def test_arguments_of_best_decay_and_search_result(make, search, build_model):
         best_decay(tuner, prefix="lr_")
     with pytest.raises(ValueError, match="prefix must be the one that the decay was searched"):
         search_result(tuner, prefix="lr_")
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "tuner", DecayHyperModel])
+@pytest.mark.parametrize("function", [best_decay, search_result])
+def test_what_is_no_tuner(function, wrong):
+    with pytest.raises(ValueError, match=f"{function.__name__}: tuner must be a KerasTuner tuner"):
+        function(wrong)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda: decay_from_hp({"decay_name": "cosine"}), "hp must be the keras_tuner.HyperPar"),
+        (lambda: decay_from_hp(keras_tuner.HyperParameters(), epochs="3"), "epochs must be"),
+        (lambda: decay_from_hp(keras_tuner.HyperParameters(), epochs=10**30), "epochs must be"),
+        (lambda: Candidate(Cosine(0.1)), "build must be a function of"),
+        (lambda: Candidate(long_warmup, {"every": "30%"}), "parameters must be a dict of name"),
+        (lambda: Candidate(long_warmup, ("every",)), "parameters must be a dict of name"),
+        (lambda: Candidate(long_warmup, rate_below="1"), "rate_below must be a finite number"),
+        (lambda: choice(), "values must be strings, integers or floats alone"),
+        (lambda: choice("30%", 2), "values must be strings, integers or floats alone"),
+        (lambda: choice([1, 2]), "values must be strings, integers or floats alone"),
+        (lambda: log_uniform(0, 1), "low must be a finite number > 0"),
+        (lambda: log_uniform(0.1, 0.1), "high must be a finite number > 0.1"),
+    ],
+)
+def test_wrong_objects_are_named_with_their_argument(function, words):
+    with pytest.raises(ValueError, match=words):
+        function()
 
 
 def test_a_name_that_is_no_candidate():

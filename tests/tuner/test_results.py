@@ -153,7 +153,7 @@ def test_the_execution_whose_weights_are_kept_keeps_its_state(tmp_path):
         files = TrialFiles.of([tuner, saver])
         files.begin().write_text(text)
         saver.best_value = best
-        files.end(types.SimpleNamespace(trace=None))
+        files.end(types.SimpleNamespace(trace=None), {})
         kept = (tmp_path / "child" / STATE).read_text()
         assert kept == ("first" if best == 0.5 else "better")
         assert not (tmp_path / "child" / f"{STATE}.running").exists()
@@ -174,6 +174,11 @@ def test_outside_a_tuner_and_in_a_bucket_there_are_no_files():
     trial = types.SimpleNamespace(trial_id="0")
     tuner = types.SimpleNamespace(get_trial_dir=lambda name: f"gs://bucket/{name}")
     assert TrialFiles.of([types.SimpleNamespace(tuner=tuner, trial=trial)]) is None
+
+
+def test_a_record_of_an_earlier_version_has_no_parameters(tmp_path):
+    (tmp_path / RECORD).write_text('{"horizon": 2, "learning_rates": [0.1, 0.01], "events": []}')
+    assert Record.read(tmp_path) == Record(2, (0.1, 0.01), (), {})
 
 
 def test_a_record_that_cannot_be_read_is_none(tmp_path):
