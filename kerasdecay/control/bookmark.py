@@ -55,7 +55,9 @@ class TrackBookmark:
             ValueError: If they are not the states of these rules.
         """
         if len(self.states) != len(rules):
-            raise ValueError(f"states must be those of {len(rules)} rule(s), not {len(self.states)}")
+            raise ValueError(
+                f"states must be those of {len(rules)} rule(s), not {len(self.states)}"
+            )
         return tuple(
             rule.state_from_data(data) for rule, data in zip(rules, self.states, strict=True)
         )

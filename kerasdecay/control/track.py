@@ -160,7 +160,9 @@ class Track:
 
     def bookmark(self) -> TrackBookmark:
         """Return what must be known to go on from here."""
-        rates = dict.fromkeys(rate for rate in (self.rate, self._rate_before) if not math.isnan(rate))
+        rates = dict.fromkeys(
+            rate for rate in (self.rate, self._rate_before) if not math.isnan(rate)
+        )
         states = tuple(state.to_data() for state in self._states)
         return TrackBookmark(self.open_loop.base_rate, tuple(rates), states)
 

@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasdecay.training import find
 from kerasdecay.study.runs import is_rate
 
 

@@ -93,7 +93,9 @@ def as_schedule(schedule: Any) -> Schedule | Callable[[int, float], float]:
     """
     if isinstance(schedule, Schedule):
         return schedule
-    must_be = "LearningRateDecay: schedule must be a kerasdecay schedule or a function of the epoch."
+    must_be = (
+        "LearningRateDecay: schedule must be a kerasdecay schedule or a function of the epoch."
+    )
     if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
         raise ValueError(
             f"{must_be} Received: schedule={type(schedule).__name__}(…), Keras' own, a function of "

@@ -8,8 +8,8 @@ from typing import Any, Self
 import keras
 
 from kerasdecay._config import from_config
-from kerasdecay.training.namespace import KERAS
 from kerasdecay.schedules import Moment, Schedule, Timeline
+from kerasdecay.training.namespace import KERAS
 
 _MOST_UPDATES = 2**31 - 1
 

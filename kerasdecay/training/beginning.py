@@ -183,9 +183,7 @@ def _found(target: RateTarget, memory: Memory | None) -> Found:
     )
 
 
-def _past(
-    plan: Plan, epoch: int, memory: Memory | None, state_file: StateFile | None
-) -> Past:
+def _past(plan: Plan, epoch: int, memory: Memory | None, state_file: StateFile | None) -> Past:
     filed = None if state_file is None else state_file.begin(epoch)
 
     def planned(key: str, bookmark: TrackBookmark) -> Iterable[float]:
@@ -265,8 +263,11 @@ def _controller(
         open_loop = plan.open_loop(key, origin.base_rates[key])
         tracks.append(Track(key, open_loop, plan.rules, states, found[key].rate))
     warming = max(
-        (one.warmup_updates(plan.timeline) for one in plan.schedules.values()
-         if isinstance(one, Schedule)),
+        (
+            one.warmup_updates(plan.timeline)
+            for one in plan.schedules.values()
+            if isinstance(one, Schedule)
+        ),
         default=0,
     )
     resting = math.ceil(warming / plan.timeline.updates_per_epoch)
@@ -347,8 +348,8 @@ def _loop_of_fits(plan: Plan, epoch: int, targets: Mapping[str, RateTarget]) -> 
         if left is not None and left.was_one_epoch and not left.has_told and target.steps():
             left.has_told = True
             return (
-                "fit(epochs=1) has been called again from epoch 0, which begins the decay anew each "
-                "time. To let one decay go on, write:\n"
+                "fit(epochs=1) has been called again from epoch 0, which begins the decay anew "
+                "each time. To let one decay go on, write:\n"
                 "    for epoch in range(epochs):\n"
                 "        model.fit(…, initial_epoch=epoch, epochs=epoch + 1, callbacks=[decay])  "
                 "# decay made once, with epochs=…"

@@ -225,9 +225,7 @@ class DecayCallback(keras.callbacks.Callback):
         assert self._session is not None
         found = find.optimizers_of(model, self._names())
         steered = {key: target.optimizer for key, target in self._session.targets.items()}
-        return found.keys() == steered.keys() and all(
-            found[key] is steered[key] for key in found
-        )
+        return found.keys() == steered.keys() and all(found[key] is steered[key] for key in found)
 
     def _start(self, model: Any, epoch: int) -> None:
         """Begin the training with `epoch`, or go on with it under a new optimizer."""

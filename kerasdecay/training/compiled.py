@@ -38,9 +38,7 @@ def reference(planned: ScheduledRates) -> float:
     return float(np.max(schedule.rates(np.arange(timeline.updates), timeline)))
 
 
-def install(
-    model: Any, optimizer: Any, planned: ScheduledRates, base: float, done: int
-) -> None:
+def install(model: Any, optimizer: Any, planned: ScheduledRates, base: float, done: int) -> None:
     """Let the step compute the optimizer's rate.
 
     Args:
@@ -88,7 +86,7 @@ def next_step(optimizer: Any) -> int | None:
 
 
 def held(optimizer: Any) -> float:
-    """Return what the optimizer's own variable holds: base × scale, while something is installed."""
+    """Return what the optimizer's own variable holds: base × scale, while one is installed."""
     return shortest(float(np.float32(keras.ops.convert_to_numpy(optimizer._learning_rate))))
 
 

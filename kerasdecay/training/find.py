@@ -82,7 +82,9 @@ def own_optimizers(model: Any) -> dict[str, Any]:
     for name, value in vars(model).items():
         if name not in ("optimizer", "_optimizer"):
             for label, one in _labelled(name, value):
-                if isinstance(one, keras.optimizers.Optimizer) and one is not getattr(model, "optimizer", None):
+                if isinstance(one, keras.optimizers.Optimizer) and one is not getattr(
+                    model, "optimizer", None
+                ):
                     found[label] = one
     return found
 
@@ -187,7 +189,10 @@ def _named(model: Any, name: str) -> Any:
     parts = {} if model.optimizer is None else _parts(model)
     if f"learning_rate_{name}" in parts:
         return parts[f"learning_rate_{name}"]
-    known = [*held, *(key.removeprefix("learning_rate_") for key in parts if key != "learning_rate")]
+    known = [
+        *held,
+        *(key.removeprefix("learning_rate_") for key in parts if key != "learning_rate"),
+    ]
     if model.optimizer is not None:
         known.append("optimizer")
     raise ValueError(

@@ -135,14 +135,16 @@ class Session:
         fallback, self._fallback = self._fallback, None
         model = callback.model
         made = self._steps.made()
-        if self._skips or all(count in (0, batch) for count in made.values()) and any(made.values()):
+        if self._skips or (
+            all(count in (0, batch) for count in made.values()) and any(made.values())
+        ):
             return
         assert fallback is not None
         if any(made.values()):
             times = max(made.values()) / batch
             self._warn(
                 f'update="compiled" counts the optimizer\'s steps, and it is applied {times:.3g} '
-                'times a batch here. The rate is written before each batch instead, as with '
+                "times a batch here. The rate is written before each batch instead, as with "
                 'update="batch".'
             )
         compiled.uninstall(model, [target.optimizer for target in self.targets.values()])

@@ -49,7 +49,7 @@ class RateTarget:
             self.write(self.read())
         except (AttributeError, TypeError) as error:
             kind = type(self.optimizer).__name__
-            raise RateNotSettable(
+            raise RateNotSettableError(
                 f"kerasdecay: the optimizer's learning_rate must be a float for a callback to set "
                 f"it. Received: {kind}({self.key}={_kind_of_rate(self.optimizer)}). Compile the "
                 f"model with {kind}(learning_rate=0.1), say, and leave the decay to the callback."
@@ -82,7 +82,7 @@ class RateTarget:
         return float(np.asarray(rate, dtype))
 
 
-class RateNotSettable(ValueError, TypeError):
+class RateNotSettableError(ValueError, TypeError):
     """An optimizer was built with a schedule or a function in place of a rate."""
 
 

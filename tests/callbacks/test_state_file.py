@@ -196,7 +196,10 @@ def with_entry(entry: Any) -> Callable[[str], str]:
 
 
 def track(**fields: Any) -> Any:
-    return {"epoch": 1, "tracks": {"learning_rate": {**mark(1).tracks["learning_rate"].to_data(), **fields}}}
+    return {
+        "epoch": 1,
+        "tracks": {"learning_rate": {**mark(1).tracks["learning_rate"].to_data(), **fields}},
+    }
 
 
 SPOILT = {
@@ -205,7 +208,10 @@ SPOILT = {
     "binary": (lambda text: "\udcff\udcfe", "is truncated or not JSON"),
     "foreign": (lambda text: '{"epoch": 3}', "is not a state file of kerasdecay"),
     "a list": (lambda text: "[1, 2]", "is not a state file of kerasdecay"),
-    "newer": (with_header(schema=SCHEMA + 1), f"has schema {SCHEMA + 1}, and this kerasdecay reads"),
+    "newer": (
+        with_header(schema=SCHEMA + 1),
+        f"has schema {SCHEMA + 1}, and this kerasdecay reads",
+    ),
     "without tracks": (with_entry({"epoch": 1}), "an entry must hold epoch and tracks"),
     "with a strange epoch": (with_entry({"epoch": "1", "tracks": {}}), "epoch must be an integer"),
     "with strange tracks": (with_entry({"epoch": 1, "tracks": []}), "tracks must be an object"),

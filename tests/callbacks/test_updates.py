@@ -36,7 +36,7 @@ SHAPES = {
     "cyclic": "batch",
     "one-cycle": "batch",
     "inverse-sqrt": "batch",
-    "warmup-stable-decay": "batch",
+    "warmup-stable": "batch",
     "knee": "batch",
     "rex": "batch",
     "refined": "batch",
