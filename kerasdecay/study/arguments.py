@@ -1,14 +1,21 @@
-"""The plain arguments of this package's functions, checked before anything is trained."""
+"""The arguments of `compare` and `find_learning_rate`, checked before anything is trained."""
 
 from __future__ import annotations
 
+import numbers
+import os
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerasdecay._checks import integer, invalid
+from kerasdecay._checks import integer, invalid, number
 from kerasdecay._json import encode
+
+# Keras and NumPy count with 32 bits: the first in epochs and steps, the second in seeds.
+_LARGEST_COUNT = 2**31 - 1
+LARGEST_SEED = 2**32 - 1
 
 _OWN_ARGUMENTS = {
     "x": "data",
@@ -44,17 +51,77 @@ def different_seeds(seeds: Any) -> tuple[int, ...]:
     allowed = "different integers >= 0, at least one"
     if isinstance(seeds, str) or not isinstance(seeds, Iterable):
         raise invalid("compare", "seeds", allowed, seeds, "For n seeds give range(n).")
-    values = tuple(integer("compare", "seeds", seed, at_least=0) for seed in seeds)
+    values = tuple(
+        count("compare", "seeds", seed, at_least=0, at_most=LARGEST_SEED) for seed in seeds
+    )
     if not values or len(set(values)) < len(values):
         raise invalid("compare", "seeds", allowed, values)
     return values
 
 
+def flag(owner: str, argument: str, value: Any) -> bool:
+    """Return a flag, which is True or False and nothing else."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise invalid(owner, argument, "True or False", value)
+    return bool(value)
+
+
 def is_verbose(owner: str, value: Any) -> bool:
-    """Return whether `owner` is to say what it does."""
-    if value not in (0, 1):
+    """Return whether `owner` reports its progress: `verbose` is 0 or 1, or a flag."""
+    if not isinstance(value, (bool, np.bool_, numbers.Integral)) or value not in (0, 1):
         raise invalid(owner, "verbose", "0 or 1", value)
     return bool(value)
+
+
+def count(
+    owner: str, argument: str, value: Any, *, at_least: int, at_most: int = _LARGEST_COUNT
+) -> int:
+    """Return an integer in a range, or raise a `ValueError`."""
+    if isinstance(value, numbers.Integral) and value > at_most:
+        allowed = f"an integer >= {at_least} and <= {at_most}"
+        raise invalid(owner, argument, allowed, _brief(value))
+    return integer(owner, argument, value, at_least=at_least)
+
+
+def finite(owner: str, argument: str, value: Any, **bounds: Any) -> float:
+    """Return a number in a range (see `kerasdecay._checks.number`), or raise a `ValueError`."""
+    try:
+        return number(owner, argument, value, **bounds)
+    except OverflowError:
+        allowed = "a finite number, not an integer beyond all floats"
+        raise invalid(owner, argument, allowed, _brief(value)) from None
+
+
+def learning_rate(
+    owner: str, argument: str, value: Any, *, above: float = 0.0, remedy: str = ""
+) -> float:
+    """Return a learning rate that single precision can hold, or raise a `ValueError`."""
+    rate = finite(owner, argument, value, above=above, remedy=remedy)
+    with np.errstate(over="ignore", under="ignore"):
+        held = np.float32(rate)
+    if not 0 < held < np.inf:
+        allowed = "a learning rate that single precision can hold, >= 1e-45 and <= 3.4e38"
+        raise invalid(owner, argument, allowed, value)
+    return rate
+
+
+def folder(owner: str, argument: str, value: Any) -> Path | None:
+    """Return the path of a folder, or None."""
+    if value is not None and not isinstance(value, (str, os.PathLike)):
+        raise invalid(owner, argument, "the path of a folder, or None", value)
+    return None if value is None else Path(value)
+
+
+def _brief(value: Any) -> Any:
+    """Return a value, or, of an integer that would fill lines with digits, its size."""
+    return value if abs(value) < 10**40 else f"an integer of {value.bit_length()} bits"
+
+
+def function(argument: str, value: Any) -> Callable[..., Any]:
+    """Return a function."""
+    if not callable(value):
+        raise invalid("compare", argument, "a function", value)
+    return value
 
 
 def optional_function(argument: str, value: Any) -> Callable[..., Any] | None:
@@ -65,7 +132,9 @@ def optional_function(argument: str, value: Any) -> Callable[..., Any] | None:
 
 
 def fit_arguments_of(arguments: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return further arguments of `fit`, none of which `compare` sets itself."""
+    """Return further arguments of `fit`, without those that `compare` itself sets."""
+    if arguments is not None and not isinstance(arguments, Mapping):
+        raise invalid("compare", "fit_arguments", "a dict or None", arguments)
     for name in arguments or {}:
         if name in _OWN_ARGUMENTS:
             raise ValueError(
@@ -77,6 +146,8 @@ def fit_arguments_of(arguments: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def plain_metadata(metadata: Mapping[str, Any] | None) -> Any:
     """Return metadata as JSON data."""
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise invalid("compare", "metadata", "JSON data, a dict or None", metadata)
     try:
         return encode(dict(metadata or {}))
     except (TypeError, ValueError) as error:

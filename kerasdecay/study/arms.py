@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 
 import keras
 
-from kerasdecay._checks import invalid, number
-from kerasdecay.study.runs import slug
+from kerasdecay._checks import invalid
+from kerasdecay.records.run import slug
+from kerasdecay.study.arguments import learning_rate
 
 Callbacks: TypeAlias = keras.callbacks.Callback | Sequence[keras.callbacks.Callback]
 Arm: TypeAlias = float | keras.callbacks.Callback | Callable[[], Callbacks] | None
@@ -48,7 +49,7 @@ def _check(name: str, arm: Any) -> None:
     if arm is None or isinstance(arm, keras.callbacks.Callback):
         return
     if isinstance(arm, numbers.Real) and not isinstance(arm, bool):
-        number("compare", argument, arm, above=0, remedy=_REMEDY)
+        learning_rate("compare", argument, arm, remedy=_REMEDY)
     elif callable(arm):
         made = arm()
         for callback in made if isinstance(made, (list, tuple)) else [made]:
