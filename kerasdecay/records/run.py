@@ -17,7 +17,7 @@ SCHEMA = 1
 FOLDER = "runs"
 
 # The JSON type of each field of a run; the fields that are not named are numbers or NaN.
-_JSON_TYPES = {
+_JSON_TYPES: dict[str, type[Any]] = {
     "arm": str,
     "seed": int,
     "epochs": int,
@@ -102,7 +102,7 @@ class Run:
         if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
             found = data.get("schema") if isinstance(data, Mapping) else data
             raise ValueError(f"expected a run of schema {SCHEMA}. Received: schema={found!r}")
-        values = {}
+        values: dict[str, Any] = {}
         for item in fields(cls):
             if item.name not in data:
                 raise ValueError(f"the run has no {item.name!r}")

@@ -48,7 +48,9 @@ def comparison_table(
             under the measured one.
         reference_name: The name of those figures.
     """
-    metrics = comparison.metrics if metrics is None else _given("comparison_table", metrics)
+    metrics = (
+        comparison.metrics if metrics is None else _given("comparison_table", comparison, metrics)
+    )
     references = references or {}
     notes = [_what_the_figures_are(comparison), *([caption] if caption else [])]
     table = Table(
@@ -117,10 +119,12 @@ def _what_the_figures_are(comparison: Comparison) -> str:
     return f"last epoch, mean ± standard deviation over {len(seeds)} seeds ({listed})"
 
 
-def _given(owner: str, metrics: Any) -> tuple[str, ...]:
+def _given(owner: str, comparison: Comparison, metrics: Any) -> tuple[str, ...]:
     is_list = isinstance(metrics, Sequence) and not isinstance(metrics, str)
     if not is_list or not all(isinstance(metric, str) for metric in metrics):
         raise invalid(owner, "metrics", "a list of names of metrics, or None", metrics)
+    for metric in metrics:
+        comparison.final(metric)  # a ValueError for an unknown name
     return tuple(metrics)
 
 
@@ -151,7 +155,9 @@ def comparison_figure(
         ImportError: If matplotlib is missing, with the command that installs it.
         ValueError: If there is not a single metric to draw.
     """
-    metrics = _panels(comparison) if metrics is None else _given("comparison_figure", metrics)
+    metrics = (
+        _panels(comparison) if metrics is None else _given("comparison_figure", comparison, metrics)
+    )
     if not metrics:
         raise ValueError("comparison_figure: metrics must name at least one. Received: none.")
     figure = figures.new_figure(5.6 * len(metrics), 6.2)

@@ -77,7 +77,7 @@ def count(
     owner: str, argument: str, value: Any, *, at_least: int, at_most: int = _LARGEST_COUNT
 ) -> int:
     """Return an integer in a range, or raise a `ValueError`."""
-    if isinstance(value, numbers.Integral) and value > at_most:
+    if isinstance(value, numbers.Integral) and int(value) > at_most:
         allowed = f"an integer >= {at_least} and <= {at_most}"
         raise invalid(owner, argument, allowed, _brief(value))
     return integer(owner, argument, value, at_least=at_least)

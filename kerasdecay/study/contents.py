@@ -49,5 +49,7 @@ class Contents:
             return
         seen.add(id(container))
         self._held.append((container, kinds[0](container)))
+        if kinds[0] is list and hasattr(container, "__dict__"):
+            self._visit(vars(container), seen)  # TensorFlow's lists keep their items in another one
         for item in container.values() if kinds[0] is dict else container:
             self._visit(item, seen)

@@ -1,4 +1,4 @@
-"""Where the runs of a comparison are trained: in this process one by one, or in several processes."""
+"""Training the runs of a comparison: one by one in this process, or in several processes."""
 
 from __future__ import annotations
 

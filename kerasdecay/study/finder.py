@@ -230,7 +230,7 @@ def _check_model(model: Any) -> None:
         )
     if not model.built or not all(layer.built for layer in model.layers):
         raise ValueError(
-            f"{_OWNER}: model must be built, because weights that do not exist yet cannot be put back. "
+            f"{_OWNER}: model must be built, because weights that do not exist cannot be put back. "
             f"Received: {model!r}. Give it a keras.Input, or call it on one batch."
         )
 

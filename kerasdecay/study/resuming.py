@@ -16,11 +16,11 @@ _NAMED_DIFFERENCES = 6
 
 
 def finished_runs(folder: Path, specs: list[RunSpec], resume: bool) -> dict[tuple[str, int], Run]:
-    """Return the runs that `folder` holds already, by arm and seed.
+    """Return the finished runs in `folder`, by arm and seed.
 
     Raises:
-        OutputError: If there are some and `resume` is not set, or one is of another configuration
-            or cannot be read, or `folder` is a file.
+        OutputError: If there are some and `resume` is False, or one has another configuration or
+            cannot be read, or `folder` is a file.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"compare: output must be a folder. Received: {folder}, a file.")
@@ -52,7 +52,7 @@ def _listed(changed: list[str]) -> str:
 
 
 def _in_place(run: Run, arm_index: int, folder: Path) -> Run:
-    """Return the run with the place that its arm has now, which its file is told too."""
+    """Return the run with the present place of its arm, and update its file if that is another."""
     if run.arm_index == arm_index:
         return run
     moved = dataclasses.replace(run, arm_index=arm_index)

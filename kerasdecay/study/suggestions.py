@@ -45,7 +45,7 @@ def suggest(
     if len(points) < 3:
         reason = (
             f"{len(points)} of {len(losses)} points are left without the first "
-            f"{window.start} and the last {LAST_LEFT_OUT}; 3 are needed"
+            f"{window.start} and the last {LAST_LEFT_OUT}; it takes 3"
         )
         return (
             Suggestion("valley", None, reason),

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasdecay._checks import invalid
 from kerasdecay.callbacks.optimizers import shortest
 from kerasdecay.records.run import Run
 from kerasdecay.study.arms import Arm, callbacks_of
@@ -105,6 +106,8 @@ def new_model(build_model: Callable[[], keras.Model], seed: int) -> keras.Model:
     Raises:
         ValueError: If it is anything else.
     """
+    if isinstance(build_model, keras.Model):
+        raise invalid("compare", "build_model", "a function that returns a new model", build_model)
     keras.utils.set_random_seed(seed)
     model = build_model()
     if not isinstance(model, keras.Model) or not model.compiled:

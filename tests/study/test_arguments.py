@@ -1,4 +1,4 @@
-"""Wrong objects in public functions: a `ValueError` that names the argument, never another error."""
+"""Wrong objects in public functions: a `ValueError` that names the argument."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_metrics_of_a_table_and_of_curves(metrics):
     pytest.importorskip("matplotlib")
     result = Comparison((Run.from_dict(RUN),))
     for show in (result.table, result.plot):
-        with pytest.raises(ValueError, match="metrics? must be"):
+        with pytest.raises(ValueError, match=r"metrics? must be"):
             show(metrics=metrics)
 
 
@@ -172,14 +172,14 @@ def test_without_interactive_logging_the_lines_of_a_comparison_are_logged(
 ):
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
     arms = {"a [b]": 0.1, "c": 0.2}
-    compare(build, (X, Y), {"a [b]": 0.1}, epochs=1, verbose=0, output=tmp_path)
+    compare(build, (X, Y), {"a [b]": 0.1}, epochs=2, verbose=0, output=tmp_path)
     assert logged.messages == []
-    compare(build, (X, Y), arms, epochs=1, verbose=1, output=tmp_path, resume=True)
+    compare(build, (X, Y), arms, epochs=2, verbose=1, output=tmp_path, resume=True)
     assert capsys.readouterr().out == ""
     first, second, *epochs, last = logged.messages
     assert first.startswith("1 of 2 runs were finished before")
     assert second == "== c · seed 0 · run 2 of 2"
-    assert epochs[0] == "Epoch 1/1" and "loss" in epochs[-1]
+    assert epochs[0] == "Epoch 1/2" and "loss" in epochs[-1]
     assert last.startswith("c · seed 0: done in ")
     assert {record.levelname for record in logged.records} == {"INFO"}
 
@@ -192,11 +192,8 @@ def test_without_interactive_logging_the_suggestions_are_logged(
     find_learning_rate(build(), (X, Y), steps=3, verbose=1)
     assert capsys.readouterr().out == ""
     shown = [message.split()[0] for message in logged.messages if message[:1] == " "]
-    assert shown == [
-        "suggestion",
-        "─" * len(logged.messages[1].strip()),
-        *["valley", "steepest"],
-    ] + ["minimum/10"]
+    rule = "─" * len(logged.messages[1].strip())
+    assert shown == ["suggestion", rule, "valley", "steepest", "minimum/10"]
     assert logged.messages[-1].startswith("3 of 3 steps, rates 1e-07 to 10")
 
 

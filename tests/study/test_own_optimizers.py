@@ -1,4 +1,4 @@
-"""Whose rate the range test raises: models that train with other optimizers, and wrappers."""
+"""Models that train with optimizers of their own, and wrapper optimizers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from finder_cases import X, assert_same, values
 
-from kerasdecay.study import find_learning_rate
+from kerasdecay.study import compare, find_learning_rate
+from kerasdecay.study.configuration import describe_model
 from kerasdecay.study.own_optimizers import own_optimizers
 from kerasdecay.study.snapshot import unchanged
 
@@ -200,6 +201,25 @@ def test_fewer_batches_than_it_waits_for_are_enough_to_refuse():
         find_learning_rate(new("distiller"), (X, TARGET), steps=3, **SOME)
 
 
+class Idle(keras.Model):
+    """Changes nothing when it trains, on any backend."""
+
+    def train_step(self, *arguments):
+        logs = {"loss": keras.ops.mean(arguments[-1][1])}
+        return (logs, arguments[0]) if BACKEND == "jax" else logs
+
+
+@pytest.mark.any_backend
+def test_a_model_that_does_not_train_is_refused():
+    inputs = keras.Input((4,))
+    model = Idle(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("adam", "mse")
+    model.other = keras.optimizers.SGD(0.5)
+    with pytest.raises(ValueError, match=r"Adam took no step in 10 batches.*: model\.other\."):
+        find_learning_rate(model, (X, TARGET), steps=12, **SOME)
+    assert float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)) == pytest.approx(0.001)
+
+
 class EveryThird(keras.Model):
     """Its optimizer steps once in three batches."""
 
@@ -208,7 +228,7 @@ class EveryThird(keras.Model):
     def train_step(self, data):
         EveryThird.calls += 1
         if EveryThird.calls % 3:
-            return {"loss": keras.ops.mean(self(data[0]))}
+            return {"loss": keras.ops.mean((self(data[0]) - data[1]) ** 2)}
         return super().train_step(data)
 
 
@@ -227,7 +247,7 @@ def test_without_a_compiled_optimizer_the_others_are_named(own):
     model.compile(optimizer=None, loss="mse")
     for name, rate in own.items():
         setattr(model, name, keras.optimizers.SGD(rate))
-    with pytest.raises(ValueError, match="model must be a compiled keras.Model with an opt") as e:
+    with pytest.raises(ValueError, match=r"model must be a compiled keras\.Model with an opt") as e:
         find_learning_rate(model, (X, TARGET), **SOME)
     for name in own:
         assert f"model.{name}" in str(e.value)
@@ -286,9 +306,6 @@ INNER = {
 @pytest.mark.parametrize("wrapper", [Wrapper, Hidden])
 @pytest.mark.parametrize("inner", INNER)
 def test_a_wrapper_is_tested_by_its_public_rate_and_put_back(inner, wrapper):
-    if BACKEND == "jax":
-        pytest.skip("a stateless step takes the optimizer's own variables")
-
     def model_with(optimizer):
         keras.utils.set_random_seed(4)
         model = dense()
@@ -299,13 +316,11 @@ def test_a_wrapper_is_tested_by_its_public_rate_and_put_back(inner, wrapper):
     expected = find_learning_rate(plain, (X, TARGET), steps=8, **SOME)
     wrapped = wrapper(INNER[inner]())
     model = model_with(wrapped)
-    model.fit(X, TARGET, verbose=0, epochs=1)
-    model.set_weights(plain.get_weights())
+    wrapped.build(model.trainable_variables)
     before = values([*model.variables, *wrapped.inner.variables])
     found = find_learning_rate(model, (X, TARGET), steps=8, **SOME)
     assert found.rates == expected.rates
-    if inner == "sgd" and wrapper is Wrapper:  # others remember the epoch before
-        np.testing.assert_allclose(found.losses[:2], expected.losses[:2], rtol=1e-5)
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-5)
     assert_same(values([*model.variables, *wrapped.inner.variables]), before)
 
 
@@ -360,3 +375,48 @@ def test_an_optimizer_beside_the_compiled_one_is_put_back_too():
         model.beside.apply([keras.ops.ones_like(v) for v in model.trainable_variables])
         assert not all(map(np.array_equal, values(model.beside.variables), before))
     assert_same(values(model.beside.variables), before)
+
+
+# ----------------------------------------------------------------------------------- compare
+
+
+def run_compare(build, arms):
+    return compare(build, (X, TARGET), arms, epochs=2, batch_size=16, verbose=0)
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_no_rate_is_recorded_of_an_optimizer_that_takes_no_step(kind):
+    (run,) = run_compare(OWN[kind][0], {"own": None}).runs
+    assert list(run.history) == ["loss"]
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_a_fixed_rate_for_an_optimizer_that_takes_no_step_is_refused(kind):
+    message = r"arms\['fixed'\]=0\.5 sets the rate of model\.optimizer, which took no step"
+    with pytest.raises(ValueError, match=message) as caught:
+        run_compare(OWN[kind][0], {"fixed": 0.5})
+    for name in OWN[kind][1]:
+        assert f"model.{name}" in str(caught.value)
+
+
+def test_a_model_without_a_compiled_optimizer_is_compared():
+    def build():
+        model = compiled(Distiller)()
+        model.optimizer = None
+        return model
+
+    (run,) = run_compare(build, {"own": None}).runs
+    assert list(run.history) == ["loss"]
+    with pytest.raises(ValueError, match=r"arms\['fixed'\]=0\.5 is a fixed learning rate"):
+        run_compare(build, {"fixed": 0.5})
+
+
+def test_own_optimizers_belong_to_the_configuration():
+    def described(rate):
+        model = Adversarial()
+        model.compile(keras.optimizers.Adam(rate), keras.optimizers.Adam(0.5))
+        return describe_model(model)["own_optimizers"]
+
+    assert described(0.25)["d_optimizer"]["learning_rate"] == 0.25
+    assert described(0.25) != described(0.125)
+    assert "own_optimizers" not in describe_model(compiled(dense)())
