@@ -111,10 +111,10 @@ class Contrastive(keras.Model):
         return self.encoder(x)
 
     def train_step(self, data):
-        x, y = data[0], data[1]
         ops = keras.ops
+        x, y = map(ops.convert_to_tensor, data[:2])
         loss = descend(
-            lambda: ops.mean((self.encoder(x) - self.encoder(x[::-1])) ** 2),
+            lambda: ops.mean((self.encoder(x) - self.encoder(ops.flip(x, axis=0))) ** 2),
             self.encoder.trainable_variables,
             self.contrastive_optimizer,
         )
