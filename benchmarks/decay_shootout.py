@@ -31,8 +31,8 @@ from _shootout_report import report
 from _testbeds import Testbed, cifar10, digits
 
 from kerasdecay._files import write_atomically
+from kerasdecay.records.run import Run
 from kerasdecay.study import compare
-from kerasdecay.study.runs import Run
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

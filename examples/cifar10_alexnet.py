@@ -141,7 +141,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _check_output(output: Path, resume: bool) -> None:
     """Make the folder; refuse one that cannot be written to, or whose runs would be in the way."""
-    from kerasdecay.study.runs import run_files
+    from kerasdecay.records.run import run_files
 
     try:
         output.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from kerasdecay._checks import invalid
 from kerasdecay.report import figures
 from kerasdecay.report.stages import rate_text
 
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kerasdecay.study.comparison import Comparison
-    from kerasdecay.study.runs import Run
+    from kerasdecay.records.comparison import Comparison
+    from kerasdecay.records.run import Run
 
-# Tell the rates of several optimizers apart, in matplotlib's words.
+# The line styles of several optimizers' rates, in matplotlib's names.
 _LINES = ("solid", "dashed", "dotted", "dashdot")
 
 
@@ -35,18 +36,21 @@ def comparison_table(
     references: Mapping[str, Mapping[str, float]] | None = None,
     reference_name: str = "reference",
 ) -> Table:
-    """Return a comparison as a rich table, one row an arm.
+    """Return a comparison as a rich table, one row per arm.
 
     Args:
         comparison: What was trained.
-        title: Stands above the table.
-        caption: Stands below it, after the line that says what the figures are.
+        title: Text above the table.
+        caption: Text below it, after the line that says what the figures are.
         metrics: The metrics to show, those of the last epoch; all by default.
         steadiness: A metric whose `steadiness` gets a column.
-        references: Arm → metric → a figure from elsewhere (a paper's), printed under ours.
-        reference_name: What those figures are called.
+        references: Arm → metric → a figure from another source (a paper, for example), printed
+            under the measured one.
+        reference_name: The name of those figures.
     """
-    metrics = comparison.metrics if metrics is None else tuple(metrics)
+    metrics = (
+        comparison.metrics if metrics is None else _given("comparison_table", comparison, metrics)
+    )
     references = references or {}
     notes = [_what_the_figures_are(comparison), *([caption] if caption else [])]
     table = Table(
@@ -65,11 +69,17 @@ def comparison_table(
     for heading in [*headings, "seconds", "images/s"]:
         table.add_column(heading, justify="right", overflow="fold")  # no digit is cut off
 
-    finals = {metric: comparison.final(metric) for metric in metrics}
+    means = {metric: comparison.mean(metric) for metric in metrics}
+    spreads = {metric: comparison.spread(metric) for metric in metrics}
     swings = comparison.steadiness(steadiness) if steadiness else {}
     for arm in comparison.arms:
         runs = comparison.of(arm)
-        cells = [_with_spread(finals[metric][arm]) for metric in metrics]
+        cells = [_number(means[metric][arm]) for metric in metrics]
+        if len(runs) > 1:
+            spread = [_number(spreads[metric][arm]) for metric in metrics]
+            cells = [
+                f"{mean}\n[dim]± {other}[/]" for mean, other in zip(cells, spread, strict=True)
+            ]
         cells += [_number(swings[arm])] if steadiness else []
         cells.append(f"{statistics.fmean(run.seconds for run in runs):,.0f}")
         cells.append(f"{statistics.fmean(run.images_per_second for run in runs):,.0f}")
@@ -109,11 +119,13 @@ def _what_the_figures_are(comparison: Comparison) -> str:
     return f"last epoch, mean ± standard deviation over {len(seeds)} seeds ({listed})"
 
 
-def _with_spread(values: Sequence[float]) -> str:
-    if len(values) == 1:
-        return _number(values[0])
-    spread = statistics.stdev(values) if all(map(math.isfinite, values)) else math.nan
-    return f"{_number(statistics.fmean(values))}\n[dim]± {_number(spread)}[/]"
+def _given(owner: str, comparison: Comparison, metrics: Any) -> tuple[str, ...]:
+    is_list = isinstance(metrics, Sequence) and not isinstance(metrics, str)
+    if not is_list or not all(isinstance(metric, str) for metric in metrics):
+        raise invalid(owner, "metrics", "a list of names of metrics, or None", metrics)
+    for metric in metrics:
+        comparison.final(metric)  # a ValueError for an unknown name
+    return tuple(metrics)
 
 
 def _number(value: float) -> str:
@@ -126,24 +138,26 @@ def comparison_figure(
     title: str | None = None,
     metrics: Sequence[str] | None = None,
 ) -> Figure:
-    """Draw the curves of a comparison: a panel a metric, and the rates under them.
+    """Draw the curves of a comparison: one panel per metric, and the rates under them.
 
     Lines are means over the seeds, bands reach from the lowest seed to the highest. A metric that
-    was also measured on the validation data is drawn for these (solid) and for training (dotted).
+    was also measured on the validation data is drawn for them (solid) and for training (dotted).
 
     Args:
         comparison: What was trained.
-        title: Stands above the panels, at the left.
+        title: Text above the panels, at the left.
         metrics: One or two training metrics; by default the first that is no loss, and `loss`.
 
     Returns:
-        A figure that no pyplot window knows of.
+        A figure that is not registered with pyplot.
 
     Raises:
         ImportError: If matplotlib is missing, with the command that installs it.
         ValueError: If there is not a single metric to draw.
     """
-    metrics = _panels(comparison) if metrics is None else tuple(metrics)
+    metrics = (
+        _panels(comparison) if metrics is None else _given("comparison_figure", comparison, metrics)
+    )
     if not metrics:
         raise ValueError("comparison_figure: metrics must name at least one. Received: none.")
     figure = figures.new_figure(5.6 * len(metrics), 6.2)
@@ -206,7 +220,7 @@ def _draw_mean(
 
 
 def _draw_rates(axes: Axes, comparison: Comparison, colours: Mapping[str, str]) -> None:
-    # Each line is thinner than the one below it, so that arms of equal rate can all be seen.
+    # Each line is thinner than the one below it, so that all arms of equal rate are visible.
     widths = [1.8 + 1.5 * step for step in reversed(range(len(colours)))]
     rates_of = {arm: comparison.of(arm)[0].learning_rates for arm in colours}
     names = list(dict.fromkeys(name for rates in rates_of.values() for name in rates))

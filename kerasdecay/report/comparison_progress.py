@@ -1,6 +1,6 @@
-"""What a running comparison says: a heading a run, Keras' own progress, a closing line.
+"""What a running comparison shows: a heading for each run, Keras' own progress, a closing line.
 
-Runs that are trained at the same time would talk across each other: of them, the closing line.
+Runs that are trained at the same time show their closing lines only.
 """
 
 from __future__ import annotations
@@ -13,45 +13,50 @@ from rich.rule import Rule
 from rich.text import Text
 
 from kerasdecay.report.console import show
+from kerasdecay.report.logged import log
 
 if TYPE_CHECKING:
-    from kerasdecay.study.runs import Run
+    from kerasdecay.records.run import Run
 
 
-class Progress:
-    """Speaks at the beginning and at the end of each run; in between, Keras does.
+class ComparisonProgress:
+    """Reports the beginning and the end of each run; in between, Keras reports.
 
-    Where standard output is a terminal the headings have colour and Keras draws its bar;
-    everywhere else (a file, a pipe) it is plain text, one line an epoch, with no escape codes.
+    On a terminal the headings have colour and Keras draws its bar. Everywhere else (a file, a pipe)
+    the text is plain, one line per epoch, without escape codes.
 
     Args:
-        speaks: False for silence: not one byte.
-        total: Runs in the comparison, those already finished included.
+        speaks: False for no output at all.
+        total: Number of runs in the comparison, including those already finished.
         parallel: Whether the runs are trained at the same time, and end in any order.
+        interactive: False where the lines go to the absl log instead of standard output.
     """
 
-    def __init__(self, speaks: bool, total: int, parallel: bool = False) -> None:
+    def __init__(
+        self, speaks: bool, total: int, *, parallel: bool = False, interactive: bool = True
+    ) -> None:
         self._speaks = speaks
         self._total = total
         self._parallel = parallel
+        self._interactive = interactive
         self._number = 0
-        self._terminal = sys.stdout.isatty()
+        self._terminal = interactive and sys.stdout.isatty()
 
     @property
     def keras_verbose(self) -> int:
-        """What `fit` gets as `verbose`."""
+        """The argument `verbose` of `fit`."""
         if not self._speaks:
             return 0
         return 1 if self._terminal else 2
 
     def resumed(self, count: int, output: Path | None) -> None:
-        """Say that finished runs were found and are not trained again."""
+        """Report that finished runs were found and are not trained again."""
         self._number = count
         if count:
             self._say(f"{count} of {self._total} runs were finished before, in {output}: skipped")
 
     def started(self, arm: str, seed: int) -> None:
-        """Head a run."""
+        """Report the beginning of a run."""
         self._number += 1
         text = f"{arm} · seed {seed} · run {self._number} of {self._total}"
         if self._speaks and self._terminal:
@@ -60,7 +65,7 @@ class Progress:
             self._say(f"== {text}")
 
     def finished(self, run: Run) -> None:
-        """Close a run."""
+        """Report the end of a run."""
         speed = f"{run.images_per_second:,.0f} images/s"
         count = ""
         if self._parallel:
@@ -69,18 +74,18 @@ class Progress:
         self._say(f"{run.arm} · seed {run.seed}: done in {run.seconds:,.0f} s, {speed}{count}")
 
     def stopped(self, count: int, output: Path | None) -> None:
-        """Say what is left of a comparison that did not come to its end."""
+        """Report what was finished when the comparison stopped early."""
         if output is None:
-            self._say(
-                f"stopped after {count} of {self._total} runs; nothing is kept without output"
-            )
+            kept = "nothing is kept without output"
         else:
-            self._say(
-                f"stopped after {count} of {self._total} runs; they are in {output}, and "
-                "resume=True goes on with the others"
-            )
+            kept = f"they are in {output}, and resume=True goes on with the others"
+        self._say(f"stopped after {count} of {self._total} runs; {kept}")
 
     def _say(self, text: str) -> None:
-        if self._speaks:
-            show(Text(text, style="cyan" if self._terminal else ""), wrap=False)
-            sys.stdout.flush()
+        if not self._speaks:
+            return
+        if not self._interactive:
+            log(Text(text))
+            return
+        show(Text(text, style="cyan" if self._terminal else ""), wrap=False)
+        sys.stdout.flush()

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kerasdecay.study.learning_rate_range import LearningRateRange
+    from kerasdecay.records.range import LearningRateRange
 
 _VALLEY, _CURVE, _STEEPEST, _MINIMUM = figures.COLOURS[:4]
 _COLOURS = {"valley": _VALLEY, "steepest": _STEEPEST, "minimum/10": _MINIMUM}
 
 
 def range_table(result: LearningRateRange) -> Table:
-    """Return the suggestions, one row each, with the range that was tried under them."""
+    """Return the suggestions, one row each, and below them the range that was tried."""
     table = Table(
         caption=escape(_summary(result)),
         caption_justify="left",
@@ -39,7 +39,7 @@ def range_table(result: LearningRateRange) -> Table:
 
 
 def two_digits(rate: float) -> str:
-    """Return a rate with two digits, as one would type it: 0.0023, 1.5e-05."""
+    """Return a rate with two digits, in the form of a number in code: 0.0023, 1.5e-05."""
     return f"{float(f'{rate:.1e}'):g}"
 
 
@@ -52,12 +52,12 @@ def _summary(result: LearningRateRange) -> str:
 def range_figure(result: LearningRateRange) -> Figure:
     """Draw the losses over the rates, with the suggestions.
 
-    Dots are the batches' losses and the line their smoothed course; what no suggestion looks at is
-    grey. The vertical axis ends a little above the first loss: where the training falls apart the
-    curve leaves the picture.
+    Dots are the losses of the batches, the line is the smoothed loss; the part that no suggestion
+    is read from is grey. The vertical axis ends a little above the first loss, so the curve leaves
+    the picture where the training diverges.
 
     Returns:
-        A figure that no pyplot window knows of.
+        A figure that is not registered with pyplot.
 
     Raises:
         ImportError: If matplotlib is missing, with the command that installs it.
@@ -78,7 +78,7 @@ def range_figure(result: LearningRateRange) -> Figure:
 
 
 def _heights(result: LearningRateRange) -> tuple[float, float]:
-    """Return the vertical range: the whole fall, and of the rise what one wants to see."""
+    """Return the vertical range: the whole fall, and the beginning of the rise."""
     smoothed = [loss for loss in result.smoothed if math.isfinite(loss)] or [0.0, 1.0]
     low = min([*smoothed, *(loss for loss in result.losses if math.isfinite(loss))])
     start = max(smoothed[: max(1, len(smoothed) // 2)])

@@ -1,4 +1,4 @@
-"""What a running learning-rate range test says: a bar, and what came of it."""
+"""What a running learning-rate range test shows: a progress bar, and then the suggestions."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kerasdecay.report.console import show
+from kerasdecay.report.logged import log
 
 if TYPE_CHECKING:
-    from kerasdecay.study.learning_rate_range import LearningRateRange
+    from kerasdecay.records.range import LearningRateRange
 
 
-class Progress:
-    """A bar with the rate and the loss on a terminal; elsewhere only the closing lines.
+class RangeTestProgress:
+    """Shows a bar with the rate and the loss on a terminal; elsewhere only the suggestions.
 
     Args:
-        speaks: False for silence: not one byte.
+        speaks: False for no output at all.
         steps: How many steps were planned.
+        interactive: False where the suggestions go to the absl log instead of standard output.
     """
 
-    def __init__(self, speaks: bool, steps: int) -> None:
+    def __init__(self, speaks: bool, steps: int, *, interactive: bool = True) -> None:
         self._speaks = speaks
         self._steps = steps
-        self._bar: Bar | None = None
+        self._interactive = interactive
+        self._bar: Progress | None = None
 
     def __enter__(self) -> Self:
-        if self._speaks and sys.stdout.isatty():
-            self._bar = Bar(
+        if self._speaks and self._interactive and sys.stdout.isatty():
+            self._bar = Progress(
                 TextColumn("[cyan]learning-rate range"),
                 BarColumn(),
                 MofNCompleteColumn(),
@@ -43,7 +45,7 @@ class Progress:
         return self
 
     def advance(self, rate: float, loss: float) -> None:
-        """Say that a step is done."""
+        """Report that a step is done."""
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], advance=1, rate=rate, loss=loss)
 
@@ -57,6 +59,6 @@ class Progress:
             self._bar.stop()
 
     def summarise(self, result: LearningRateRange) -> None:
-        """Show the result as a table."""
+        """Show the suggestions as a table."""
         if self._speaks:
-            show(result.table())
+            (show if self._interactive else log)(result.table())

@@ -1,16 +1,16 @@
-"""Train several decays on equal terms, find a learning rate, and keep what happened as data.
+"""Train several decays under equal conditions, and find a learning rate.
 
-Nothing here loads a framework before the first training: finished runs are read, tabulated and
-plotted without one.
+Importing this loads no framework; Keras is loaded when the first training starts. The records that
+the functions return come from `kerasdecay.records`.
 """
 
+from kerasdecay.records.comparison import Comparison
+from kerasdecay.records.range import LearningRateRange
+from kerasdecay.records.run import OutputError, Run
+from kerasdecay.records.steadiness import steadiness
 from kerasdecay.study.compare import compare
-from kerasdecay.study.comparison import Comparison
 from kerasdecay.study.execution import LostRunsError
 from kerasdecay.study.finder import find_learning_rate
-from kerasdecay.study.learning_rate_range import LearningRateRange
-from kerasdecay.study.runs import OutputError, Run
-from kerasdecay.study.steadiness import steadiness
 
 __all__ = [
     "Comparison",

@@ -1,14 +1,20 @@
-"""The plain arguments of this package's functions, checked before anything is trained."""
+"""The arguments of `compare` and `find_learning_rate`, checked before anything is trained."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kerasdecay._checks import integer, invalid
 from kerasdecay._json import encode
+
+# Keras and NumPy count with 32 bits: the first in epochs and steps, the second in seeds.
+_LARGEST_COUNT = 2**31 - 1
+LARGEST_SEED = 2**32 - 1
 
 _OWN_ARGUMENTS = {
     "x": "data",
@@ -34,6 +40,11 @@ def pair(argument: str, value: Any) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
+def count(owner: str, argument: str, value: Any, *, at_least: int) -> int:
+    """Return an integer that Keras can count to."""
+    return integer(owner, argument, value, at_least=at_least, at_most=_LARGEST_COUNT)
+
+
 def optional_pair(argument: str, value: Any) -> tuple[np.ndarray, np.ndarray] | None:
     """Return `(x, y)` as arrays of one length, or None."""
     return None if value is None else pair(argument, value)
@@ -44,17 +55,26 @@ def different_seeds(seeds: Any) -> tuple[int, ...]:
     allowed = "different integers >= 0, at least one"
     if isinstance(seeds, str) or not isinstance(seeds, Iterable):
         raise invalid("compare", "seeds", allowed, seeds, "For n seeds give range(n).")
-    values = tuple(integer("compare", "seeds", seed, at_least=0) for seed in seeds)
+    values = tuple(
+        integer("compare", "seeds", seed, at_least=0, at_most=LARGEST_SEED) for seed in seeds
+    )
     if not values or len(set(values)) < len(values):
         raise invalid("compare", "seeds", allowed, values)
     return values
 
 
-def is_verbose(owner: str, value: Any) -> bool:
-    """Return whether `owner` is to say what it does."""
-    if value not in (0, 1):
-        raise invalid(owner, "verbose", "0 or 1", value)
-    return bool(value)
+def folder(owner: str, argument: str, value: Any) -> Path | None:
+    """Return the path of a folder, or None."""
+    if value is not None and not isinstance(value, (str, os.PathLike)):
+        raise invalid(owner, argument, "the path of a folder, or None", value)
+    return None if value is None else Path(value)
+
+
+def function(argument: str, value: Any) -> Callable[..., Any]:
+    """Return a function."""
+    if not callable(value):
+        raise invalid("compare", argument, "a function", value)
+    return value
 
 
 def optional_function(argument: str, value: Any) -> Callable[..., Any] | None:
@@ -65,7 +85,9 @@ def optional_function(argument: str, value: Any) -> Callable[..., Any] | None:
 
 
 def fit_arguments_of(arguments: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return further arguments of `fit`, none of which `compare` sets itself."""
+    """Return further arguments of `fit`, without those that `compare` itself sets."""
+    if arguments is not None and not isinstance(arguments, Mapping):
+        raise invalid("compare", "fit_arguments", "a dict or None", arguments)
     for name in arguments or {}:
         if name in _OWN_ARGUMENTS:
             raise ValueError(
@@ -77,6 +99,8 @@ def fit_arguments_of(arguments: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def plain_metadata(metadata: Mapping[str, Any] | None) -> Any:
     """Return metadata as JSON data."""
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise invalid("compare", "metadata", "JSON data, a dict or None", metadata)
     try:
         return encode(dict(metadata or {}))
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The arms of a comparison: what each is, checked early, and described as data."""
+"""The arms of a comparison: checked before training, and described as data."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import keras
 
-from kerasdecay._checks import invalid, number
-from kerasdecay.study.runs import slug
+from kerasdecay._checks import invalid, rate
+from kerasdecay.records.run import slug
 
 Callbacks: TypeAlias = keras.callbacks.Callback | Sequence[keras.callbacks.Callback]
 Arm: TypeAlias = float | keras.callbacks.Callback | Callable[[], Callbacks] | None
@@ -22,7 +22,7 @@ _REMEDY = (
 
 
 def check_arms(arms: Any) -> dict[str, Arm]:
-    """Return the arms, rates as floats, or raise a `ValueError` that says what is wrong."""
+    """Return the arms, with rates as floats, or raise a `ValueError`."""
     if not isinstance(arms, Mapping) or not arms:
         raise invalid("compare", "arms", "a dict of at least one name → arm", arms, _REMEDY)
     slugs: dict[str, str] = {}
@@ -48,7 +48,7 @@ def _check(name: str, arm: Any) -> None:
     if arm is None or isinstance(arm, keras.callbacks.Callback):
         return
     if isinstance(arm, numbers.Real) and not isinstance(arm, bool):
-        number("compare", argument, arm, above=0, remedy=_REMEDY)
+        rate("compare", argument, arm, remedy=_REMEDY)
     elif callable(arm):
         made = arm()
         for callback in made if isinstance(made, (list, tuple)) else [made]:
@@ -61,9 +61,9 @@ def _check(name: str, arm: Any) -> None:
 
 
 def callbacks_of(arm: Arm) -> list[keras.callbacks.Callback]:
-    """Return the callbacks for one run of the arm: new ones, that no other run has seen.
+    """Return new callbacks for one run of the arm.
 
-    An instance is deep-copied; the model that it may still hold from an earlier training is not.
+    A callback is deep-copied, without the model that it may still hold from an earlier training.
     """
     if arm is None or isinstance(arm, float):
         return []
@@ -74,11 +74,11 @@ def callbacks_of(arm: Arm) -> list[keras.callbacks.Callback]:
 
 
 def describe(arm: Arm) -> Any:
-    """Return what an arm is, as JSON data in which the same arm looks the same in another process.
+    """Return an arm as JSON data that is equal in every process.
 
-    A callback is its class with its `get_config()`, or with its public attributes. A function in
-    it is known by its name alone: where its body changes, use a new output folder or put a
-    version into `metadata`.
+    A callback is described by its class with its `get_config()`, or with its public attributes. A
+    function in it is described by its name only: if its body changes, use a new output folder or
+    put a version into `metadata`.
     """
     if arm is None:
         return "compiled learning rate"

@@ -1,4 +1,4 @@
-"""Training data as an endless row of batches, drawn without touching a global generator."""
+"""Training data as an endless iterator of batches, without using a global random generator."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasdecay._checks import integer, invalid
+from kerasdecay._checks import invalid
+from kerasdecay.study.arguments import count
 
-Batch = tuple[Any, Any, Any]  # x, y and sample_weight; None for what there is not
+Batch = tuple[Any, Any, Any]  # x, y and sample_weight; None for absent parts
 
 _ALLOWED = (
     "a tuple of arrays (x, y) or (x, y, sample_weight), or what yields batches of them: a "
@@ -21,18 +22,18 @@ _ALLOWED = (
 def batches(owner: str, data: Any, batch_size: int | None, seed: int) -> Iterator[Batch]:
     """Return batches of `data`, epoch after epoch; a generator ends where its data do.
 
-    Arrays and a PyDataset's batches are shuffled anew in each epoch, by a generator of our own that
-    starts from `seed`. An incomplete batch at an epoch's end is left out, so that the losses of all
-    batches weigh the same and one compiled step serves them.
+    Arrays and the batches of a PyDataset are shuffled in each epoch, by a separate generator with
+    the seed `seed`. An incomplete batch at the end of an epoch is left out, so that the losses of
+    all batches have the same weight and all batches use one compiled step.
 
     Args:
-        owner: Who asks, for the error messages.
+        owner: The name of the calling function, for the error messages.
         data: See `find_learning_rate`.
-        batch_size: Of arrays; 32 if None. Data that come in batches have their own.
+        batch_size: For arrays; 32 if None. Must be None for data that come in batches.
         seed: An integer >= 0.
 
     Raises:
-        ValueError: If the data are nothing of the kind, or empty, or of different lengths.
+        ValueError: If the data are of another kind, or empty, or of different lengths.
 
     Examples:
         >>> rows = batches("demo", (np.arange(4.0), np.arange(4)), batch_size=2, seed=0)
@@ -41,7 +42,7 @@ def batches(owner: str, data: Any, batch_size: int | None, seed: int) -> Iterato
     """
     shuffler = np.random.default_rng(seed)
     if isinstance(data, tuple):
-        size = 32 if batch_size is None else integer(owner, "batch_size", batch_size, at_least=1)
+        size = 32 if batch_size is None else count(owner, "batch_size", batch_size, at_least=1)
         return _from_arrays(_arrays(owner, data), size, shuffler)
     if batch_size is not None:
         raise invalid(
@@ -124,7 +125,7 @@ def _to_host(value: Any) -> np.ndarray:
 
 
 def _for_backend(value: Any) -> Any:
-    """Return what a step of this backend takes; TensorFlow's own (ragged, sparse …) it does."""
+    """Return NumPy arrays; TensorFlow's own tensors (ragged, sparse …) stay on TensorFlow."""
     library = type(value).__module__.partition(".")[0]
     if library == "tensorflow" and keras.backend.backend() == "tensorflow":
         return value

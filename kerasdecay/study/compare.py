@@ -1,4 +1,4 @@
-"""`compare`: the same training under several learning-rate decays, on equal terms."""
+"""`compare`: the same training with several learning-rate decays, under equal conditions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasdecay._checks import integer
+from kerasdecay import _checks
 from kerasdecay._json import encode
-from kerasdecay.report.comparison_progress import Progress
+from kerasdecay.records.comparison import Comparison
+from kerasdecay.records.run import Run
+from kerasdecay.report.comparison_progress import ComparisonProgress
 from kerasdecay.study import arguments
-from kerasdecay.study.comparison import Comparison
 from kerasdecay.study.execution import Executor, executor_of
 from kerasdecay.study.resuming import finished_runs
-from kerasdecay.study.runs import Run
 
 if TYPE_CHECKING:  # Keras loads when the first comparison starts, not when this module does
     import joblib
@@ -45,13 +45,13 @@ def compare(
     parallel: int | joblib.Parallel | None = None,
     on_run: Callable[[Run], object] | None = None,
 ) -> Comparison:
-    """Train every arm with every seed, each from the same start and on the same batches.
+    """Train every arm with every seed, each from the same initial weights and on the same batches.
 
-    All arms of a seed begin with the same initial weights and see the same batches in the same
-    order, with the same dropout: they differ by their learning rate alone, so their differences
-    can be taken in pairs. Two things can still tell them apart: kernels of a GPU that add in no
-    fixed order, in the last digits; and a callback that draws from the global random generators
-    while it trains. The seeds of Python, NumPy and the backend are set on the way.
+    All arms of a seed start with the same initial weights and see the same batches in the same
+    order, with the same dropout. They differ in their learning rate only, so paired differences
+    are meaningful. Two other things can make them differ: GPU kernels that add in no fixed order
+    (in the last digits), and a callback that draws from the global random generators while it
+    trains. The function sets the seeds of Python, NumPy and the backend.
 
     Args:
         build_model: A function without arguments that returns a new, compiled model.
@@ -61,40 +61,43 @@ def compare(
             without arguments that returns a callback or a list of them.
         epochs: Epochs of each run, an integer >= 1.
         seeds: Different integers >= 0.
-        batch_size: Images a step, an integer >= 1.
-        validation_data: `(x, y)`, evaluated after each epoch. What a rule watches.
+        batch_size: Examples per step, an integer >= 1.
+        validation_data: `(x, y)`, evaluated after each epoch. The data for metrics that rules
+            monitor.
         test_data: `(x, y)`, evaluated once, after the last epoch of a run.
         output: A folder. Each finished run is written there at once, as
             `runs/<arm>-seed<seed>.json`.
-        resume: Take finished runs from `output` instead of training them again. Their
+        resume: True takes finished runs from `output` instead of training them again. Their
             configuration (arm, epochs, batch size, data, model, `fit_arguments`, `metadata`) must
-            be this call's. Of a model every layer counts with its options, of a function in it the
-            name: where its body changes, use another folder.
-        verbose: 1 shows each run as it goes (in parallel: as it ends), 0 writes nothing.
+            equal that of this call. A model is compared layer by layer with all options, a
+            function by its name only: if you change its body, use another folder.
+        verbose: 1 shows the progress of each run (in parallel: its end), 0 writes nothing. After
+            `keras.utils.disable_interactive_logging()` the lines go to the absl log.
         fit_arguments: Further arguments of `fit`, the same for every run.
-        metadata: JSON data that belongs to the experiment (the data set's name, say). It is kept
-            in every run and must be the same when resuming.
+        metadata: JSON data that belongs to the experiment (the name of the data set, for example).
+            It is kept in every run and must be the same when resuming.
         parallel: How many runs are trained at the same time, each in a process of its own: None
-            for one after the other, here; a number of processes, -1 for one a core; or a
-            `joblib.Parallel`. With `joblib.parallel_config("dask")` around the call, and any
-            number, they are trained on a Dask cluster. The result is that of the serial call.
-        on_run: A function that is called with each run as it ends, here and not in a worker,
-            after its file is written: to log it elsewhere, say. What it raises ends the
-            comparison as Ctrl-C does. Runs taken from `output` are not told again.
+            trains one after the other in this process; a number of processes, -1 for one per core;
+            or a `joblib.Parallel`. With `joblib.parallel_config("dask")` around the call, and any
+            number, they are trained on a Dask cluster. The result equals that of the serial call.
+        on_run: A function that is called with each run when it ends, in this process and not in a
+            worker, after the run's file is written (to log the run elsewhere, for example). An
+            error that it raises ends the comparison as Ctrl-C does. It is not called for runs that
+            are taken from `output`.
 
     Returns:
         The finished runs: a table, curves, JSON and CSV (see `Comparison`).
 
     Raises:
-        ValueError: For an argument out of its range, or a model that is not compiled.
+        ValueError: If an argument is out of its range, or the model is not compiled.
         OutputError: (a ValueError) If `output` holds runs and `resume` is not set, or runs of
             another configuration, or a file that is not a whole run.
         LostRunsError: (a RuntimeError) If worker processes died, and their runs with them. All
             others are finished first.
 
-    An error or Ctrl-C within a run ends the comparison; the runs that were finished are in
-    `output`, and `resume=True` goes on with the others. In parallel, what is under way when a
-    run fails with an error is trained to its end and kept.
+    An error or Ctrl-C in a run ends the comparison; the finished runs are in `output`, and
+    `resume=True` goes on with the others. In parallel, the runs that are under way when one fails
+    with an error are trained to their end and kept.
 
     Examples:
         >>> import keras, numpy as np
@@ -109,24 +112,36 @@ def compare(
         >>> losses["large"] < losses["small"]
         True
     """
-    speaks = arguments.is_verbose("compare", verbose)
+    import keras
+
+    speaks = bool(_checks.verbose("compare", verbose, at_most=1))
+    resume = _checks.flag("compare", "resume", resume)
+    folder = arguments.folder("compare", "output", output)
     execute = executor_of(parallel)
     tell = arguments.optional_function("on_run", on_run)
     specs = _specs(
-        build_model,
+        arguments.function("build_model", build_model),
         arguments.pair("data", data),
         arms,
-        epochs=integer("compare", "epochs", epochs, at_least=1),
+        epochs=_checks.integer(
+            "compare", "epochs", epochs, at_least=1, at_most=arguments.LARGEST_COUNT
+        ),
         seeds=arguments.different_seeds(seeds),
-        batch_size=integer("compare", "batch_size", batch_size, at_least=1),
+        batch_size=_checks.integer(
+            "compare", "batch_size", batch_size, at_least=1, at_most=arguments.LARGEST_COUNT
+        ),
         validation_data=arguments.optional_pair("validation_data", validation_data),
         test_data=arguments.optional_pair("test_data", test_data),
         fit_arguments=arguments.fit_arguments_of(fit_arguments),
         metadata=arguments.plain_metadata(metadata),
     )
-    folder = None if output is None else Path(output)
     finished = {} if folder is None else finished_runs(folder, specs, resume)
-    progress = Progress(speaks, total=len(specs), parallel=parallel is not None)
+    progress = ComparisonProgress(
+        speaks,
+        total=len(specs),
+        parallel=parallel is not None,
+        interactive=keras.utils.is_interactive_logging_enabled(),
+    )
     runs = _run_all(execute, specs, finished, folder, progress, tell)
     return Comparison(tuple(sorted(runs, key=lambda run: (run.arm_index, run.seed))))
 
@@ -136,10 +151,10 @@ def _run_all(
     specs: list[RunSpec],
     finished: Mapping[tuple[str, int], Run],
     folder: Path | None,
-    progress: Progress,
+    progress: ComparisonProgress,
     tell: Callable[[Run], object] | None,
 ) -> list[Run]:
-    """Train what is not finished; write and tell each run as it ends."""
+    """Train the runs that are not finished; write each one and call `tell` with it as it ends."""
     progress.resumed(len(finished), folder)
     runs = list(finished.values())
     waiting = [spec for spec in specs if (spec.arm, spec.seed) not in finished]
@@ -167,13 +182,13 @@ def _specs(
     metadata: Any,
     **settings: Any,
 ) -> list[RunSpec]:
-    """Return the runs in their order: all arms of a seed before the next seed."""
+    """Return all runs in their order: all arms of a seed before the next seed."""
     from kerasdecay.study import arms as arms_of
     from kerasdecay.study import configuration as describe
     from kerasdecay.study.training import RunSpec, new_model, set_fixed_rate
 
     checked = arms_of.check_arms(arms)
-    probe = new_model(build_model, seed=0)  # the same one, whatever the seeds of this call
+    probe = new_model(build_model, seed=0)  # independent of the seeds of this call
     common = {
         "epochs": settings["epochs"],
         "batch_size": settings["batch_size"],

@@ -1,4 +1,4 @@
-"""What makes two runs the same experiment, as data that outlives the process."""
+"""What makes two runs the same experiment, as data that is equal in every process."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import keras
 import numpy as np
 
 from kerasdecay._json import encode
+from kerasdecay.training.find import own_optimizers
 
 _SAMPLED_ROWS = 1000
 _LONGEST_LIST = 50
 
-# What Keras makes of a lambda: base64 of marshal's "c" (0x63, or 0xe3 with a reference), in lines.
-# It holds file and line, and is not the same twice.
+# The form that Keras gives a lambda: base64 of marshal's "c" (0x63, or 0xe3 with a reference), in
+# lines. It contains the file and the line, so equal lambdas differ.
 _CODE = re.compile(r"[4Y]w[\w+/=\n]*\n", re.ASCII)
 
 
@@ -36,35 +37,38 @@ def _describe_array(array: np.ndarray) -> dict[str, Any]:
 def describe_model(model: keras.Model) -> dict[str, Any]:
     """Describe a compiled model: every layer with its options, weights, optimizer, loss, metrics.
 
-    One function describes alike what it builds twice, if the seeds are set before: some layers draw
-    a seed that is then one of their options. Names are left out, for Keras counts them up within a
-    process, and so is `jit_compile`, which changes the speed of a training and not its meaning. A
-    function is known by its name alone, and a layer that cannot tell its options by its class; of
-    losses and metrics of which one cannot be told, nothing is.
+    Two models that one function builds have equal descriptions if the seeds are set before each:
+    some layers draw a seed, which is then one of their options. Names are left out, because Keras
+    numbers them within a process, and so is `jit_compile`, which changes the speed of a training
+    and not its result. A function is described by its name only, and a layer without `get_config`
+    by its class. If one loss or metric has no configuration, all losses and metrics are left out.
     """
-    compiled = _told_by(model.get_compile_config)
+    compiled = _config(model.get_compile_config)
     if compiled is None:
-        compiled = {"optimizer": _told_by(model.optimizer.get_config)}
+        optimizer = model.optimizer
+        compiled = {"optimizer": None if optimizer is None else _config(optimizer.get_config)}
     compiled.pop("jit_compile", None)
+    own = {name: _config(each.get_config) for name, each in own_optimizers(model).items()}
     return {
+        **({"own_optimizers": _plain(own)} if own else {}),
         "layers": [{type(layer).__name__: _options(layer)} for layer in model._flatten_layers()],
         "weights": [list(weight.shape) for weight in model.weights],
         "compiled": _plain(compiled),
     }
 
 
-def _told_by(get_config: Callable[[], Any]) -> Any:
-    with warnings.catch_warnings():  # of lambdas, which could not be loaded again
+def _config(get_config: Callable[[], Any]) -> Any:
+    with warnings.catch_warnings():  # that lambdas cannot be loaded again
         warnings.simplefilter("ignore")
         try:
             return get_config()
-        except Exception:  # noqa: BLE001 - what cannot be saved can still be trained
+        except Exception:  # noqa: BLE001 - a model that cannot be saved can still be trained
             return None
 
 
 def _options(layer: keras.Layer) -> dict[str, Any]:
-    """Describe a layer without those in it, which are listed themselves."""
-    config = dict(_told_by(layer.get_config) or {})
+    """Describe a layer without its inner layers, which are listed separately."""
+    config = dict(_config(layer.get_config) or {})
     if isinstance(layer, keras.Sequential):
         config.pop("layers", None)
     elif "input_layers" in config:  # a graph of layers
@@ -74,7 +78,7 @@ def _options(layer: keras.Layer) -> dict[str, Any]:
 
 
 def _checksum_of_graph(graph: Mapping[str, Any], layers: set[str]) -> int:
-    """Return a checksum of what is connected to what, and of the operations that are no layers."""
+    """Return a checksum of the connections, and of the operations that are not layers."""
     places = {part["name"]: place for place, part in enumerate(graph["layers"])}
     parts = [
         [part["class_name"], part["inbound_nodes"], part["name"] not in layers and part["config"]]
@@ -85,7 +89,7 @@ def _checksum_of_graph(graph: Mapping[str, Any], layers: set[str]) -> int:
 
 
 def _placed(value: Any, places: Mapping[str, int]) -> Any:
-    """Return a part of a graph in which every reference, [name, node, tensor], tells a place."""
+    """Return a part of a graph with places instead of names in references [name, node, tensor]."""
     if isinstance(value, Mapping):
         return {key: _placed(item, places) for key, item in value.items()}
     if not isinstance(value, (list, tuple)):
@@ -96,9 +100,9 @@ def _placed(value: Any, places: Mapping[str, int]) -> Any:
 
 
 def describe_fit_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe further arguments of `fit`; one with no JSON form counts by its type.
+    """Describe further arguments of `fit`.
 
-    Arrays and long lists count by a checksum.
+    Arrays and long lists are described by a checksum, values without a JSON form by their type.
     """
     return _plain(arguments)
 
@@ -122,7 +126,10 @@ def _plain(value: Any) -> Any:
 
 
 def _plain_mapping(value: Mapping[str, Any]) -> Any:
-    """Leave out names, where a class is found, and options that are None, as a new one would be."""
+    """Leave out names, the places of classes, and options that are None.
+
+    A new option of a later Keras is None by default, and must not make a difference.
+    """
     if value.get("class_name") == "DTypePolicy":
         return value["config"]["name"]
     left_out = {"name", "module", "registered_name"} if "class_name" in value else {"name"}

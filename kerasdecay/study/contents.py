@@ -1,4 +1,4 @@
-"""What an object holds: remembered, and put back."""
+"""The attributes of an object: saved, and put back."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 
 class Contents:
-    """An object's attributes, and what the dicts, lists and sets among them hold, as it is now.
+    """An object's attributes, and the contents of the dicts, lists and sets among them.
 
-    Building a Keras object adds attributes to it and entries to its lists; putting both back undoes
-    the building. The lists stay the same objects, since its tracker refers to them too.
+    Building a Keras object adds attributes to it and entries to its lists; `restore` removes both.
+    The lists stay the same objects, because the object's tracker refers to them too.
 
     Args:
         owner: A plain Python object, with Keras' `_tracker` or without.
@@ -49,5 +49,7 @@ class Contents:
             return
         seen.add(id(container))
         self._held.append((container, kinds[0](container)))
+        if kinds[0] is list and hasattr(container, "__dict__"):
+            self._visit(vars(container), seen)  # TensorFlow's lists keep their items in another one
         for item in container.values() if kinds[0] is dict else container:
             self._visit(item, seen)

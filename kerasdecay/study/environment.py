@@ -1,4 +1,4 @@
-"""Where a number was measured: machine and versions, without names of hosts, users or folders."""
+"""Where a result was measured: machine and versions, without names of hosts, users or folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def environment() -> dict[str, Any]:
-    """Return what a measured number depends on, as plain data.
+    """Return the machine and the versions that measured results depend on, as plain data.
 
     Returns:
         `python`, `system`, `cpu` (its model), `cores` (those that this process may use), `device`
@@ -70,7 +70,7 @@ def _torch_devices() -> list[str]:
 
 
 def _cpu() -> str:
-    """Return the processor's model as the system tells it."""
+    """Return the processor's model as the system reports it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(errors="replace").splitlines():

@@ -1,4 +1,4 @@
-"""What the epochs of a run report, and how fast they are."""
+"""What the epochs of a run report, and how long they take."""
 
 from __future__ import annotations
 
@@ -12,45 +12,65 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasdecay.study.runs import is_rate
+from kerasdecay.records.run import is_rate
+from kerasdecay.study.own_optimizers import counters, named
+from kerasdecay.training import find
+from kerasdecay.training.targets import shortest
 
 
 class EpochLog(keras.callbacks.Callback):
-    """Keeps what each epoch reported, one value an epoch and metric, and how long it trained.
+    """Keeps what each epoch reported, one value per epoch and metric, and how long it trained.
 
-    It must stand last: it adds the learning rates to the logs where no callback before it did, with
-    those found at the epoch's start.
+    It must be the last callback: it adds the learning rates to the logs where no callback before it
+    did, with the values at the epoch's start. It adds none for an optimizer that took no step.
 
     Args:
-        images: How many an epoch trains on.
+        images: How many examples an epoch trains on.
+        needs_steps: Why `model.optimizer` must take steps, for the error if it does not; empty if
+            it need not.
     """
 
-    def __init__(self, images: int) -> None:
+    def __init__(self, images: int, needs_steps: str = "") -> None:
         super().__init__()
         self.images = images
+        self.needs_steps = needs_steps
         self.rows: list[dict[str, float]] = []
         self.training_seconds: list[float] = []
         self._rates: dict[str, float] = {}
+        self._counters: list[float] = []
         self._started = 0.0
         self._trained: float | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Note the rates that the epoch starts with."""
-        self._rates = current_rates(self.model)
+        """Note the rates and the optimizer's counters at the start of the epoch."""
+        model = self.model
+        self._rates = {} if model.optimizer is None else current_rates(model)
+        self._counters = [] if model.optimizer is None else counters(model)
         self._trained = None
         self._started = time.perf_counter()
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Note that the epoch's training is over."""
+        """Note when the epoch's training ended and its validation began."""
         self._trained = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Take down the epoch."""
+        """Record the epoch.
+
+        Raises:
+            ValueError: If the optimizer had to take steps and took none.
+        """
         self.training_seconds.append((self._trained or time.perf_counter()) - self._started)
         logs = {} if logs is None else logs
-        for name, rate in self._rates.items():
-            logs.setdefault(name, rate)
-        names = steady_names(self.model)
+        model = self.model
+        if self._rates and counters(model) != self._counters:
+            for name, rate in self._rates.items():
+                logs.setdefault(name, rate)
+        elif self.needs_steps:
+            raise ValueError(
+                f"{self.needs_steps}, which took no step in an epoch: it does not train this "
+                f"model.{named(model)} Set the rates of those in a callback or in build_model."
+            )
+        names = {} if model.optimizer is None else steady_names(model)
         self.rows.append(
             {names.get(name, name): _recorded(name, value) for name, value in logs.items()}
         )
@@ -67,23 +87,24 @@ class EpochLog(keras.callbacks.Callback):
 
 
 def current_rates(model: keras.Model) -> dict[str, float]:
-    """Return log name → the rate in force, for each optimizer that has one to tell."""
+    """Return log name → current rate, for each optimizer that has a learning rate."""
     return {
-        name: optimizers.shortest(optimizers.effective(optimizer))
-        for name, optimizer in optimizers.leaves(model).items()
-        if hasattr(optimizer, "learning_rate")
+        name: target.read()
+        for name, target in find.targets_of(model).items()
+        if hasattr(target.optimizer, "learning_rate")
     }
 
 
 def steady_names(model: keras.Model) -> dict[str, str]:
     """Return log name of each rate → a name that is the same in every run.
 
-    Of several optimizers without names of their own Keras numbers those of a class, and goes on
-    counting from model to model: `learning_rate_adam_4`. Here each model counts for itself.
+    Keras numbers several optimizers of one class that have no names of their own, and does not
+    start again for a new model: `learning_rate_adam_4`. Here the numbers start again for each
+    model.
     """
     found: dict[str, str] = {}
     count: Counter[str] = Counter()
-    for log_name, optimizer in optimizers.leaves(model).items():
+    for log_name, optimizer in find.optimizers_of(model).items():
         name = _without_number(log_name, type(optimizer).__name__)
         count[name] += 1
         found[log_name] = name if count[name] == 1 else f"{name}_{count[name]}"
@@ -98,4 +119,4 @@ def _without_number(log_name: str, kind: str) -> str:
 
 def _recorded(name: str, value: Any) -> float:
     """Return a value of the logs; of a rate, the float32 that the optimizer held."""
-    return optimizers.shortest(float(np.float32(value) if is_rate(name) else value))
+    return shortest(float(np.float32(value) if is_rate(name) else value))

@@ -1,7 +1,8 @@
-"""Where the runs of a comparison are trained: here, one after the other, or through joblib."""
+"""Training the runs of a comparison: one by one in this process, or in several processes."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import numbers
@@ -10,16 +11,16 @@ from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kerasdecay._checks import invalid
-from kerasdecay.study.worker import Failure, Settings, attempt, pack
+from kerasdecay.study.worker import Death, Failure, attempt, keras_settings, pack
 
 if TYPE_CHECKING:
     import joblib
 
-    from kerasdecay.report.comparison_progress import Progress
-    from kerasdecay.study.runs import Run
+    from kerasdecay.records.run import Run
+    from kerasdecay.report.comparison_progress import ComparisonProgress
     from kerasdecay.study.training import RunSpec
 
-Executor: TypeAlias = "Callable[[list[RunSpec], Progress], Generator[Run, None, None]]"
+Executor: TypeAlias = "Callable[[list[RunSpec], ComparisonProgress], Generator[Run, None, None]]"
 
 
 class LostRunsError(RuntimeError):
@@ -27,11 +28,11 @@ class LostRunsError(RuntimeError):
 
 
 def executor_of(parallel: int | joblib.Parallel | None) -> Executor:
-    """Return what trains a list of runs and yields each as it ends, in any order.
+    """Return a function that trains a list of runs and yields each as it ends, in any order.
 
     Raises:
         ImportError: If joblib is needed and missing.
-        ValueError: If `parallel` is none of its values, or names workers that are threads.
+        ValueError: If `parallel` is not one of the allowed values, or its workers are threads.
     """
     if parallel is None:
         return _one_after_the_other
@@ -39,7 +40,9 @@ def executor_of(parallel: int | joblib.Parallel | None) -> Executor:
     return lambda specs, progress: _Parallel(team, specs).runs()
 
 
-def _one_after_the_other(specs: list[RunSpec], progress: Progress) -> Generator[Run, None, None]:
+def _one_after_the_other(
+    specs: list[RunSpec], progress: ComparisonProgress
+) -> Generator[Run, None, None]:
     from kerasdecay.study.training import train
 
     for spec in specs:
@@ -57,7 +60,7 @@ def _place(spec: RunSpec) -> str:
 
 
 def _joblib_team(parallel: Any) -> joblib.Parallel:
-    """Return the `joblib.Parallel` that is meant, with workers that can train at the same time."""
+    """Return the `joblib.Parallel` that `parallel` stands for; its workers must be processes."""
     try:
         import joblib
     except ImportError as error:
@@ -72,7 +75,7 @@ def _joblib_team(parallel: Any) -> joblib.Parallel:
         options = {"n_jobs": int(parallel), "pre_dispatch": "n_jobs", "batch_size": 1}
         try:
             team = joblib.Parallel(return_as="generator_unordered", **options)
-        except ValueError:  # a backend that returns whole lists only: Ray's
+        except ValueError:  # Ray's backend returns whole lists only
             team = joblib.Parallel(**options)
     else:
         allowed = "None, an integer other than 0 (-1: every core), or a joblib.Parallel"
@@ -84,36 +87,27 @@ def _joblib_team(parallel: Any) -> joblib.Parallel:
             "(seeds belong to a process, and a forked TensorFlow hangs). "
             f"Received: joblib's {backend}. Leave the backend out, or name loky, dask or ray."
         )
-    if backend == "DaskDistributedBackend":
-        _hear_of_dead_dask_workers(team._backend)
     return team
 
 
-@dataclasses.dataclass(frozen=True)
-class _Death:
-    """What comes back in place of a run whose worker died."""
-
-    error: BaseException
-
-
 class _Parallel:
-    """Trains runs with a `joblib.Parallel`, and loses no more of them than it must.
+    """Trains runs with a `joblib.Parallel`, and loses as few of them as possible.
 
-    An error in a run arrives as a value, so that the other runs under way can end and be kept;
-    no new one starts. What is raised by joblib itself is then always about the workers: loky ends
-    a whole pool when one worker dies, whoever of them it was. The runs that were under way are
+    An error in a run arrives as a value: no new run starts then, and those under way end and are
+    kept. An exception that joblib itself raises means that workers died: loky ends a whole pool
+    when one worker dies, and does not say whose run it was. The runs that were under way are
     therefore tried again, each alone; one whose worker dies again is lost, and the rest goes on.
     """
 
     def __init__(self, team: joblib.Parallel, specs: list[RunSpec]) -> None:
         self.team = team
-        self.settings = Settings.here()
+        self.settings = keras_settings()
         self.specs = specs
         self.packed = [pack(spec) for spec in specs]
         self.unfinished = set(range(len(specs)))
         self.failures: dict[int, Failure] = {}
         self.lost: list[int] = []
-        self.death: BaseException | None = None
+        self.cause_of_death = ""
 
     def runs(self) -> Generator[Run, None, None]:
         """Yield each run as it ends; then raise what went wrong.
@@ -127,73 +121,55 @@ class _Parallel:
         if self.lost:
             lost = [self.specs[number] for number in sorted(self.lost)]
             names = "; ".join(f"arm {spec.arm!r}, seed {spec.seed}" for spec in lost)
-            what = f"{type(self.death).__name__}: {' '.join(str(self.death).split())}"
             raise LostRunsError(
                 f"compare: {len(lost)} of {len(self.specs)} runs lost their worker process "
                 f"({names}). All others are finished; with an output folder, resume=True trains "
-                f"only the lost ones again. What happened: {what}"
-            ) from self.death
+                f"only the lost ones again. What happened: {self.cause_of_death}"
+            )
 
     def _train(self, wanted: list[int]) -> Generator[Run, None, None]:
         """Train these runs; where the workers broke down, find out which run it was."""
-        given: list[int] = []
+        begun: list[int] = []
         try:
-            yield from self._finished(wanted, given)
+            yield from self._finished(self._tasks(wanted, begun))
         except Exception as error:
-            if not given:
+            if not begun:
                 raise
-            self.death = error
+            self.cause_of_death = _in_words(error)
             if len(wanted) > 1:
-                for number in given:
+                for number in begun:
                     if number in self.unfinished:
                         yield from self._train([number])
                 yield from self._train([n for n in wanted if n in self.unfinished])
                 return
-        gone = [number for number in given if number in self.unfinished]
+        gone = [number for number in begun if number in self.unfinished]
         self.lost += gone
         self.unfinished.difference_update(gone)
 
-    def _finished(self, wanted: list[int], given: list[int]) -> Generator[Run, None, None]:
-        """Yield the runs that end well, and set failures aside; note in `given` what was begun."""
-        for outcome in self._outcomes(self._tasks(wanted, given)):
-            if isinstance(outcome, _Death):
-                self.death = outcome.error
-                continue
-            number, result = outcome
-            self.unfinished.discard(number)
-            if isinstance(result, Failure):
-                self.failures[number] = result
-                if not isinstance(result.error(), Exception):  # Ctrl-C, sys.exit
-                    raise self._noted(number, result)
-            else:
-                yield result
-
-    def _tasks(self, wanted: list[int], given: list[int]) -> Iterator[Any]:
-        """Hand out the runs as joblib asks for them, and none after a failure."""
-        import joblib
-
+    def _tasks(self, wanted: list[int], begun: list[int]) -> Iterator[tuple[Any, ...]]:
+        """Yield the arguments of `attempt` for each run, and none after a failure."""
         for number in wanted:
             if self.failures:
                 return
-            given.append(number)
-            yield joblib.delayed(attempt)(number, self.settings, *self.packed[number])
+            begun.append(number)
+            yield number, self.settings, *self.packed[number]
 
-    def _outcomes(self, tasks: Iterator[Any]) -> Iterator[Any]:
-        """Yield what comes back, as soon as the backend can tell."""
-        import joblib
-
-        if not self.team.return_generator:
-            together = max(1, joblib.effective_n_jobs(self.team.n_jobs))
-            while wave := list(itertools.islice(tasks, together)):
-                yield from self.team(wave)
-            return
-        outcomes = self.team(tasks)
-        try:
-            yield from itertools.chain(outcomes)  # a chain leaves the closing to this function
-        finally:
-            with warnings.catch_warnings():  # about tasks that are cancelled, as they should be
-                warnings.simplefilter("ignore")
-                outcomes.close()
+    def _finished(self, tasks: Iterator[tuple[Any, ...]]) -> Generator[Run, None, None]:
+        """Yield the runs that end well, and keep failures and deaths for later."""
+        on_dask = type(self.team._backend).__name__ == "DaskDistributedBackend"
+        outcomes = _dask_outcomes if on_dask else _joblib_outcomes
+        with contextlib.closing(outcomes(self.team, tasks)) as ended:
+            for number, result in ended:
+                if isinstance(result, Death):
+                    self.cause_of_death = result.text
+                    continue
+                self.unfinished.discard(number)
+                if isinstance(result, Failure):
+                    self.failures[number] = result
+                    if not isinstance(result.error(), Exception):  # Ctrl-C, sys.exit
+                        raise self._noted(number, result)
+                else:
+                    yield result
 
     def _noted(self, number: int, failure: Failure) -> BaseException:
         error = failure.error()
@@ -201,26 +177,56 @@ class _Parallel:
         return error
 
 
-def _hear_of_dead_dask_workers(backend: Any) -> None:
-    """Make a task whose Dask worker died end with a `_Death`.
+def _joblib_outcomes(
+    team: joblib.Parallel, tasks: Iterator[tuple[Any, ...]]
+) -> Generator[Any, None, None]:
+    """Yield what `attempt` returns, as early as the backend allows."""
+    import joblib
 
-    Where Dask gives a task up, joblib (1.6 and before) sets the error in the task's future but
-    calls nobody back, and waits for ever. Seen in `DaskDistributedBackend._collect`.
-    """
-    submit = backend.submit
-    if hasattr(submit, "hears"):
+    delayed = (joblib.delayed(attempt)(*task) for task in tasks)
+    if not team.return_generator:
+        together = max(1, joblib.effective_n_jobs(team.n_jobs))
+        while wave := list(itertools.islice(delayed, together)):
+            yield from team(wave)
         return
+    outcomes = team(delayed)
+    try:
+        yield from itertools.chain(outcomes)  # a chain leaves the closing to this function
+    finally:
+        with warnings.catch_warnings():  # about tasks that are cancelled, as they should be
+            warnings.simplefilter("ignore")
+            outcomes.close()
 
-    def submit_and_hear(func: Any, callback: Any = None) -> Any:
-        future = submit(func, callback)
 
-        def hear(ended: Any) -> None:
-            error = ended.exception()
-            if error is not None and callback is not None:
-                callback([_Death(error)])
+def _dask_outcomes(
+    team: joblib.Parallel, tasks: Iterator[tuple[Any, ...]]
+) -> Generator[Any, None, None]:
+    """Yield what `attempt` returns on the Dask cluster of a `joblib.Parallel`.
 
-        future.add_done_callback(hear)
-        return future
+    Dask's own client also reports a run that the cluster has given up. joblib (1.6 and earlier)
+    waits for such a run for ever.
+    """
+    from distributed import as_completed
 
-    submit_and_hear.hears = True  # type: ignore[attr-defined]
-    backend.submit = submit_and_hear
+    client = team._backend.client
+    numbers: dict[Any, int] = {}
+
+    def submit(count: int) -> list[Any]:
+        begun = []
+        for task in itertools.islice(tasks, count):
+            begun.append(client.submit(attempt, *task, pure=False))
+            numbers[begun[-1]] = task[0]
+        return begun
+
+    running = as_completed(submit(max(1, team._backend.effective_n_jobs(team.n_jobs))))
+    try:
+        for future in running:
+            number, error = numbers.pop(future), future.exception()
+            yield future.result() if error is None else (number, Death(_in_words(error)))
+            running.update(submit(1))
+    finally:
+        client.cancel(list(numbers))
+
+
+def _in_words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,22 +1,27 @@
-"""`find_learning_rate`: a training with a rising rate, of which nothing remains but its losses."""
+"""`find_learning_rate`: a short training with a rising rate, which leaves the model as it was."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Any
 
-from kerasdecay._checks import integer, number
-from kerasdecay.report.finder_progress import Progress
-from kerasdecay.study.arguments import is_verbose
-from kerasdecay.study.learning_rate_range import LearningRateRange
+from kerasdecay import _checks
+from kerasdecay.records.range import LearningRateRange
+from kerasdecay.report.finder_progress import RangeTestProgress
+from kerasdecay.study import arguments
 from kerasdecay.study.suggestions import suggest
 
-if TYPE_CHECKING:  # Keras loads with the first test, not with this module
-    from collections.abc import Iterator
+if TYPE_CHECKING:  # Keras is imported when the first test starts, not with this module
+    from collections.abc import Callable, Iterator
 
     import keras
 
 _OWNER = "find_learning_rate"
+
+# An optimizer that trains a model may still pass over some batches: a GAN's generator is usually
+# trained once for five steps of its critic.
+_BATCHES_FOR_A_STEP = 10
 
 
 def find_learning_rate(
@@ -35,40 +40,44 @@ def find_learning_rate(
     """Train for a few steps with a rising learning rate, and undo it: a range test (Smith, 2015).
 
     Step k of n trains one batch with the rate start · (end / start)^(k / (n − 1)) and records the
-    loss ℓ of that batch. The smoothed loss is the average a, with the weight β of what came before:
-    aₖ = β aₖ₋₁ + (1 − β) ℓₖ, divided by 1 − βᵏ, as if there had always been losses. The test stops
-    when a loss is not finite, or when the smoothed loss is greater than b + (divergence − 1) · |b|,
-    b the lowest so far: for a positive loss, divergence · b.
+    loss ℓ of that batch. The smoothed loss is an exponential moving average with the weight β for
+    the past: aₖ = β aₖ₋₁ + (1 − β) ℓₖ, divided by 1 − βᵏ to correct for the start at a₀ = 0. The
+    test stops when a loss is not finite, or when the smoothed loss is greater than
+    b + (divergence − 1) · |b|, where b is the lowest smoothed loss so far (for a positive loss this
+    is divergence · b).
 
-    A decay that an interrupted training left in the optimizer (see `kerasdecay.release`) is taken
-    out first. Afterwards the model, its optimizer and the random generators are as before, bit for
-    bit, also after an error or Ctrl-C; a training that follows is the one that would have been
-    without the test (`kerasdecay.study.snapshot.unchanged` says what that covers). What the data
-    remember is theirs: a generator has been read from, and a `tf.data.Dataset` that shuffles anew
-    in each iteration has begun one. Make such data again for the training.
+    The function first removes a decay that an interrupted training left in the optimizer (see
+    `kerasdecay.release`). Afterwards the model, its optimizers and the random generators are as
+    before, bit for bit, also after an error or Ctrl-C: a training that follows gives the same
+    result as without the test (`kerasdecay.study.snapshot.unchanged` documents what is covered).
+    The data keep what they remember: a generator has been read, and a `tf.data.Dataset` that
+    reshuffles in each iteration has begun one. Create such data again for the training.
 
     Args:
-        model: A compiled, built model, whose optimizer has a number as its learning rate. Where it
-            is a MultiOptimizer, all of its optimizers get the same rate.
-        data: Arrays, `(x, y)` or `(x, y, sample_weight)`, of which each may be a nested structure;
-            or what yields batches of them: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch
-            DataLoader, a generator. All but an iterator start again when they end.
+        model: A compiled, built model that is trained by `model.optimizer`, whose learning rate is
+            a number. All optimizers of a MultiOptimizer get the same rate.
+        data: Arrays, `(x, y)` or `(x, y, sample_weight)`, each of which may be a nested structure;
+            or an object that yields batches of them: a `tf.data.Dataset`, a
+            `keras.utils.PyDataset`, a torch DataLoader, a generator. All except iterators start
+            again when they end.
         start: The first learning rate, > 0.
-        end: The last one, > start.
+        end: The last learning rate, > start.
         steps: Batches to train, an integer >= 2.
-        batch_size: Of arrays, an integer >= 1; None is 32, or says that the data come in batches.
-        smoothing: β, >= 0 and < 1. fastai takes 0.98, which in a test of 100 steps shows the
-            losses of a decade ago; more steps bear more of it.
-        divergence: Where the test stops, > 1.
-        seed: Of the order of arrays and PyDatasets, an integer >= 0.
-        verbose: 1 shows the progress and the suggestions, 0 writes nothing.
+        batch_size: For arrays, an integer >= 1, by default 32; None for data that come in batches.
+        smoothing: β, >= 0 and < 1. The 0.98 of fastai delays the curve of a test of 100 steps by
+            almost a decade of the rate; use it with more steps.
+        divergence: The factor at which the test stops, > 1.
+        seed: Seed of the order of arrays and PyDatasets, an integer >= 0.
+        verbose: 1 shows the progress and the suggestions, 0 writes nothing. After
+            `keras.utils.disable_interactive_logging()` the suggestions go to the absl log.
 
     Returns:
         Rates, losses and suggestions; `plot()` draws them.
 
     Raises:
-        ValueError: For an argument out of its range, a model that is not compiled or not built, an
-            optimizer whose rate cannot be set, or data that end before the last step.
+        ValueError: If an argument is out of its range, the model is not compiled or not built, its
+            optimizer takes no step (a model that trains with optimizers of its own, such as many
+            GANs) or has a learning rate that cannot be set, or the data end before the last step.
 
     Source: Smith, 2015, "Cyclical Learning Rates for Training Neural Networks" (arXiv 1506.01186,
     section 3.3), with the exponential rise, the smoothing and the stop of fastai's `LRFinder`.
@@ -82,34 +91,43 @@ def find_learning_rate(
         >>> 0.01 < result.steepest < 1
         True
     """
-    from kerasdecay.callbacks import optimizers, release
-    from kerasdecay.study.batches import batches
-    from kerasdecay.study.snapshot import unchanged
+    import keras
 
-    speaks = is_verbose(_OWNER, verbose)
-    start = number(_OWNER, "start", start, above=0)
-    end = number(_OWNER, "end", end, above=start, remedy="The rate rises from start to end.")
-    steps = integer(_OWNER, "steps", steps, at_least=2)
-    smoothing = number(_OWNER, "smoothing", smoothing, at_least=0, below=1)
-    divergence = number(_OWNER, "divergence", divergence, above=1)
+    from kerasdecay.study.batches import batches
+    from kerasdecay.study.own_optimizers import counters
+    from kerasdecay.study.snapshot import unchanged
+    from kerasdecay.training import find
+
+    speaks = bool(_checks.verbose(_OWNER, verbose, at_most=1))
+    start = _checks.rate(_OWNER, "start", start)
+    rises = "The rate rises from start to end."
+    end = _checks.rate(_OWNER, "end", end, above=start, remedy=rises)
+    steps = arguments.count(_OWNER, "steps", steps, at_least=2)
+    smoothing = _checks.number(_OWNER, "smoothing", smoothing, at_least=0, below=1)
+    divergence = _checks.number(_OWNER, "divergence", divergence, above=1)
+    seed = _checks.integer(_OWNER, "seed", seed, at_least=0, at_most=arguments.LARGEST_SEED)
     _check_model(model)
-    release(model)
-    optimizers.check_settable(model)
-    rows = batches(_OWNER, data, batch_size, integer(_OWNER, "seed", seed, at_least=0))
+    find.rate_targets(model)
+    rows = batches(_OWNER, data, batch_size, seed)
+    find.release(model)
 
     curve = _Curve(smoothing, divergence)
-    progress = Progress(speaks, steps)
-    with progress, unchanged(model):
+    interactive = keras.utils.is_interactive_logging_enabled()
+    progress = RangeTestProgress(speaks, steps, interactive=interactive)
+    with progress, _rates(model) as set_rates, unchanged(model):
+        before, has_stepped = counters(model), False
         for step in range(steps):
             rate = start * (end / start) ** (step / (steps - 1))
             batch = _next(rows, step, steps)
-            for optimizer in optimizers.leaves(model).values():
-                optimizers.write(optimizer, rate)
+            set_rates(rate)
             model.reset_metrics()  # Keras 3.12 goes on with the mean of the batches before
             curve.add(rate, _loss(model.train_on_batch(*batch, return_dict=True)))
             progress.advance(rate, curve.smoothed[-1])
-            if curve.stopped:
+            has_stepped = has_stepped or counters(model) != before
+            if curve.stopped or (not has_stepped and step + 1 == _BATCHES_FOR_A_STEP):
                 break
+        if not has_stepped:
+            raise _untrained(model, batches=len(curve.losses))
     result = LearningRateRange(
         rates=tuple(curve.rates),
         losses=tuple(curve.losses),
@@ -122,8 +140,42 @@ def find_learning_rate(
     return result
 
 
+@contextlib.contextmanager
+def _rates(model: keras.Model) -> Iterator[Callable[[float], None]]:
+    """Give a function that sets the rate of every optimizer; put the first rates back at the end.
+
+    Most rates are variables, which `unchanged` puts back already. A wrapper optimizer may hold its
+    rate elsewhere and offer it through `learning_rate` alone.
+    """
+    from kerasdecay.training import find
+
+    first = {name: target.read() for name, target in find.rate_targets(model).items()}
+
+    def set_rates(rate: float) -> None:
+        for target in find.targets_of(model).values():  # known only once it is built, perhaps
+            target.write(rate)
+
+    try:
+        yield set_rates
+    finally:
+        for name, target in find.targets_of(model).items():
+            if target.read() != first[name]:
+                target.write(first[name])
+
+
+def _untrained(model: keras.Model, batches: int) -> ValueError:
+    from kerasdecay.study.own_optimizers import named
+
+    return ValueError(
+        f"{_OWNER}: model must be trained by model.optimizer, whose learning rate the test raises. "
+        f"Received: {model!r}, whose {type(model.optimizer).__name__} took no step in {batches} "
+        f"batches.{named(model)} Compile the model with the optimizer that its "
+        "train_step applies, and apply self.optimizer there."
+    )
+
+
 class _Curve:
-    """Losses as they come, their average, and why to stop if there is a reason."""
+    """The losses so far, their smoothed course, and the reason to stop if there is one."""
 
     def __init__(self, smoothing: float, divergence: float) -> None:
         self.rates: list[float] = []
@@ -159,14 +211,17 @@ class _Curve:
 def _check_model(model: Any) -> None:
     import keras
 
+    from kerasdecay.study.own_optimizers import named
+
     if not isinstance(model, keras.Model) or not model.compiled or model.optimizer is None:
+        held = named(model) if isinstance(model, keras.Model) else ""
         raise ValueError(
             f"{_OWNER}: model must be a compiled keras.Model with an optimizer. "
-            f"Received: {model!r}. Call model.compile(...) first."
+            f"Received: {model!r}.{held} Call model.compile(optimizer=...) first."
         )
     if not model.built or not all(layer.built for layer in model.layers):
         raise ValueError(
-            f"{_OWNER}: model must be built, for its first weights could not be put back. "
+            f"{_OWNER}: model must be built, because weights that do not exist cannot be put back. "
             f"Received: {model!r}. Give it a keras.Input, or call it on one batch."
         )
 

@@ -1,4 +1,4 @@
-"""The global random generators that a training draws from: remembered, and put back."""
+"""The global random generators that a training uses: saved, and put back."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import keras
 import numpy as np
 from keras.src.backend.common import global_state
 
-# Keras keeps the generator of unseeded random operations under this name; there is no public way
-# to it (Keras 3.12 to 3.15, `keras.src.random.seed_generator`).
+# The name under which Keras keeps the generator of unseeded random operations. There is no public
+# access to it (Keras 3.12 to 3.15, `keras.src.random.seed_generator`).
 _KERAS_GENERATOR = "global_seed_generator"
 
 
 class RandomState:
     """The states of the random generators that all code of a process shares, as they are now.
 
-    They are Python's, NumPy's, Keras' and, of the frameworks that are loaded, TensorFlow's (the
-    seeds that it draws for its operations, and `tf.random.get_global_generator()`) and torch's (on
-    the CPU and on every CUDA device). JAX has none. What a random operation of TensorFlow's with a
-    seed of its own has drawn inside a `tf.function` or a `tf.data` pipeline cannot be read.
+    These are the generators of Python, NumPy and Keras, and, if they are loaded, of TensorFlow (the
+    seeds of its operations, and `tf.random.get_global_generator()`) and of torch (on the CPU and on
+    every CUDA device). JAX has none. The state of a TensorFlow operation with a seed of its own,
+    inside a `tf.function` or a `tf.data` pipeline, cannot be read.
 
     Examples:
         >>> state = RandomState()
@@ -52,7 +52,7 @@ class RandomState:
 
 
 class _TensorFlowState:
-    """TensorFlow's draws of operation seeds, and its global generator if somebody made one."""
+    """TensorFlow's generator of operation seeds, and its global generator if there is one."""
 
     def __init__(self) -> None:
         from tensorflow.python.eager import context
@@ -68,7 +68,7 @@ class _TensorFlowState:
     def restore(self) -> None:
         if self._seeds is not None and self._seeds.getstate() != self._seeds_state:
             self._seeds.setstate(self._seeds_state)
-            # The kernels made with the seeds drawn since would go on where they are.
+            # Kernels made with seeds drawn since then would go on from where they are.
             self._context.clear_kernel_cache()
         if self._generator is not None:
             self._generator.state.assign(self._generator_state)

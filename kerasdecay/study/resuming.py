@@ -1,12 +1,13 @@
-"""The finished runs of an earlier call of `compare`, taken up in this one."""
+"""The finished runs of an earlier call of `compare`, used again in this one."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kerasdecay.study.runs import OutputError, Run, differences, read_run, run_files, run_path
+from kerasdecay.records.run import OutputError, Run, read_run, run_files, run_path
 
 if TYPE_CHECKING:
     from kerasdecay.study.training import RunSpec
@@ -15,11 +16,11 @@ _NAMED_DIFFERENCES = 6
 
 
 def finished_runs(folder: Path, specs: list[RunSpec], resume: bool) -> dict[tuple[str, int], Run]:
-    """Return the runs that `folder` holds already, by arm and seed.
+    """Return the finished runs in `folder`, by arm and seed.
 
     Raises:
-        OutputError: If there are some and `resume` is not set, or one is of another configuration
-            or cannot be read, or `folder` is a file.
+        OutputError: If there are some and `resume` is False, or one has another configuration or
+            cannot be read, or `folder` is a file.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"compare: output must be a folder. Received: {folder}, a file.")
@@ -51,9 +52,35 @@ def _listed(changed: list[str]) -> str:
 
 
 def _in_place(run: Run, arm_index: int, folder: Path) -> Run:
-    """Return the run with the place that its arm has now, which its file is told too."""
+    """Return the run with the present place of its arm, and update its file if that is another."""
     if run.arm_index == arm_index:
         return run
     moved = dataclasses.replace(run, arm_index=arm_index)
     moved.write(folder)
     return moved
+
+
+def differences(before: Any, now: Any, name: str = "") -> list[str]:
+    """Return where two configurations differ, one phrase for each value.
+
+    Examples:
+        >>> differences({"epochs": 15, "arm": None}, {"epochs": 5, "arm": None})
+        ['epochs 15 → 5']
+    """
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        before, now = dict(enumerate(before)), dict(enumerate(now))
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        keys = [*before, *(key for key in now if key not in before)]
+        return [
+            text
+            for key in keys
+            for text in differences(
+                before.get(key, "nothing"), now.get(key, "nothing"), f"{name}.{key}".lstrip(".")
+            )
+        ]
+    return [] if before == now else [f"{name} {_short(before)} → {_short(now)}"]
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"

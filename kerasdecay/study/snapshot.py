@@ -1,4 +1,4 @@
-"""Everything that training changes in a model and around it: remembered, and put back."""
+"""Everything that training changes in a model and around it: saved, and put back."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from kerasdecay.study.contents import Contents
 from kerasdecay.study.random_state import RandomState
+from kerasdecay.training.find import own_optimizers, with_wrapped
 
-# The compiled step, the wish to stop, and on JAX the state of a training under way.
+# The compiled step, the request to stop, and on JAX the state of a training in progress.
 _MODEL_ATTRIBUTES = ("train_function", "stop_training", "_jax_state", "_jax_state_synced")
 
 _COMPILED = ("_compile_metrics", "_compile_loss")
@@ -20,17 +21,19 @@ _COMPILED = ("_compile_metrics", "_compile_loss")
 
 @contextlib.contextmanager
 def unchanged(model: keras.Model) -> Iterator[None]:
-    """Leave no trace of the training that happens inside, however it ends.
+    """Undo the training that happens inside, however it ends.
 
-    What comes back, bit for bit: all variables of the model (weights, moving statistics, the seeds
-    of its random layers), of its optimizer and of its metrics, the compiled train function, torch's
-    training flags, gradients and buffers, and the random generators of `RandomState`. It holds
-    after an error and after Ctrl-C, also where a second Ctrl-C comes while things are put back.
+    These are put back bit for bit: all variables of the model (weights, moving statistics, the
+    seeds of its random layers), of its optimizer, of other optimizers that it holds as attributes
+    and of its metrics, the compiled train function, torch's training flags, gradients and buffers,
+    and the random generators of `RandomState`. This holds after an error and after Ctrl-C, and
+    also if a second Ctrl-C comes while things are put back.
 
-    An optimizer that was not built is built afterwards, as `fit` would have built it: with its
-    first values. To train other variables with it (after unfreezing layers, say), compile with a
-    new one. Compiled metrics and losses that were not built are not built afterwards either: to
-    build them, `fit` takes a look at the data, and the next shuffle differs by that.
+    If `model.optimizer` was not built, it is built afterwards, with its first values, as `fit`
+    would have built it. To train other variables with it (after unfreezing layers, for example),
+    compile with a new one. Other optimizers, compiled metrics and compiled losses that were not
+    built are not built afterwards either: `fit` reads data to build metrics and losses, which
+    changes the next shuffle.
 
     Args:
         model: A built and compiled model.
@@ -60,10 +63,10 @@ def unchanged(model: keras.Model) -> Iterator[None]:
 
 
 class Snapshot:
-    """What training changes, as it is now; `restore` may be called more than once.
+    """Everything that training changes, as it is now; `restore` may be called more than once.
 
-    Values are copied to the host: JAX gives the memory of the variables that go into a step to what
-    comes out of it, so that a reference to the old value would be a reference to nothing.
+    Values are copied to the host: JAX reuses the memory of the variables that go into a step, so
+    a reference to an old value would become invalid.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -72,17 +75,15 @@ class Snapshot:
         self._attributes = {
             name: getattr(model, name) for name in _MODEL_ATTRIBUTES if hasattr(model, name)
         }
-        self._unbuilt = [
-            Contents(part)
-            for part in (getattr(model, name, None) for name in _COMPILED)
-            if part is not None and not part.built
-        ]
+        parts = [getattr(model, name, None) for name in _COMPILED]
+        parts += own_optimizers(model).values()
+        self._unbuilt = [Contents(part) for part in parts if part is not None and not part.built]
         self._restore_torch = _torch_state(model) if keras.backend.backend() == "torch" else None
         self._random = RandomState()
 
     def restore(self) -> None:
         """Put everything back."""
-        self._model.reset_metrics()  # those that were built meanwhile are in no snapshot
+        self._model.reset_metrics()  # metrics that were built meanwhile are in no snapshot
         for contents in self._unbuilt:
             contents.restore()
         for variable, value in self._values:
@@ -103,22 +104,19 @@ def _build_optimizer(model: keras.Model) -> None:
 
 
 def _variables(model: keras.Model) -> list[Any]:
-    """Return every variable of the model, its metrics and its optimizer, each once."""
+    """Return every variable of the model, its metrics and its optimizers, each once."""
     found = [*model.variables, *model.metrics_variables]
-    optimizers = [model.optimizer]
-    for optimizer in optimizers:  # grows by what an optimizer wraps
-        found += optimizer.variables
-        optimizers += getattr(optimizer, "optimizers", [])
-        if hasattr(optimizer, "inner_optimizer"):
-            optimizers.append(optimizer.inner_optimizer)
+    for optimizer in [model.optimizer, *own_optimizers(model).values()]:
+        for part in with_wrapped(optimizer):
+            found += part.variables
     return list({id(variable): variable for variable in found}.values())
 
 
 def _torch_state(model: keras.Model) -> Callable[[], None]:
-    """Return what puts back the flags, buffers and gradients that torch holds on its own."""
+    """Return a function that puts back torch's own training flags, buffers and gradients."""
     import torch
 
-    # A Keras model does not count its layers among its torch modules.
+    # The torch modules of a Keras model do not include its layers.
     layers = model._flatten_layers()
     modules = {id(module): module for layer in layers for module in layer.modules()}
     flags = [(module, module.training) for module in modules.values()]

@@ -9,27 +9,8 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-# fastai leaves out as much: a first tenth, where the rate is too small to do anything and the
-# average of few losses is noise, and a last few, where the loss is on its way out.
-FIRST_LEFT_OUT = 10  # one part in ten of the planned steps
-LAST_LEFT_OUT = 5  # steps
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """A learning rate read off the curve, or why there is none.
-
-    Attributes:
-        name: `"valley"`, `"steepest"` or `"minimum/10"`.
-        rate: The learning rate; None if the curve suggests none.
-        reason: Where the rate stands on the curve, or what the curve lacks.
-    """
-
-    name: str
-    rate: float | None
-    reason: str
+from kerasdecay.records.range import LAST_LEFT_OUT, Suggestion, looked_at
 
 
 def suggest(
@@ -43,7 +24,7 @@ def suggest(
     Args:
         rates: Rising learning rates > 0.
         losses: The (smoothed) loss at each.
-        steps: How many steps the test was planned with; what came, if None.
+        steps: The planned number of steps; the number of losses, if None.
 
     Examples:
         >>> rates = [10.0 ** (k / 10 - 4) for k in range(40)]
@@ -74,22 +55,12 @@ def suggest(
     return valley(x, y), steepest(x, y), minimum_tenth(x, y)
 
 
-def looked_at(points: int, planned: int) -> slice:
-    """Return which of the points of a curve suggestions are read off.
-
-    Examples:
-        >>> looked_at(points=60, planned=100)
-        slice(10, 55, None)
-    """
-    return slice(planned // FIRST_LEFT_OUT, max(0, points - LAST_LEFT_OUT))
-
-
 def valley(rates: Sequence[float], losses: Sequence[float]) -> Suggestion:
     """Return the rate half way down the longest fall of the loss.
 
     With L the length of the longest strictly falling subsequence of the losses and e the index
     where the first such one ends, it is the rate at e − L + ⌊L/3⌋ + ⌊L/6⌋. Small rises in between
-    do not end a fall, which makes this the steadiest of the three.
+    do not end a fall, so noise affects this suggestion least.
     """
     length, end = _longest_fall(losses)
     if length < 3:
@@ -112,7 +83,7 @@ def steepest(rates: Sequence[float], losses: Sequence[float]) -> Suggestion:
 
 
 def minimum_tenth(rates: Sequence[float], losses: Sequence[float]) -> Suggestion:
-    """Return a tenth of the rate where the loss is lowest: there it is about to rise."""
+    """Return a tenth of the rate where the loss is lowest, just before it rises."""
     index = min(range(len(losses)), key=losses.__getitem__)
     if index == 0:
         return Suggestion("minimum/10", None, "the loss never falls below its first value")
@@ -123,8 +94,8 @@ def minimum_tenth(rates: Sequence[float], losses: Sequence[float]) -> Suggestion
 def _longest_fall(losses: Sequence[float]) -> tuple[int, int]:
     """Return the length of the longest strictly falling subsequence, and the first end of one.
 
-    Patience sorting (Schensted, 1961): `tops[k]` is the best last value of a fall of k + 1 points,
-    so that a point's place among them is the length of the longest fall that ends in it.
+    Patience sorting (Schensted, 1961): `tops[k]` is the largest last value, negated, of a fall of
+    k + 1 points. The place of a point among them is the length of the longest fall that ends in it.
     """
     tops: list[float] = []
     length, end = 0, 0

@@ -1,4 +1,4 @@
-"""One run: an arm, a seed, a new model, one `fit`. Nothing here knows of the other runs."""
+"""One run: an arm, a seed, a new model, one call of `fit`, independent of all other runs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasdecay.callbacks.optimizers import shortest
+from kerasdecay._checks import invalid
+from kerasdecay.records.run import Run
 from kerasdecay.study.arms import Arm, callbacks_of
 from kerasdecay.study.environment import environment
 from kerasdecay.study.epoch_log import EpochLog
-from kerasdecay.study.runs import Run
+from kerasdecay.training.targets import shortest
 
 Data = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """All that one run needs, so that it can be sent to another process.
+    """Everything that one run needs, in a form that can be sent to another process.
 
     Attributes:
         configuration: What `Run.configuration` will hold.
@@ -48,16 +49,18 @@ def train(spec: RunSpec) -> Run:
     """Train one arm with one seed, and return its record.
 
     The seed is set before the model is built, so that every arm of a seed starts from the same
-    weights, and again before `fit`, so that it sees the same batches and the same dropout,
-    whatever building the model or the callbacks drew.
+    weights. It is set again before `fit`, so that every arm sees the same batches and the same
+    dropout, even if building the model or the callbacks used the random generators.
     """
     model = new_model(spec.build_model, spec.seed)
+    needs_steps = ""
     if isinstance(spec.what, float):
         set_fixed_rate(model, spec.arm, spec.what)
+        needs_steps = f"compare: arms[{spec.arm!r}]={spec.what!r} sets the rate of model.optimizer"
     callbacks = callbacks_of(spec.what)
     x, y = spec.data
     steps = spec.fit_arguments.get("steps_per_epoch")
-    epoch_log = EpochLog(steps * spec.batch_size if steps else len(x))
+    epoch_log = EpochLog(steps * spec.batch_size if steps else len(x), needs_steps)
 
     keras.utils.set_random_seed(spec.seed)
     started = time.perf_counter()
@@ -93,7 +96,7 @@ def train(spec: RunSpec) -> Run:
         arm_index=spec.arm_index,
     )
     del model, callbacks, epoch_log
-    gc.collect()  # a model is a cycle of references: hundreds of runs would pile up
+    gc.collect()  # a model is a cycle of references: hundreds of runs would fill the memory
     return run
 
 
@@ -103,6 +106,8 @@ def new_model(build_model: Callable[[], keras.Model], seed: int) -> keras.Model:
     Raises:
         ValueError: If it is anything else.
     """
+    if isinstance(build_model, keras.Model):
+        raise invalid("compare", "build_model", "a function that returns a new model", build_model)
     keras.utils.set_random_seed(seed)
     model = build_model()
     if not isinstance(model, keras.Model) or not model.compiled:

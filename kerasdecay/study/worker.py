@@ -1,91 +1,66 @@
-"""What a worker process does: one run, with the settings of the process that asked for it.
+"""One run in another process, with the Keras settings of the process that asked for it.
 
-Nothing here loads a framework before `Settings.apply` has prepared the process for it.
+Nothing here imports a framework before `_apply` has prepared the process for it.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
 import threading
 import traceback
-import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from kerasdecay.study.own_random import own_random
-
 if TYPE_CHECKING:
-    from kerasdecay.study.runs import Run
+    from kerasdecay.records.run import Run
     from kerasdecay.study.training import RunSpec
 
-# Another in each process, so that a process knows its own settings when they come back to it.
-_PROCESS = uuid.uuid4().hex
-# Seeds and Keras' global state belong to a process: its threads take turns.
-_TURN = threading.RLock()
 _DATA = ("data", "validation_data", "test_data")
 
-Arrays = tuple[Any, ...]
+_SETTINGS = ("backend", "floatx", "epsilon", "image_data_format", "dtype_policy")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Keras' global settings, which a new process would not know of."""
+def keras_settings() -> dict[str, Any]:
+    """Return Keras' global settings, which another process does not have."""
+    import keras
 
-    process: str
-    backend: str
-    floatx: str
-    epsilon: float
-    image_data_format: str
-    dtype_policy: str
+    found = {name: getattr(keras.config, name)() for name in _SETTINGS}
+    return {**found, "dtype_policy": found["dtype_policy"].name}
 
-    @classmethod
-    def here(cls) -> Self:
-        """Return the settings of this process."""
-        import keras
 
-        return cls(
-            process=_PROCESS,
-            backend=keras.backend.backend(),
-            floatx=keras.config.floatx(),
-            epsilon=keras.config.epsilon(),
-            image_data_format=keras.config.image_data_format(),
-            dtype_policy=keras.config.dtype_policy().name,
-        )
+def _apply(settings: dict[str, Any]) -> None:
+    """Give this process the Keras settings of another one.
 
-    def apply(self) -> None:
-        """Bring this process, if it is another one, to these settings.
-
-        Raises:
-            RuntimeError: If Keras runs on another backend here already.
-        """
-        if self.process == _PROCESS:
-            return
-        os.environ.setdefault("KERAS_BACKEND", self.backend)
-        for name, value in _defaults().items():
+    Raises:
+        RuntimeError: If Keras already runs on another backend here.
+    """
+    wanted = settings["backend"]
+    if "keras" not in sys.modules:
+        for name, value in {"KERAS_BACKEND": wanted, **_defaults()}.items():
             os.environ.setdefault(name, value)
-        import keras
+    import keras
 
-        if keras.backend.backend() != self.backend:
-            raise RuntimeError(
-                f"compare: this process runs Keras on {self.backend}, a worker on "
-                f"{keras.backend.backend()}. Start the workers with KERAS_BACKEND={self.backend}."
-            )
-        keras.config.set_floatx(self.floatx)
-        keras.config.set_epsilon(self.epsilon)
-        keras.config.set_image_data_format(self.image_data_format)
-        keras.config.set_dtype_policy(self.dtype_policy)
+    if keras.config.backend() != wanted:
+        raise RuntimeError(
+            f"compare: this process runs Keras on {wanted}, a worker on {keras.config.backend()}. "
+            f"Start the workers with KERAS_BACKEND={wanted}."
+        )
+    for name in _SETTINGS[1:]:
+        getattr(keras.config, f"set_{name}")(settings[name])
 
 
 def _defaults() -> dict[str, str]:
-    """Return the environment of a worker that shares its machine with others.
+    """Return the environment variables of a worker that shares its machine with others.
 
-    joblib and Dask say in `OMP_NUM_THREADS` how many threads a worker may use. torch listens to
-    it; TensorFlow and XLA (`NPROC`) do not, and would start one for each core in each worker.
+    joblib and Dask say in `OMP_NUM_THREADS` how many threads a worker may use. torch reads it;
+    TensorFlow and XLA (`NPROC`) do not, and would start one thread per core in each worker.
     """
     defaults = {
-        "TF_CPP_MIN_LOG_LEVEL": "2",  # the start-up messages were read in the first process
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # or the first worker takes the whole card
+        "TF_CPP_MIN_LOG_LEVEL": "2",  # the first process has shown the start-up messages already
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # otherwise the first worker takes the whole card
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
     threads = os.environ.get("OMP_NUM_THREADS")
@@ -96,8 +71,15 @@ def _defaults() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class Death:
+    """Takes the place of a run whose process died: how it died, in words."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Failure:
-    """An error on its way from a worker: pickled where that works, in words always."""
+    """An error raised in a run: pickled where that is possible, and always as text."""
 
     text: str
     traceback: str
@@ -105,17 +87,17 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> Self:
-        """Take up an error."""
+        """Return an error in the form that can be sent."""
         try:
             pickled = _dumps(error)
-            _loads(pickled)  # an error that cannot be built again breaks the pool
-        except Exception:  # noqa: BLE001 - pickling runs any code; the words remain
+            _loads(pickled)  # an error that cannot be built again would break the pool
+        except Exception:  # noqa: BLE001 - pickling runs any code; the text remains
             pickled = None
         trace = "".join(traceback.format_exception(error))
         return cls(f"{type(error).__name__}: {error}", trace, pickled)
 
     def error(self) -> BaseException:
-        """Return the error as it was, or a `RuntimeError` with its words."""
+        """Return the error itself, or a `RuntimeError` with its text."""
         found: BaseException = RuntimeError(self.text)
         if self.pickled is not None:
             found = _loads(self.pickled)
@@ -124,10 +106,10 @@ class Failure:
 
 
 def _dumps(value: Any) -> bytes:
-    """Pickle with joblib's cloudpickle: local functions and those of a script go along as code."""
+    """Pickle with joblib's cloudpickle, which sends local functions as code."""
     import joblib
 
-    # Within a tuple: joblib would take a bare class for one that is to be made elsewhere.
+    # In a tuple, because joblib would wrap a bare class in another one.
     return pickle.dumps(joblib.wrap_non_picklable_objects((value,), keep_wrapper=False))
 
 
@@ -135,15 +117,14 @@ def _loads(pickled: bytes) -> Any:
     return pickle.loads(pickled)[0]
 
 
-def pack(spec: RunSpec) -> tuple[bytes, Arrays]:
+def pack(spec: RunSpec) -> tuple[bytes, tuple[Any, ...]]:
     """Split a run into bytes and arrays, for another process.
 
-    The arrays travel apart, so that joblib can hand them to all workers of a machine in one
-    memory-mapped file; within a tuple, because Dask would keep bare ones on a single worker,
-    and they would die with it.
+    The arrays are sent separately, so that joblib can share them between all workers of a machine
+    in one memory-mapped file.
 
     Raises:
-        ValueError: If a part of the run cannot be pickled; it is named.
+        ValueError: If a part of the run cannot be pickled; the error names the part.
     """
     import keras
 
@@ -151,7 +132,7 @@ def pack(spec: RunSpec) -> tuple[bytes, Arrays]:
 
     what = spec.what
     if isinstance(what, keras.callbacks.Callback):
-        (what,) = callbacks_of(what)  # without the model that it may still hold
+        (what,) = callbacks_of(what)  # a copy without the model of an earlier training
     parts = {
         "build_model": spec.build_model,
         f"arms[{spec.arm!r}]": what,
@@ -172,15 +153,46 @@ def pack(spec: RunSpec) -> tuple[bytes, Arrays]:
 
 
 def attempt(
-    number: int, settings: Settings, payload: bytes, arrays: Arrays
-) -> tuple[int, Run | Failure]:
-    """Train one run that was packed, and return its number with its record, or with its error."""
-    with _TURN, own_random():
-        try:
-            settings.apply()
-            from kerasdecay.study.training import train
+    number: int, settings: dict[str, Any], payload: bytes, arrays: tuple[Any, ...]
+) -> tuple[int, Run | Failure | Death]:
+    """Train a run that was packed; return its number with its record, or with what went wrong.
 
-            spec = _loads(payload)
-            return number, train(replace(spec, **dict(zip(_DATA, arrays, strict=True))))
-        except BaseException as error:  # noqa: BLE001 - raised again where it can be told
-            return number, Failure.of(error)
+    Seeds and Keras' global state belong to a whole process, and Keras draws the seeds of its layers
+    from Python's `random`. A thread beside others (that is how a Dask worker computes) therefore
+    trains in a process of its own.
+    """
+    if threading.current_thread() is threading.main_thread():
+        return number, _train(settings, payload, arrays)
+    return number, _train_in_a_child(settings, payload, arrays)
+
+
+def _train(settings: dict[str, Any], payload: bytes, arrays: tuple[Any, ...]) -> Run | Failure:
+    try:
+        _apply(settings)
+        from kerasdecay.study.training import train
+
+        spec = _loads(payload)
+        return train(replace(spec, **dict(zip(_DATA, arrays, strict=True))))
+    except BaseException as error:  # noqa: BLE001 - raised again in the first process
+        return Failure.of(error)
+
+
+def _train_in_a_child(*task: Any) -> Run | Failure | Death:
+    path = os.pathsep.join(filter(None, sys.path))
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"from {__name__} import answer; answer()"],
+        env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    result, _ = child.communicate(pickle.dumps(task))
+    if child.returncode:
+        return Death(f"the process of the run ended with exit code {child.returncode}")
+    return pickle.loads(result)
+
+
+def answer() -> None:
+    """Train the run that standard input holds, and write what came of it to standard output."""
+    with os.fdopen(os.dup(1), "wb") as result:
+        os.dup2(2, 1)  # what the run prints must not mix with its result
+        pickle.dump(_train(*pickle.load(sys.stdin.buffer)), result)

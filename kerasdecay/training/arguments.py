@@ -76,13 +76,13 @@ def checked_schedules(
 
 
 def check_ways_down(schedules: Iterable[Any], rules: tuple[Rule[Any], ...]) -> None:
-    """Raise a ValueError where a rule comes down from where a function would be, which is unknown."""
-    if any(rule.way_down for rule in rules):
-        if not all(isinstance(schedule, Schedule) for schedule in schedules):
-            raise ValueError(
-                "kerasdecay: a rule that comes down to the horizon needs a schedule, or a function "
-                "of the epoch alone. Received: a function of (epoch, learning_rate)."
-            )
+    """Raise a ValueError for a rule that would come down from a function, whose end is unknown."""
+    comes_down = any(rule.way_down for rule in rules)
+    if comes_down and not all(isinstance(schedule, Schedule) for schedule in schedules):
+        raise ValueError(
+            "kerasdecay: a rule that comes down to the horizon needs a schedule, or a function of "
+            "the epoch alone. Received: a function of (epoch, learning_rate)."
+        )
 
 
 def as_schedule(schedule: Any) -> Schedule | Callable[[int, float], float]:

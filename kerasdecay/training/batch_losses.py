@@ -96,7 +96,7 @@ class BatchLosses:
                 return
 
     def _sizes(self, done: list[int], samples: dict[int, float]) -> list[float]:
-        """Return the samples done after each logged batch, or the batches where nothing is known."""
+        """Return the samples done after each logged batch; the batches, where nothing is known."""
         if all(one in samples for one in done):
             return [samples[one] for one in done]
         full = [one * self._batch_size for one in done]

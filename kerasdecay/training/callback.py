@@ -86,6 +86,7 @@ class DecayCallback(keras.callbacks.Callback):
         self.verbose = _checks.verbose(owner, verbose)
         self.trace: Trace | None = None
         self._session: Session | None = None
+        self._state_file: StateFile | None = None
         self._memory: Memory | None = None
         self._thread: int | None = None
         self._end_training()
@@ -274,8 +275,8 @@ class DecayCallback(keras.callbacks.Callback):
         owner = type(self).__name__
         self._remember()
         self._session = None
-        self._state_file: StateFile | None = None
-        self._watch = MetricWatch(owner)
+        self._state_file = None
+        self._watch: MetricWatch = MetricWatch(owner)
         self._directed = self.rules
         self._best_states = BestStates(owner)
         self._batch_losses = BatchLosses(owner)

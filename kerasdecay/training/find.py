@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -74,18 +74,38 @@ def rate_targets(model: Any, names: Iterable[str] | None = None) -> dict[str, Ra
 
 
 def own_optimizers(model: Any) -> dict[str, Any]:
-    """Return the optimizers that a model holds besides `model.optimizer`, by attribute.
+    """Return the optimizers among an object's attributes, and in lists and dicts among these.
 
-    Lists, tuples and dicts of optimizers are looked into: `optimizers[0]`, `optimizers['g']`.
+    Returns:
+        Name → optimizer: `"d_optimizer"`, `"optimizers[0]"`, `"optimizers['left']"`. Of a model,
+        `model.optimizer` and the optimizers that it wraps are left out.
     """
+    compiled_one = getattr(model, "optimizer", None) if isinstance(model, keras.Model) else None
+    known = [] if compiled_one is None else with_wrapped(compiled_one)
     found: dict[str, Any] = {}
+    seen: set[int] = set()
+
+    def visit(name: str, value: Any) -> None:
+        if _is_optimizer(value):
+            if not _is_in([*known, *found.values()], value):
+                found[name] = value
+        elif isinstance(value, (Mapping, list, tuple)) and id(value) not in seen:
+            seen.add(id(value))
+            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            for key, item in items:
+                visit(f"{name}[{key!r}]", item)
+
     for name, value in vars(model).items():
-        if name not in ("optimizer", "_optimizer"):
-            for label, one in _labelled(name, value):
-                if isinstance(one, keras.optimizers.Optimizer) and one is not getattr(
-                    model, "optimizer", None
-                ):
-                    found[label] = one
+        if not name.startswith("_self_"):  # TensorFlow's own lists of all attributes
+            visit(name, value)
+    return found
+
+
+def with_wrapped(optimizer: Any) -> list[Any]:
+    """Return an optimizer and those that it wraps."""
+    found = [optimizer]
+    for part in found:  # grows by what a part wraps
+        found += [one for one in own_optimizers(part).values() if not _is_in(found, one)]
     return found
 
 
@@ -114,11 +134,7 @@ def release(model: Any) -> bool:
         >>> kerasdecay.release(model)
         False
     """
-    parts = [
-        part
-        for optimizer in map(_without_loss_scale, all_optimizers(model))
-        for part in (getattr(optimizer, "optimizers", None) or [optimizer])
-    ]
+    parts = [part for optimizer in all_optimizers(model) for part in with_wrapped(optimizer)]
     rates = compiled.uninstall(model, parts)
     for place, rate in rates.items():
         if (left := ledger.left(parts[place])) is not None:
@@ -213,12 +229,8 @@ def _is_optimizer(value: Any) -> bool:
     return isinstance(value, kinds)
 
 
-def _labelled(name: str, value: Any) -> Iterable[tuple[str, Any]]:
-    if isinstance(value, (list, tuple)):
-        return [(f"{name}[{index}]", one) for index, one in enumerate(value)]
-    if isinstance(value, dict):
-        return [(f"{name}[{key!r}]", one) for key, one in value.items()]
-    return [(name, value)]
+def _is_in(values: list[Any], value: Any) -> bool:
+    return any(value is one for one in values)
 
 
 def _without_loss_scale(optimizer: Any) -> Any:

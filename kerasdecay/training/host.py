@@ -32,6 +32,9 @@ class HostActuator(Actuator):
         self._batches = batches
         self._first = self._end = 0
         self._block: list[tuple[float, ...]] = []
+        self._batch = 0
+        self._present: tuple[float, ...] = ()
+        self._before: tuple[int, tuple[float, ...]] = (0, ())
 
     def begin_epoch(self, model: Any, epoch: int) -> None:
         """Write the first rate, whatever the optimizer holds."""

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from schedule_cases import CASES, Case
 
-from kerasdecay.training.as_keras import KerasSchedule, as_keras
 from kerasdecay.schedules import (
     ByEpoch,
     Cosine,
@@ -20,6 +19,7 @@ from kerasdecay.schedules import (
     simulate,
     warmup,
 )
+from kerasdecay.training.as_keras import KerasSchedule, as_keras
 
 pytestmark = pytest.mark.any_backend
 

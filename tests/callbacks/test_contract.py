@@ -42,9 +42,9 @@ from kerasdecay import (
     WarmupStableDecay,
     WeightNormDecay,
 )
-from kerasdecay.training.callback import DecayCallback
 from kerasdecay.rules import Plateau
 from kerasdecay.schedules import Linear, PowerStep
+from kerasdecay.training.callback import DecayCallback
 
 pytestmark = pytest.mark.any_backend
 

@@ -34,10 +34,10 @@ from tiny import (
 
 import kerasdecay.callbacks
 from kerasdecay import AdaptiveKneeDecay, LearningRateDecay, LossSlopeDecay, PowerStepDecay
-from kerasdecay.training.callback import DecayCallback
-from kerasdecay.training.batch_losses import BatchLosses
 from kerasdecay.rules import LossSlope, Observation, Plateau, Rule, RuleState
 from kerasdecay.schedules import Constant
+from kerasdecay.training.batch_losses import BatchLosses
+from kerasdecay.training.callback import DecayCallback
 
 pytestmark = pytest.mark.any_backend
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from schedule_cases import CASES, Case
 from schedule_strategies import assume_it_fits, compositions, timelines
 
-from kerasdecay.training.namespace import KERAS
 from kerasdecay.schedules import ByEpoch, PowerStep, Schedule, Timeline
+from kerasdecay.training.namespace import KERAS
 
 pytestmark = pytest.mark.any_backend
 

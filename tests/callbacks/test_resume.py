@@ -24,9 +24,9 @@ from tiny import (
 )
 
 from kerasdecay import LearningRateDecay, PlateauDecay, PowerStepDecay
-from kerasdecay.training.callback import DecayCallback
 from kerasdecay.rules import Plateau
 from kerasdecay.schedules import Linear, PowerStep
+from kerasdecay.training.callback import DecayCallback
 
 pytestmark = pytest.mark.any_backend
 

@@ -22,9 +22,9 @@ from tiny import (
 )
 
 from kerasdecay import AdaptiveKneeDecay, LearningRateDecay, PlateauDecay, WeightNormDecay
-from kerasdecay.training.probes import weight_norm
 from kerasdecay.rules import WeightNorm
 from kerasdecay.schedules import Constant
+from kerasdecay.training.probes import weight_norm
 
 pytestmark = pytest.mark.any_backend
 

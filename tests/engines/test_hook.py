@@ -9,8 +9,8 @@ import pytest
 from engines.trainings import built, fit, sgd, trained
 
 from kerasdecay import LearningRateDecay
-from kerasdecay.training import compiled
 from kerasdecay.schedules import Cosine
+from kerasdecay.training import compiled
 
 pytestmark = pytest.mark.any_backend
 

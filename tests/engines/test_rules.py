@@ -10,8 +10,8 @@ import pytest
 from tiny import LEVEL_DATA, Odometer, Scripted, fit, level_odometer, near, new_odometer
 
 from kerasdecay import GreedyDecay, LossSlopeDecay, WeightNormDecay
-from kerasdecay.training.callback import DecayCallback
 from kerasdecay.schedules import Step
+from kerasdecay.training.callback import DecayCallback
 
 pytestmark = pytest.mark.any_backend
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kerasdecay.study.configuration import describe_fit_arguments, describe_model
-from kerasdecay.study.runs import differences
+from kerasdecay.study.resuming import differences
 from kerasdecay.study.training import new_model
 
 

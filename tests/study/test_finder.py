@@ -13,8 +13,8 @@ import pytest
 from finder_cases import X, Y, assert_leaves_no_trace, assert_same, build, state_of
 from rich.console import Console
 
+from kerasdecay.records.range import LearningRateRange
 from kerasdecay.study.finder import _Curve, find_learning_rate
-from kerasdecay.study.learning_rate_range import LearningRateRange
 from kerasdecay.study.suggestions import suggest
 
 BACKEND = os.environ["KERAS_BACKEND"]

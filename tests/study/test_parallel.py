@@ -17,10 +17,9 @@ import pytest
 from distributed import Client, LocalCluster
 
 from kerasdecay import PowerStepDecay
-from kerasdecay.report.comparison_progress import Progress
+from kerasdecay.report.comparison_progress import ComparisonProgress
 from kerasdecay.study import Comparison, compare
 from kerasdecay.study.execution import LostRunsError
-from kerasdecay.study.own_random import own_random
 
 ROWS, BATCH, EPOCHS = 24, 8, 3
 _random = np.random.default_rng(0)
@@ -121,23 +120,29 @@ def test_a_dask_cluster_gives_the_serial_result(serial, cluster, tmp_path):
     assert Comparison.load(tmp_path) == result
 
 
-def test_threads_beside_a_training_do_not_touch_its_random_numbers():
-    functions, drawn = dict(vars(random)), []
+def test_a_thread_that_draws_random_numbers_changes_nothing(serial):
+    """In a worker that is a thread of this process, beside one that draws all the time."""
+    functions, stop = dict(vars(random)), threading.Event()
 
-    def train():
-        with own_random():
-            random.seed(3)
-            for _ in range(3):
-                other = threading.Thread(target=random.random)
-                other.start()
-                other.join()
-                drawn.append((random.random(), random.randint(1, 9)))
+    def draw():
+        while not stop.wait(1e-4):
+            random.random()
 
-    thread = threading.Thread(target=train)
-    thread.start()
-    thread.join()
-    alone = random.Random(3)
-    assert drawn == [(alone.random(), alone.randint(1, 9)) for _ in range(3)]
+    drawing = threading.Thread(target=draw)
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as local,
+        Client(local),
+        joblib.parallel_config("dask"),
+    ):
+        drawing.start()
+        try:
+            result = run_compare({"fixed": ARMS["fixed"]}, parallel=1, **OPTIONS)
+        finally:
+            stop.set()
+            drawing.join()
+    assert [run.history for run in result.runs] == [run.history for run in serial.of("fixed")]
     assert dict(vars(random)) == functions
 
 
@@ -280,13 +285,18 @@ def test_without_joblib_the_extra_is_named(monkeypatch):
 # -------------------------------------------------------------- last: these end the processes
 
 
-def test_a_dead_dask_worker_loses_its_run_only(cluster, tmp_path):
-    arms = {"first": 0.1, "deadly": at_the_start(lambda: os._exit(9)), "last": 0.2}
+@pytest.mark.parametrize(
+    ("die", "told"),
+    [
+        (lambda: os._exit(9), "exit code 9"),  # the process of the run
+        (lambda: os.kill(os.getppid(), signal.SIGKILL), "KilledWorker"),  # the Dask worker
+    ],
+)
+def test_a_dead_dask_worker_loses_its_run_only(cluster, tmp_path, die, told):
+    arms = {"first": 0.1, "deadly": at_the_start(die), "last": 0.2}
     with (
         joblib.parallel_config("dask"),
-        pytest.raises(
-            LostRunsError, match=r"^compare: 1 of 3 .*\(arm 'deadly', seed 0\).*KilledWorker"
-        ),
+        pytest.raises(LostRunsError, match=rf"^compare: 1 of 3 .*\(arm 'deadly', seed 0\).*{told}"),
     ):
         run_compare(arms, parallel=2, output=tmp_path)
     assert finished_in(tmp_path) == ["first-seed0.json", "last-seed0.json"]
@@ -318,7 +328,9 @@ def test_a_dead_process_loses_its_run_only_and_resume_trains_it(tmp_path):
 
 
 def test_an_interruption_keeps_what_is_finished(tmp_path, monkeypatch, recwarn):
-    monkeypatch.setattr(Progress, "finished", lambda *_: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(
+        ComparisonProgress, "finished", lambda *_: signal.raise_signal(signal.SIGINT)
+    )
     with pytest.raises(KeyboardInterrupt):
         run_compare(ARMS, parallel=2, output=tmp_path)
     assert len(finished_in(tmp_path)) == 1

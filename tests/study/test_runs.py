@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from kerasdecay._files import write_atomically
 from kerasdecay._json import encode, to_json
+from kerasdecay.records.run import read_run, run_files, run_path, slug
 from kerasdecay.study import OutputError, Run
-from kerasdecay.study.runs import differences, read_run, run_files, run_path, slug
+from kerasdecay.study.resuming import differences
 
 RUN = Run(
     arm="Power-step from 0.1",

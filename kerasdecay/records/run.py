@@ -16,9 +16,22 @@ from kerasdecay._json import decode_number, encode, to_json
 SCHEMA = 1
 FOLDER = "runs"
 
+# The JSON type of each field of a run; the fields that are not named are numbers or NaN.
+_JSON_TYPES: dict[str, type[Any]] = {
+    "arm": str,
+    "seed": int,
+    "epochs": int,
+    "history": dict,
+    "test": dict,
+    "events": list,
+    "environment": dict,
+    "configuration": dict,
+    "arm_index": int,
+}
+
 
 class OutputError(ValueError):
-    """An output folder does not fit: it holds other runs, or a file that cannot be read."""
+    """An output folder cannot be used: it holds other runs, or a file that is no whole run."""
 
 
 @dataclass(frozen=True)
@@ -27,20 +40,22 @@ class Run:
 
     Attributes:
         arm: The arm's name.
-        seed: The seed of weights, order of the batches and dropout.
+        seed: The seed of the weights, of the order of the batches and of dropout.
         epochs: The epochs asked for; an arm that stops early has a shorter history.
         history: Metric → its value after each epoch, NaN where an epoch did not report it.
-            `learning_rate` is among them, or `learning_rate_<name>` for each of several
-            optimizers, unless an optimizer has none to tell.
+            `learning_rate` is one of them, or `learning_rate_<name>` for each of several
+            optimizers; an optimizer that has no learning rate has no column.
         seconds: Wall-clock time of `fit`: compilation, training, validation.
-        images_per_second: Training throughput, validation apart: the median over the epochs after
-            the first, which compiles.
-        test: Metric → its value on the test data, read once after the last epoch; empty without.
+        images_per_second: Training throughput without validation: the median over the epochs after
+            the first one, which compiles.
+        test: Metric → its value on the test data, measured once after the last epoch; empty if
+            there are no test data.
         events: What the arm's callbacks decided, in words.
         environment: Machine and versions (see `kerasdecay.study.environment`).
-        configuration: Everything that must be the same for two runs to be comparable or for one
-            to stand in for the other. Plain JSON data.
-        arm_index: The arm's place in its comparison, for the order in tables and plots alone.
+        configuration: Everything that must be equal for two runs to be comparable, or for one to
+            replace the other. Plain JSON data.
+        arm_index: The arm's place in its comparison. It orders tables and plots and means nothing
+            else.
     """
 
     arm: str
@@ -57,7 +72,7 @@ class Run:
 
     @property
     def learning_rates(self) -> dict[str, Sequence[float]]:
-        """The part of `history` that tells learning rates."""
+        """The columns of `history` that are learning rates."""
         return {name: values for name, values in self.history.items() if is_rate(name)}
 
     def final(self, metric: str) -> float:
@@ -87,18 +102,11 @@ class Run:
         if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
             found = data.get("schema") if isinstance(data, Mapping) else data
             raise ValueError(f"expected a run of schema {SCHEMA}. Received: schema={found!r}")
-        try:
-            values = {item.name: data[item.name] for item in fields(cls)}
-        except KeyError as error:
-            raise ValueError(f"the run has no {error}") from None
-        values["history"] = {
-            name: [decode_number(value) for value in column]
-            for name, column in values["history"].items()
-        }
-        values["test"] = {name: decode_number(value) for name, value in values["test"].items()}
-        for name in ("seconds", "images_per_second"):
-            values[name] = decode_number(values[name])
-        values["events"] = tuple(values["events"])
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            if item.name not in data:
+                raise ValueError(f"the run has no {item.name!r}")
+            values[item.name] = _decoded(item.name, data[item.name])
         return cls(**values)
 
     def write(self, output: Path) -> Path:
@@ -106,8 +114,28 @@ class Run:
         return write_atomically(run_path(output, self.arm, self.seed), to_json(self.to_dict()))
 
 
+def _decoded(name: str, value: Any) -> Any:
+    """Return a field as it was before `encode`, or raise a `ValueError`."""
+    kind = _JSON_TYPES.get(name)
+    if kind is None:
+        return decode_number(value)
+    if type(value) is not kind:
+        raise ValueError(f"{name} must be of type {kind.__name__}. Received: {value!r}")
+    if name == "history":
+        return {metric: _decoded_column(metric, column) for metric, column in value.items()}
+    if name == "test":
+        return {metric: decode_number(item) for metric, item in value.items()}
+    return tuple(value) if name == "events" else value
+
+
+def _decoded_column(metric: str, column: Any) -> list[float]:
+    if not isinstance(column, list):
+        raise ValueError(f"history[{metric!r}] must be a list. Received: {column!r}")
+    return [decode_number(value) for value in column]
+
+
 def is_rate(metric: str) -> bool:
-    """Tell whether a column of a history is a learning rate, by the names that Keras gives them.
+    """Return whether a column of a history is a learning rate, by the name that Keras gives it.
 
     Examples:
         >>> is_rate("learning_rate"), is_rate("learning_rate_adam"), is_rate("loss")
@@ -117,7 +145,7 @@ def is_rate(metric: str) -> bool:
 
 
 def slug(name: str) -> str:
-    """Return the part of a file name that stands for an arm.
+    """Return an arm's name in the form that its file names have.
 
     Examples:
         >>> slug("Power-step from 0.1")
@@ -127,7 +155,7 @@ def slug(name: str) -> str:
 
 
 def run_path(output: Path, arm: str, seed: int) -> Path:
-    """Return where a run's file lies in a comparison's folder."""
+    """Return the path of a run's file in a comparison's folder."""
     return output / FOLDER / f"{slug(arm)}-seed{seed}.json"
 
 
@@ -139,39 +167,13 @@ def read_run(path: Path) -> Run:
     """
     try:
         return Run.from_dict(json.loads(path.read_text("utf-8")))
-    except (ValueError, AttributeError, TypeError) as error:
+    except ValueError as error:
         raise OutputError(
-            f"{path} is not a whole run ({error}). Delete this file: with resume=True its run is "
-            "then trained again, and no other."
+            f"{path} is not a whole run ({error}). Delete this file: with resume=True this run "
+            "alone is then trained again."
         ) from error
 
 
 def run_files(output: Path) -> list[Path]:
     """Return the files of the finished runs in a comparison's folder, sorted by name."""
     return sorted((output / FOLDER).glob("*.json"))
-
-
-def differences(before: Any, now: Any, name: str = "") -> list[str]:
-    """Say in words where two configurations differ, one phrase for each value.
-
-    Examples:
-        >>> differences({"epochs": 15, "arm": None}, {"epochs": 5, "arm": None})
-        ['epochs 15 → 5']
-    """
-    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        before, now = dict(enumerate(before)), dict(enumerate(now))
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        keys = [*before, *(key for key in now if key not in before)]
-        return [
-            text
-            for key in keys
-            for text in differences(
-                before.get(key, "nothing"), now.get(key, "nothing"), f"{name}.{key}".lstrip(".")
-            )
-        ]
-    return [] if before == now else [f"{name} {_short(before)} → {_short(now)}"]
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"

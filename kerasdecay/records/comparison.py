@@ -1,4 +1,4 @@
-"""The result of a comparison: its runs, and the questions one asks of them."""
+"""The result of a comparison: its runs, and queries about them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from kerasdecay._checks import invalid
 from kerasdecay._files import write_atomically
 from kerasdecay._json import to_json
-from kerasdecay.study.runs import OutputError, Run, is_rate, read_run, run_files
-from kerasdecay.study.steadiness import steadiness
+from kerasdecay.records.run import OutputError, Run, is_rate, read_run, run_files
+from kerasdecay.records.steadiness import steadiness
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,13 +27,19 @@ if TYPE_CHECKING:
 class Comparison:
     """The finished runs of a comparison.
 
-    Printed with rich it is a table. Figures are those of the last epoch, never of the best one.
+    Printed with rich it is a table. All figures are those of the last epoch, not of the best one.
 
     Attributes:
         runs: One record for each arm and seed, arms in the order in which they were given.
     """
 
     runs: tuple[Run, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.runs, (tuple, list)) or not all(
+            isinstance(run, Run) for run in self.runs
+        ):
+            raise invalid("Comparison", "runs", "a tuple of Run records", self.runs)
 
     @classmethod
     def load(cls, output: str | os.PathLike[str]) -> Self:
@@ -41,6 +48,8 @@ class Comparison:
         Raises:
             OutputError: (a ValueError) If there are none, or a file is not a whole run.
         """
+        if not isinstance(output, (str, os.PathLike)):
+            raise invalid("Comparison.load", "output", "the path of a folder", output)
         runs = [read_run(path) for path in run_files(Path(output))]
         if not runs:
             raise OutputError(f"Comparison.load: output must hold finished runs: {output}")
@@ -58,9 +67,9 @@ class Comparison:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The names of everything that the epochs reported but learning rates, and of the tests.
+        """The names of the metrics, without learning rates.
 
-        Those of the test data carry the prefix `test_`.
+        Those that were measured on the test data have the prefix `test_`.
         """
         names = [name for run in self.runs for name in run.history if not is_rate(name)]
         tests = [f"test_{name}" for run in self.runs for name in run.test]
@@ -79,7 +88,7 @@ class Comparison:
         return found
 
     def final(self, metric: str) -> dict[str, tuple[float, ...]]:
-        """Return a metric of the last epoch: arm → one value a seed, in the order of the seeds.
+        """Return a metric of the last epoch: arm → one value per seed, in the order of the seeds.
 
         Raises:
             ValueError: If no run reported the metric.
@@ -92,11 +101,11 @@ class Comparison:
         return {arm: statistics.fmean(values) for arm, values in self.final(metric).items()}
 
     def spread(self, metric: str) -> dict[str, float]:
-        """Return the sample standard deviation of `final(metric)`; NaN where one seed is all."""
+        """Return the sample standard deviation of `final(metric)`; NaN where there is one seed."""
         return {arm: _spread(values) for arm, values in self.final(metric).items()}
 
     def steadiness(self, metric: str, last: int = 5) -> dict[str, float]:
-        """Return each arm's `steadiness` of a metric, the mean over its seeds."""
+        """Return the `steadiness` of a metric for each arm, the mean over its seeds."""
         self._check(metric)
         return {
             arm: statistics.fmean(
@@ -134,11 +143,11 @@ class Comparison:
         return {"runs": [run.to_dict() for run in self.runs]}
 
     def to_json(self, path: str | os.PathLike[str], extra: Mapping[str, Any] | None = None) -> Path:
-        """Write all runs to one JSON file; `extra` is JSON data that stands before them."""
+        """Write all runs to one JSON file; `extra` is JSON data that comes before them."""
         return write_atomically(path, to_json({**(extra or {}), **self.to_dict()}))
 
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
-        """Write the histories as tidy CSV: one row an arm, seed and epoch.
+        """Write the histories as tidy CSV: one row per arm, seed and epoch.
 
         Epochs count from 0, as in Keras' CSVLogger. A value that an epoch did not report, or that
         is not a number, is `nan`.

@@ -6,11 +6,30 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kerasdecay.study.suggestions import Suggestion, looked_at
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
+
+
+# fastai leaves out as much: at the beginning the rate is too small to do anything and the average
+# of few losses is noise; at the end the loss is already diverging.
+FIRST_LEFT_OUT = 10  # the first tenth of the planned steps
+LAST_LEFT_OUT = 5  # the last steps
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A learning rate read off the curve, or why there is none.
+
+    Attributes:
+        name: `"valley"`, `"steepest"` or `"minimum/10"`.
+        rate: The learning rate; None if the curve suggests none.
+        reason: Where the rate is on the curve, or what the curve lacks.
+    """
+
+    name: str
+    rate: float | None
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -21,12 +40,12 @@ class LearningRateRange:
 
     Attributes:
         rates: The learning rate of each step.
-        losses: The loss of each step's batch. Where the test stopped early the last one is that
-            which stopped it, and may be NaN or infinite.
-        smoothed: Their average so far, as `find_learning_rate` says.
+        losses: The loss of each step's batch. Where the test stopped early, the last loss is the
+            one that stopped it, and may be NaN or infinite.
+        smoothed: The smoothed loss after each step, as `find_learning_rate` defines it.
         suggestions: Valley, steepest and minimum/10.
         steps: How many steps were planned.
-        stopped: Why the test ended before them; empty if it did not.
+        stopped: Why the test ended early; empty if it did not.
 
     Examples:
         >>> suggestion = Suggestion("valley", 0.02, "half way down a fall of 40 points")
@@ -46,7 +65,7 @@ class LearningRateRange:
     def valley(self) -> float | None:
         """The rate half way down the longest fall of the loss; None if there is none.
 
-        The first choice: it does not hang on a single point.
+        The first choice of the three, because it does not depend on a single point.
         """
         return self._rate("valley")
 
@@ -62,7 +81,7 @@ class LearningRateRange:
 
     @property
     def looked_at(self) -> slice:
-        """The steps that the suggestions are read off."""
+        """The steps from which the suggestions are read."""
         return looked_at(len(self.rates), self.steps)
 
     def table(self) -> Table:
@@ -90,3 +109,13 @@ class LearningRateRange:
 
     def _rate(self, name: str) -> float | None:
         return next((each.rate for each in self.suggestions if each.name == name), None)
+
+
+def looked_at(points: int, planned: int) -> slice:
+    """Return the points of a curve from which suggestions are read.
+
+    Examples:
+        >>> looked_at(points=60, planned=100)
+        slice(10, 55, None)
+    """
+    return slice(planned // FIRST_LEFT_OUT, max(0, points - LAST_LEFT_OUT))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numbers
 import statistics
 from collections.abc import Sequence
 from itertools import pairwise
 
-from kerasdecay._checks import integer
+from kerasdecay._checks import integer, invalid
 
 
 def steadiness(values: Sequence[float], last: int = 5) -> float:
@@ -19,14 +20,14 @@ def steadiness(values: Sequence[float], last: int = 5) -> float:
 
     Args:
         values: The metric after each epoch, in its own unit (an accuracy: 0 to 1).
-        last: How many epochs count, an integer >= 2; of a shorter training all changes count.
+        last: How many changes count, an integer >= 2; of a shorter training all changes count.
 
     Returns:
         The standard deviation in the metric's unit; NaN with fewer than two changes or where one
         of them is not finite.
 
     Raises:
-        ValueError: If `last` is no integer, or below 2.
+        ValueError: If `values` is not a sequence of numbers, or `last` not an integer >= 2.
 
     Examples:
         >>> steadiness([0.1, 0.2, 0.3, 0.4])
@@ -36,7 +37,17 @@ def steadiness(values: Sequence[float], last: int = 5) -> float:
     """
     last = integer("steadiness", "last", last, at_least=2, remedy="A spread needs two changes.")
     # Rounding clears what subtracting two floats leaves behind (0.3 − 0.2 is not 0.1).
-    changes = [round(after - before, 12) for before, after in pairwise(values)][-last:]
+    changes = [round(after - before, 12) for before, after in pairwise(_numbers(values))][-last:]
     if len(changes) < 2 or any(change - change != 0 for change in changes):
         return float("nan")
     return statistics.stdev(changes)
+
+
+def _numbers(values: Sequence[float]) -> list[float]:
+    try:
+        if not isinstance(values, str) and all(isinstance(each, numbers.Real) for each in values):
+            return [float(each) for each in values]
+    except (TypeError, OverflowError):
+        pass  # not iterable, or an integer that no float can hold
+    allowed = "a sequence of numbers, one for each epoch"
+    raise invalid("steadiness", "values", allowed, type(values).__name__)

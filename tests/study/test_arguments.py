@@ -1,0 +1,208 @@
+"""Wrong objects in public functions: a `ValueError` that names the argument."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from kerasdecay.study import Comparison, Run, compare, find_learning_rate, steadiness
+
+X = np.eye(4, dtype="float32")
+Y = X.sum(axis=1, keepdims=True)
+HUGE = 10**400
+
+
+def build():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 10**30}, "epochs must be an integer >= 1 and <= 2147483647"),
+        ({"epochs": HUGE}, "epochs must be .*an integer of 1329 bits"),
+        ({"batch_size": 10**30}, "batch_size must be an integer >= 1 and <="),
+        ({"seeds": (2**32,)}, "seeds must be an integer >= 0 and <= 4294967295"),
+        ({"seeds": (HUGE,)}, "seeds must be"),
+        ({"arms": {"a": HUGE}}, r"arms\['a'\] must be a finite number"),
+        ({"arms": {"a": 1e39}}, r"arms\['a'\] must be a learning rate that single precision"),
+        ({"arms": {"a": 1e-50}}, r"arms\['a'\] must be a learning rate that single precision"),
+        ({"resume": 1}, "resume must be True or False. Received: resume=1"),
+        ({"resume": "yes"}, "resume must be True or False"),
+        ({"resume": None}, "resume must be True or False"),
+        ({"verbose": "1"}, "verbose must be 0 or 1"),
+        ({"verbose": None}, "verbose must be 0 or 1"),
+        ({"verbose": 1.0}, "verbose must be 0 or 1"),
+        ({"output": 3}, "output must be the path of a folder, or None. Received: output=3"),
+        ({"output": ["a"]}, "output must be the path of a folder"),
+        ({"build_model": build()}, "build_model must"),
+        ({"build_model": "build"}, "build_model must be a function"),
+        ({"fit_arguments": [1]}, "fit_arguments must be a dict or None"),
+        ({"fit_arguments": "shuffle"}, "fit_arguments must be a dict or None"),
+        ({"metadata": 5}, "metadata must be JSON data"),
+        ({"data": None}, "data must be a pair"),
+        ({"data": "xy"}, "data must be a pair"),
+        ({"validation_data": 1.5}, "validation_data must be a pair"),
+    ],
+)
+def test_compare(change, message):
+    arguments = {"build_model": build, "data": (X, Y), "arms": {"a": 0.1}, "epochs": 1, **change}
+    with pytest.raises(ValueError, match=rf"^compare: {message}"):
+        compare(**{"verbose": 0, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": None}, "model must be a compiled keras.Model"),
+        ({"model": build}, "model must be a compiled keras.Model"),
+        ({"steps": HUGE}, "steps must be an integer >= 2 and <="),
+        ({"steps": "many"}, "steps must be an integer >= 2"),
+        ({"start": HUGE}, "start must be a finite number"),
+        ({"start": 1e-60}, "start must be a learning rate that single precision can hold"),
+        ({"end": 1e60}, "end must be a learning rate that single precision can hold"),
+        ({"end": "1"}, "end must be a finite number"),
+        ({"smoothing": HUGE}, "smoothing must be"),
+        ({"divergence": HUGE}, "divergence must be"),
+        ({"divergence": True}, "divergence must be"),
+        ({"seed": 10**30}, "seed must be an integer >= 0 and <= 4294967295"),
+        ({"batch_size": 10**30}, "batch_size must be"),
+        ({"verbose": []}, "verbose must be 0 or 1"),
+    ],
+)
+def test_find_learning_rate(change, message):
+    arguments = {"model": build(), "data": (X, Y), "steps": 3, "verbose": 0, **change}
+    with pytest.raises(ValueError, match=rf"^find_learning_rate: {message}"):
+        find_learning_rate(**arguments)
+
+
+@pytest.mark.parametrize(
+    "values", [None, 3, "0.1", ["0.1", "0.2"], [None, 0.1], [HUGE, 1, 2], [[0.1], [0.2]]]
+)
+def test_steadiness(values):
+    with pytest.raises(ValueError, match=r"^steadiness: values must be a sequence of numbers"):
+        steadiness(values)
+
+
+def test_steadiness_of_any_sequence():
+    # Changes 1 and 3: mean 2, standard deviation √2.
+    for values in ([0, 1, 4], (0.0, 1.0, 4.0), np.array([0.0, 1.0, 4.0], "float32")):
+        assert steadiness(values) == pytest.approx(2**0.5)
+
+
+@pytest.mark.parametrize("runs", [None, 3, "runs", [1, 2], {"runs": ()}, Run])
+def test_comparison(runs):
+    with pytest.raises(ValueError, match=r"^Comparison: runs must be a tuple of Run"):
+        Comparison(runs)
+
+
+@pytest.mark.parametrize("output", [None, 3, ["folder"], b"folder"])
+def test_comparison_load(output):
+    with pytest.raises(ValueError, match=r"^Comparison\.load: output must be the path of a fold"):
+        Comparison.load(output)
+
+
+RUN = Run("a", 0, 2, {"loss": [2.0, 1.0]}, 1.0, 10.0).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "expected a run"),
+        ([RUN], "expected a run"),
+        ({**RUN, "schema": 2}, "schema=2"),
+        ({**RUN, "history": [1.0]}, "history must be of type dict"),
+        ({**RUN, "history": {"loss": 0.5}}, r"history\['loss'\] must be a list"),
+        ({**RUN, "history": {"loss": [None]}}, "expected a number"),
+        ({**RUN, "seed": 0.5}, "seed must be of type int"),
+        ({**RUN, "arm": None}, "arm must be of type str"),
+        ({**RUN, "events": "none"}, "events must be of type list"),
+        ({**RUN, "test": 3}, "test must be of type dict"),
+        ({**RUN, "seconds": []}, "expected a number"),
+        ({name: value for name, value in RUN.items() if name != "seed"}, "no 'seed'"),
+    ],
+)
+def test_run_from_dict(data, message):
+    with pytest.raises(ValueError, match=message):
+        Run.from_dict(data)
+
+
+@pytest.mark.parametrize("metrics", ["loss", 3, ["loss", 3], ["accuracy"]])
+def test_metrics_of_a_table_and_of_curves(metrics):
+    pytest.importorskip("matplotlib")
+    result = Comparison((Run.from_dict(RUN),))
+    for show in (result.table, result.plot):
+        with pytest.raises(ValueError, match=r"metrics? must be"):
+            show(metrics=metrics)
+
+
+# ------------------------------------------------------------------------------- what is said
+
+
+@pytest.mark.parametrize("verbose", [True, 1, np.True_])
+def test_true_is_1(verbose, capsys):
+    compare(build, (X, Y), {"a": 0.1}, epochs=1, verbose=verbose)
+    assert "run 1 of 1" in capsys.readouterr().out
+    find_learning_rate(build(), (X, Y), steps=3, verbose=verbose)
+    assert "valley" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verbose", [False, 0, np.False_])
+def test_false_is_0(verbose, capsys):
+    compare(build, (X, Y), {"a": 0.1}, epochs=1, verbose=verbose)
+    find_learning_rate(build(), (X, Y), steps=3, verbose=verbose)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def logged(caplog):
+    """Return what absl logs while interactive logging is off."""
+    keras.utils.disable_interactive_logging()
+    caplog.set_level("INFO", "absl")
+    yield caplog
+    keras.utils.enable_interactive_logging()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_without_interactive_logging_the_lines_of_a_comparison_are_logged(
+    logged, capsys, monkeypatch, terminal, tmp_path
+):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    arms = {"a [b]": 0.1, "c": 0.2}
+    compare(build, (X, Y), {"a [b]": 0.1}, epochs=2, verbose=0, output=tmp_path)
+    assert logged.messages == []
+    compare(build, (X, Y), arms, epochs=2, verbose=1, output=tmp_path, resume=True)
+    assert capsys.readouterr().out == ""
+    first, second, *epochs, last = logged.messages
+    assert first.startswith("1 of 2 runs were finished before")
+    assert second == "== c · seed 0 · run 2 of 2"
+    assert epochs[0] == "Epoch 1/2" and "loss" in epochs[-1]
+    assert last.startswith("c · seed 0: done in ")
+    assert {record.levelname for record in logged.records} == {"INFO"}
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_without_interactive_logging_the_suggestions_are_logged(
+    logged, capsys, monkeypatch, terminal
+):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    find_learning_rate(build(), (X, Y), steps=3, verbose=1)
+    assert capsys.readouterr().out == ""
+    shown = [message.split()[0] for message in logged.messages if message[:1] == " "]
+    rule = "─" * len(logged.messages[1].strip())
+    assert shown == ["suggestion", rule, "valley", "steepest", "minimum/10"]
+    assert logged.messages[-1].startswith("3 of 3 steps, rates 1e-07 to 10")
+
+
+def test_without_interactive_logging_an_interruption_is_logged(logged, capsys):
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(build, (X, Y), {"a": Interrupt}, epochs=1, verbose=1)
+    assert capsys.readouterr().out == ""
+    assert logged.messages[-1] == "stopped after 0 of 1 runs; nothing is kept without output"
