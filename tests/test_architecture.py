@@ -325,6 +325,25 @@ def test_circles_are_seen_between_modules_and_between_parts(report, study, modul
     assert bool(cycle_in(between_parts(graph))) == parts
 
 
+def printing(source: str) -> list[str]:
+    """Return the calls in a source that print: `print`, a console of rich's own, `stdout.write`."""
+    called = [ast.unparse(n.func) for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call)]
+    ends = ("stdout.write", "Console")
+    return [name for name in called if name == "print" or name.endswith(ends)]
+
+
+def test_all_that_is_printed_goes_through_one_module():
+    found = {name for name, path in MODULES.items() if printing(path.read_text("utf-8"))}
+    assert found == {"kerasdecay.report.console"}
+
+
+@pytest.mark.parametrize(
+    "source", ["print(1)", "def f():\n    sys.stdout.write('a')", "x = rich.console.Console()"]
+)
+def test_printing_is_seen_in_every_form(source):
+    assert len(printing(source)) == 1
+
+
 def run(code: str) -> str:
     """Run code in a process that has imported nothing yet; return what it printed."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

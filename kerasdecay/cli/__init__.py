@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from kerasdecay.report import console
+
 _COMMANDS = {
     "list": ("listing", "every shape and every rule, with their options"),
     "preview": ("preview", "draw the rates of one shape or more, or write them to a file"),
@@ -29,7 +31,7 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         from importlib import metadata
 
-        sys.stdout.write(f"kerasdecay {metadata.version('kerasdecay')}\n")
+        console.write(f"kerasdecay {metadata.version('kerasdecay')}\n")
         parser.exit()
 
 
