@@ -123,13 +123,9 @@ def compare(
         arguments.function("build_model", build_model),
         arguments.pair("data", data),
         arms,
-        epochs=_checks.integer(
-            "compare", "epochs", epochs, at_least=1, at_most=arguments.LARGEST_COUNT
-        ),
+        epochs=arguments.count("compare", "epochs", epochs, at_least=1),
         seeds=arguments.different_seeds(seeds),
-        batch_size=_checks.integer(
-            "compare", "batch_size", batch_size, at_least=1, at_most=arguments.LARGEST_COUNT
-        ),
+        batch_size=arguments.count("compare", "batch_size", batch_size, at_least=1),
         validation_data=arguments.optional_pair("validation_data", validation_data),
         test_data=arguments.optional_pair("test_data", test_data),
         fit_arguments=arguments.fit_arguments_of(fit_arguments),
