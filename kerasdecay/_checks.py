@@ -120,8 +120,7 @@ def integer(
     if found is not None and found > at_most:
         raise invalid(owner, argument, f"an integer >= {at_least} and <= {at_most}", value, remedy)
     if found is None or not found.is_integer() or found < at_least:
-        upper = "" if at_most == LARGEST_INTEGER else f" and <= {at_most}"
-        raise invalid(owner, argument, f"an integer >= {at_least}{upper}", value, remedy)
+        raise invalid(owner, argument, f"an integer >= {at_least}", value, remedy)
     return int(value)
 
 
@@ -134,10 +133,9 @@ def flag(owner: str, argument: str, value: Any) -> bool:
     return bool(value)
 
 
-def verbose(owner: str, value: Any, *, at_most: int = LARGEST_INTEGER) -> int:
+def verbose(owner: str, value: Any) -> int:
     """Return a level of verbosity, an integer >= 0; True is 1 and False is 0."""
-    level = int(value) if isinstance(value, bool) else value
-    return integer(owner, "verbose", level, at_least=0, at_most=at_most)
+    return int(value) if isinstance(value, bool) else integer(owner, "verbose", value, at_least=0)
 
 
 def choice(owner: str, argument: str, value: Any, allowed: tuple[str, ...]) -> str:

@@ -45,6 +45,13 @@ def count(owner: str, argument: str, value: Any, *, at_least: int) -> int:
     return integer(owner, argument, value, at_least=at_least, at_most=_LARGEST_COUNT)
 
 
+def speaks(owner: str, verbose: Any) -> bool:
+    """Return whether `owner` reports its progress: `verbose` is 0 or 1, or a flag."""
+    if not isinstance(verbose, int) or verbose not in (0, 1):
+        raise invalid(owner, "verbose", "0 or 1", verbose)
+    return bool(verbose)
+
+
 def optional_pair(argument: str, value: Any) -> tuple[np.ndarray, np.ndarray] | None:
     """Return `(x, y)` as arrays of one length, or None."""
     return None if value is None else pair(argument, value)

@@ -114,7 +114,7 @@ def compare(
     """
     import keras
 
-    speaks = bool(_checks.verbose("compare", verbose, at_most=1))
+    speaks = arguments.speaks("compare", verbose)
     resume = _checks.flag("compare", "resume", resume)
     folder = arguments.folder("compare", "output", output)
     execute = executor_of(parallel)

@@ -98,7 +98,7 @@ def find_learning_rate(
     from kerasdecay.study.snapshot import unchanged
     from kerasdecay.training import find
 
-    speaks = bool(_checks.verbose(_OWNER, verbose, at_most=1))
+    speaks = arguments.speaks(_OWNER, verbose)
     start = _checks.rate(_OWNER, "start", start)
     rises = "The rate rises from start to end."
     end = _checks.rate(_OWNER, "end", end, above=start, remedy=rises)
