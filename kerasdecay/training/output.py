@@ -38,4 +38,4 @@ def _show(renderable: Any, *, wrap: bool = True) -> None:
     else:
         from absl import logging
 
-        logging.info("%s", console.plain(renderable))
+        logging.info("%s", console.plain(renderable, wrap=wrap).strip())
