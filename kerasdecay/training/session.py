@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kerasdecay.control import Bookmark, Controller
 from kerasdecay.records import Event, Trace
 from kerasdecay.records.numbers import as_number
-from kerasdecay.rules import Observation, Rule
+from kerasdecay.rules import BatchObservation, Observation, Rule
 from kerasdecay.training import compiled, find, probes
 from kerasdecay.training.actuator import Actuator
 from kerasdecay.training.host import HostActuator
@@ -56,19 +56,19 @@ class Session:
         """What each optimizer was left with; NaN before the first write."""
         return self._actuator.left
 
-    def begin_epoch(self, model: Any, epoch: int) -> None:
-        """Bring the rates of the epoch's first batch."""
+    def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
+        """Bring the rates of the epoch's first batch, or of the one with which training begins."""
         self._epoch = epoch
         self._actuator.notice_others(epoch)
         self.controller.begin_epoch(epoch)
-        self._actuator.begin_epoch(model, epoch)
+        self._actuator.begin_epoch(model, epoch, first)
         self._skips = find.scales_the_loss(model.optimizer)
-        self._steps = StepCount(self.targets, getattr(model, "steps_per_execution", 1))
+        self._steps = StepCount(self.targets, getattr(model, "steps_per_execution", 1), first)
 
     def begin_batch(self, callback: Any, batch: int) -> None:
         """Bring the rates of a batch."""
         self._steps.last_begun = batch
-        if self._fallback is not None and batch > 0:
+        if self._fallback is not None and self._steps.begun > 0:
             self._check_compiled(callback, batch)
         self._actuator.begin_batch(callback, self._epoch, batch)
 
@@ -114,6 +114,34 @@ class Session:
             self._actuator.apply_scale()
         return events
 
+    @property
+    def looks(self) -> bool:
+        """Whether a rule wants to see the variables after the batch that is trained now."""
+        return self.controller.looks
+
+    def observe_batch(self, rules: tuple[Rule[Any], ...], seen: BatchObservation) -> list[Event]:
+        """Show the rules that ask for it what a batch has shown; return what they decided.
+
+        The rates follow once everything has been put back: see `put_back`.
+        """
+        events = self.controller.observe_batch(rules, seen)
+        for event in events:
+            self.trace.record_decision(event)
+        return events
+
+    def put_back(self, model: Any, restore: Callable[[], None], batch: int) -> None:
+        """Put back what the optimizers held, and go on with the batch after `batch`.
+
+        Args:
+            model: The model.
+            restore: Puts everything back, the optimizers' counters of steps too.
+            batch: The last batch that was trained.
+        """
+        made = self._steps.made()
+        restore()
+        self._steps.set_back(made)
+        self._actuator.go_on(model, self._epoch, batch + 1)
+
     def rewrite(self) -> None:
         """Write the rates again, after what the optimizers held before has been put back."""
         self._actuator.rewrite()
@@ -135,21 +163,19 @@ class Session:
         fallback, self._fallback = self._fallback, None
         model = callback.model
         made = self._steps.made()
-        if self._skips or (
-            all(count in (0, batch) for count in made.values()) and any(made.values())
-        ):
+        steps, begun = any(made.values()), self._steps.begun
+        if self._skips or (steps and all(count in (0, begun) for count in made.values())):
             return
         assert fallback is not None
-        if any(made.values()):
-            times = max(made.values()) / batch
+        if steps:
             self._warn(
-                f'update="compiled" counts the optimizer\'s steps, and it is applied {times:.3g} '
-                "times a batch here. The rate is written before each batch instead, as with "
-                'update="batch".'
+                'update="compiled" counts the optimizer\'s steps, and it is applied '
+                f"{max(made.values()) / begun:.3g} times a batch here. The rate is written before "
+                'each batch instead, as with update="batch".'
             )
         compiled.uninstall(model, [target.optimizer for target in self.targets.values()])
         self._actuator = fallback
-        fallback.take_over(callback, self._epoch, batch)
+        fallback.begin_epoch(model, self._epoch, batch)
 
     def _check_steps(self, model: Any, made: Mapping[str, int]) -> None:
         """Look, after the first epoch, whether these optimizers train the model, and how often."""
