@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from kerasdecay.control import Track
 from kerasdecay.records import Trace
 from kerasdecay.training.actuator import Actuator
@@ -57,8 +59,10 @@ class HostActuator(Actuator):
             self._set(epoch, batch)
 
     def take_over(self, callback: Any, epoch: int, batch: int) -> None:
-        """Begin in the middle of an epoch."""
+        """Begin in the middle of an epoch, whose first rates the compiled step has given."""
         _ = callback.model
+        given = {track.key: track.open_loop.rates(0, batch) * track.scale for track in self.tracks}
+        self.trace.record_epoch(epoch, np.arange(batch), given)
         self._bring(epoch, batch)
 
     def end_epoch(self, epoch: int, steps: Mapping[str, int], last_trained: int) -> None:

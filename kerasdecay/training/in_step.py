@@ -76,17 +76,20 @@ class CompiledActuator(Actuator):
 
         They alone are recorded, as the first batches of the epoch: nobody tells which ones loss
         scaling has skipped. Where no step was made one was tried, and its rate is told. Of several
-        optimizers, one to which no variable belongs never steps.
+        optimizers, one to which no variable belongs never steps, and has the rates of the others.
         """
         count = max(1, *steps.values())
+        last = {key: (made or count) - 1 for key, made in steps.items()}
         for track in self.tracks:
-            first = self._begun_at[track.key]
-            track.open_rate = float(self._installed[track.key].at(np.asarray(first + count - 1)))
+            place = np.asarray(self._begun_at[track.key] + last[track.key])
+            track.open_rate = float(self._installed[track.key].at(place))
         for begin in range(0, count, _CHUNK):
             batches = np.arange(begin, min(begin + _CHUNK, count))
             rates = {
-                track.key: self._installed[track.key].at(self._begun_at[track.key] + batches)
-                * track.scale
+                track.key: track.scale
+                * self._installed[track.key].at(
+                    self._begun_at[track.key] + np.minimum(batches, last[track.key])
+                )
                 for track in self.tracks
             }
             self.trace.record_epoch(epoch, batches, rates)

@@ -27,6 +27,7 @@ class Session:
         actuator: What brings them there.
         fallback: What takes over where the compiled step cannot tell its batches.
         are_named: Whether the user has named the optimizers, one by one.
+        may_skip: Whether loss scaling may skip steps.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Session:
         fallback: HostActuator | None = None,
         *,
         are_named: bool = False,
+        may_skip: bool = False,
     ) -> None:
         self.controller = controller
         self.targets = targets
@@ -48,7 +50,8 @@ class Session:
         self._epoch = trace.setup.first_epoch
         self._steps = StepCount({}, 1)
         self._is_checked = False
-        self._skips = False
+        self._has_left_compiled = False
+        self._skips = may_skip
         self._left_before: Mapping[str, float] = {}
 
     @property
@@ -62,13 +65,13 @@ class Session:
         self._actuator.notice_others(epoch)
         self.controller.begin_epoch(epoch)
         self._actuator.begin_epoch(model, epoch)
-        self._skips = find.scales_the_loss(model.optimizer)
         self._steps = StepCount(self.targets, getattr(model, "steps_per_execution", 1))
 
     def begin_batch(self, callback: Any, batch: int) -> None:
         """Bring the rates of a batch."""
         self._steps.last_begun = batch
-        if self._fallback is not None and batch > 0:
+        # The batches 1, 2, 4, 8, …: on JAX a look at the optimizers copies the whole state.
+        if self._fallback is not None and batch > 0 and batch & (batch - 1) == 0:
             self._check_compiled(callback, batch)
         self._actuator.begin_batch(callback, self._epoch, batch)
 
@@ -127,29 +130,35 @@ class Session:
         self._actuator.end(model)
 
     def _check_compiled(self, callback: Any, batch: int) -> None:
-        """Let the host take over where the compiled step is not applied once a batch.
+        """Let the host take over where an optimizer is not applied once a batch.
 
         Inside the step the position is counted by the optimizer's own steps, so the schedule would
-        run too fast or too slow. The first batch of the training shows it.
+        run too fast or too slow. The first epoch shows it.
         """
-        fallback, self._fallback = self._fallback, None
         model = callback.model
         made = self._steps.made()
         if self._skips or (
             all(count in (0, batch) for count in made.values()) and any(made.values())
         ):
             return
+        fallback = self._leave_compiled(model, {key: made[key] / batch for key in made})
+        fallback.take_over(callback, self._epoch, batch)
+
+    def _leave_compiled(self, model: Any, times: Mapping[str, float]) -> HostActuator:
+        fallback, self._fallback = self._fallback, None
         assert fallback is not None
-        if any(made.values()):
-            times = max(made.values()) / batch
-            self._warn(
-                f'update="compiled" counts the optimizer\'s steps, and it is applied {times:.3g} '
-                "times a batch here. The rate is written before each batch instead, as with "
-                'update="batch".'
-            )
+        self._has_left_compiled = True
+        for key, count in times.items():
+            if count not in (0, 1):
+                self._warn(
+                    f'update="compiled" counts the optimizer\'s steps, and that of {key} is applied '
+                    f"{count:.3g} times a batch here. From now on the rate is written before each "
+                    'batch instead, as with update="batch".'
+                )
+                break
         compiled.uninstall(model, [target.optimizer for target in self.targets.values()])
         self._actuator = fallback
-        fallback.take_over(callback, self._epoch, batch)
+        return fallback
 
     def _check_steps(self, model: Any, made: Mapping[str, int]) -> None:
         """Look, after the first epoch, whether these optimizers train the model, and how often."""
@@ -159,6 +168,10 @@ class Session:
         if not any(made.values()):
             self._refuse_idle(model)
             return
+        a_batch = {key: self._steps.a_batch(count) for key, count in made.items()}
+        if self._fallback is not None and any(times not in (0, 1) for times in a_batch.values()):
+            self._leave_compiled(model, a_batch).apply_scale()
+        self._fallback = None
         for key, count in made.items():
             if count == 0:
                 if self._are_named:
@@ -167,14 +180,14 @@ class Session:
                         "rate is logged only for epochs in which it trains."
                     )
                 continue
-            times = self._steps.a_batch(count)
+            times = a_batch[key]
             if times != 1:
                 told = (
                     f"the optimizer of {key} is applied {times:.3g} times a batch; the schedule "
                     "goes by batches"
                 )
                 self.trace.record_note(told)
-                if not self._are_named:
+                if not self._are_named and not self._has_left_compiled:
                     self._warn(f"{told}.")
 
     def _refuse_idle(self, model: Any) -> None:
