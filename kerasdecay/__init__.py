@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kerasdecay.callbacks import (
         AdaptiveKneeDecay,
+        AutoDecay,
         CosineDecay,
         GreedyDecay,
         LearningRateDecay,
@@ -36,6 +37,7 @@ _HOMES = {
     "LossSlopeDecay": "kerasdecay.callbacks",
     "GreedyDecay": "kerasdecay.callbacks",
     "AdaptiveKneeDecay": "kerasdecay.callbacks",
+    "AutoDecay": "kerasdecay.callbacks",
     "CosineDecay": "kerasdecay.callbacks",
     "LearningRateDecay": "kerasdecay.callbacks",
     "LinearDecay": "kerasdecay.callbacks",
@@ -51,6 +53,7 @@ _HOMES = {
 
 __all__ = [
     "AdaptiveKneeDecay",
+    "AutoDecay",
     "CosineDecay",
     "GreedyDecay",
     "LearningRateDecay",

@@ -152,11 +152,18 @@ def imports_of(module: str, source: str, is_package: bool, known: Collection[str
     return reader.found
 
 
+def _annotates(module: str, found: Import) -> bool:
+    """Whether it only names what a record's `table` or `plot` returns."""
+    is_shown = found.target.split(".")[0] in SHOWING
+    return found.for_types and is_shown and part_of(module) == "records"
+
+
 def violations(module: str, imported: Iterable[Import]) -> list[str]:
     """Say which of its imports a module on this floor may not have."""
     floor = floor_of(module)
     wrong = []
-    for target in sorted({one.target for one in imported if not one.shows}):
+    counted = [one for one in imported if not one.shows and not _annotates(module, one)]
+    for target in sorted({one.target for one in counted}):
         top = target.split(".")[0]
         own = top == "kerasdecay"
         lowest = floor_of(target) if own else LOWEST.get(top, 0)

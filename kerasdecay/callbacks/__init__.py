@@ -1,5 +1,6 @@
 """Decay callbacks for Keras: one writer sets the rate, feeds the rules and keeps the trace."""
 
+from kerasdecay.callbacks.auto import AutoDecay
 from kerasdecay.callbacks.learning_rate import LearningRateDecay
 from kerasdecay.callbacks.rules import (
     AdaptiveKneeDecay,
@@ -25,6 +26,7 @@ from kerasdecay.training.targets import RateTarget
 
 __all__ = [
     "AdaptiveKneeDecay",
+    "AutoDecay",
     "CosineDecay",
     "Event",
     "GreedyDecay",

@@ -36,7 +36,8 @@ class PowerStepDecay(DecayCallback):
     `kerasdecay.schedules.PowerStep`.
 
     Args:
-        initial_learning_rate: η₀ in (0, 1); None takes the optimizer's.
+        initial_learning_rate: η₀ in (0, 1); None takes the optimizer's;
+            `"auto"` finds one inside `fit`.
         stages: S, an integer >= 1, at most the number of epochs.
         remainder: Where S does not divide E: `"last"` gives the rest to the last stage,
             `"new_stage"` opens further stages.
@@ -66,7 +67,7 @@ class PowerStepDecay(DecayCallback):
 
     def __init__(
         self,
-        initial_learning_rate: float | None = None,
+        initial_learning_rate: float | str | None = None,
         *,
         stages: int = 3,
         remainder: str = "last",
@@ -90,7 +91,8 @@ class StepDecay(DecayCallback):
     """The rate drops by the same factor every so often: η(t) = η₀ γ^⌊t/s⌋.
 
     Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        initial_learning_rate: η₀ > 0; None takes the optimizer's;
+            `"auto"` finds one inside `fit`.
         every: s: epochs, `"500 steps"` or `"30%"` of the horizon, longer than 0.
         factor: γ in (0, 1].
         **options: Those of `LearningRateDecay`.
@@ -108,7 +110,7 @@ class StepDecay(DecayCallback):
 
     def __init__(
         self,
-        initial_learning_rate: float | None = None,
+        initial_learning_rate: float | str | None = None,
         *,
         every: Duration = "30%",
         factor: float = 0.1,
@@ -121,7 +123,8 @@ class LinearDecay(DecayCallback):
     """A straight line down: η(t) = η₁ + (η₀ − η₁)(1 − z), where z is the share done.
 
     Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        initial_learning_rate: η₀ > 0; None takes the optimizer's;
+            `"auto"` finds one inside `fit`.
         final_learning_rate: η₁ in [0, η₀].
         **options: Those of `LearningRateDecay`.
 
@@ -138,7 +141,7 @@ class LinearDecay(DecayCallback):
 
     def __init__(
         self,
-        initial_learning_rate: float | None = None,
+        initial_learning_rate: float | str | None = None,
         *,
         final_learning_rate: float = 0.0,
         **options: Unpack[Options],
@@ -151,7 +154,8 @@ class CosineDecay(DecayCallback):
     """Half a cosine wave down: η(t) = η₁ + (η₀ − η₁) (1 + cos πz)/2, where z is the share done.
 
     Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        initial_learning_rate: η₀ > 0; None takes the optimizer's;
+            `"auto"` finds one inside `fit`.
         final_learning_rate: η₁ in [0, η₀].
         **options: Those of `LearningRateDecay`.
 
@@ -168,7 +172,7 @@ class CosineDecay(DecayCallback):
 
     def __init__(
         self,
-        initial_learning_rate: float | None = None,
+        initial_learning_rate: float | str | None = None,
         *,
         final_learning_rate: float = 0.0,
         **options: Unpack[Options],
@@ -183,7 +187,8 @@ class OneCycleDecay(DecayCallback):
     See `kerasdecay.schedules.OneCycle` for the formula.
 
     Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        initial_learning_rate: η₀ > 0; None takes the optimizer's;
+            `"auto"` finds one inside `fit`.
         rise: How long the rise takes: epochs, `"500 steps"` or `"30%"` of the horizon.
         div_factor: η₀ over the first rate, >= 1.
         final_div_factor: The first rate over the last, >= 1.
@@ -203,7 +208,7 @@ class OneCycleDecay(DecayCallback):
 
     def __init__(
         self,
-        initial_learning_rate: float | None = None,
+        initial_learning_rate: float | str | None = None,
         *,
         rise: Duration = "30%",
         div_factor: float = 25.0,
@@ -227,7 +232,8 @@ class WarmupStableDecay(DecayCallback):
     The warmup is the option `warmup`. See `kerasdecay.schedules.WarmupStable` for the formula.
 
     Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        initial_learning_rate: η₀ > 0; None takes the optimizer's;
+            `"auto"` finds one inside `fit`.
         final_learning_rate: η₁ in [0, η₀].
         decay: How long the way down takes: epochs, `"500 steps"` or `"20%"` of the horizon.
         curve: `"1-sqrt"`, `"linear"` or `"cosine"`.
@@ -247,7 +253,7 @@ class WarmupStableDecay(DecayCallback):
 
     def __init__(
         self,
-        initial_learning_rate: float | None = None,
+        initial_learning_rate: float | str | None = None,
         *,
         final_learning_rate: float = 0.0,
         decay: Duration = "20%",

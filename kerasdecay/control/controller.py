@@ -10,7 +10,7 @@ from typing import Any
 from kerasdecay.control.bookmark import Bookmark
 from kerasdecay.control.track import Track
 from kerasdecay.records import Event
-from kerasdecay.rules import Observation, Rule
+from kerasdecay.rules import BatchObservation, Observation, Rule
 
 
 class Controller:
@@ -41,6 +41,18 @@ class Controller:
             return []
         seen = dataclasses.replace(seen, epochs=self._epochs)
         return [event for track in self.tracks for event in track.observe(rules, seen)]
+
+    @property
+    def looks(self) -> bool:
+        """Whether a rule wants to see the variables after the next batch."""
+        return any(track.looks for track in self.tracks)
+
+    def observe_batch(self, rules: tuple[Rule[Any], ...], seen: BatchObservation) -> list[Event]:
+        """Show the rules that watch batches what one has shown; return their events.
+
+        They do not rest while the schedule warms up: a training can fall there too.
+        """
+        return [event for track in self.tracks for event in track.observe_batch(rules, seen)]
 
     def bookmark(self, epoch: int, *left: Mapping[str, float]) -> Bookmark:
         """Return what must be known to go on with `epoch`.

@@ -60,12 +60,14 @@ class Origin:
         goes_on: The bookmark whose rule states are taken over; None starts the rules afresh.
         source: Where the initial rates came from, in words.
         warning: What the user must be told; empty for nothing.
+        is_found: Whether the initial rates are just what the optimizers happen to hold.
     """
 
     base_rates: Mapping[str, float | None]
     goes_on: Bookmark | None
     source: str
     warning: str = ""
+    is_found: bool = False
 
 
 def absolute(epoch: int, found: Mapping[str, Found], past: Past) -> Origin:
@@ -131,6 +133,7 @@ def _from_file(epoch: int, found: Mapping[str, Found], past: Past, filed: Bookma
                 f"the optimizer{new} holds {key} {one.rate:g}, and the state file left {left:g}. "
                 f"The optimizer's rate is taken for the initial one, and the rules start afresh at "
                 f"epoch {epoch + 1}.",
+                is_found=True,
             )
     bases = {key: filed.tracks[key].base_rate for key in found}
     return Origin(bases, filed, "from the state file")
@@ -146,16 +149,16 @@ def _afresh(
     remedy: str,
 ) -> Origin:
     bases: dict[str, float | None] = {}
-    source, warning = "the optimizer's", ""
+    source, warning, is_found = "the optimizer's", "", True
     for key, one in found.items():
         bases[key] = one.rate
         left_here = one.is_known and one.holds(_rates_of(past.remembered, key))
         if left_here and follows:
-            source = "the optimizer's, where the training before left it"
+            source, is_found = "the optimizer's, where the training before left it", False
         elif left_here and one.has_trained:
             assert past.remembered is not None
             bases[key] = past.remembered.tracks[key].base_rate
-            source = "remembered from the training before"
+            source, is_found = "remembered from the training before", False
         elif one.has_trained:
             source = "the optimizer's, which has trained before"
             warning = (
@@ -167,7 +170,7 @@ def _afresh(
                     f" The rules start afresh at epoch {epoch + 1}: to let them go on, pass the "
                     "same callback object again, or give it a state_path."
                 )
-    return Origin(bases, None, source, warning)
+    return Origin(bases, None, source, warning, is_found)
 
 
 def _are_known(found: Mapping[str, Found], bookmark: Bookmark) -> bool:

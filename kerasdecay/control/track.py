@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasdecay.control.bookmark import TrackBookmark
 from kerasdecay.records import Event
-from kerasdecay.rules import Observation, Rule, RuleState
+from kerasdecay.rules import BatchObservation, Observation, Rule, RuleState
 from kerasdecay.schedules import Moment, Schedule, Timeline, cooldown
 from kerasdecay.schedules.by_epoch import checked_rate
 
@@ -156,6 +156,27 @@ class Track:
             events.append(
                 Event(seen.epoch, type(rule).__name__, decision, before, self.rate, self.key)
             )
+        return events
+
+    @property
+    def looks(self) -> bool:
+        """Whether a rule wants to see the variables after the next batch."""
+        return any(
+            rule.looks_after(state) for rule, state in zip(self._rules, self._states, strict=True)
+        )
+
+    def observe_batch(self, rules: tuple[Rule[Any], ...], seen: BatchObservation) -> list[Event]:
+        """Show the rules that watch batches what one has shown; return their events."""
+        events = []
+        for index, rule in enumerate(rules):
+            if rule.watches_batches:
+                before = self.rate
+                seen = dataclasses.replace(seen, learning_rate=before)
+                self._states[index] = rule.advance_batch(self._states[index], seen)
+                decision = self._states[index].decision
+                if decision.is_event:
+                    name = type(rule).__name__
+                    events.append(Event(seen.epoch, name, decision, before, self.rate, self.key))
         return events
 
     def bookmark(self) -> TrackBookmark:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from rich.rule import Rule
 from rich.text import Text
 
-from kerasdecay.report.console import show
-from kerasdecay.report.logged import log
+from kerasdecay.report.console import log, show
 
 if TYPE_CHECKING:
     from kerasdecay.records.run import Run

@@ -65,6 +65,18 @@ def plain(*renderables: RenderableType, width: int = 80, wrap: bool = True) -> s
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
 
+def log(*renderables: RenderableType, width: int = 120) -> None:
+    """Write to the absl log at info level, one record a line, without colour.
+
+    Keras' own callbacks do the same after `keras.utils.disable_interactive_logging()`.
+    """
+    from absl import logging
+
+    for line in plain(*renderables, width=width).splitlines():
+        if line:
+            logging.info("%s", line)
+
+
 def show_lines(lines: Iterable[Line]) -> None:
     """Print lines of coloured pieces, unbroken: in colour on a terminal, plain everywhere else."""
     if not sys.stdout.isatty():

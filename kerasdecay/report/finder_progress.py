@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kerasdecay.report.console import show
-from kerasdecay.report.logged import log
+from kerasdecay.report.console import log, show
 
 if TYPE_CHECKING:
     from kerasdecay.records.range import LearningRateRange

@@ -6,8 +6,9 @@ from kerasdecay.rules.adaptive_knee import AdaptiveKnee
 from kerasdecay.rules.base import Descent, Rule, WayDown
 from kerasdecay.rules.greedy import Greedy, GreedyState
 from kerasdecay.rules.loss_slope import LossSlope, LossSlopeState
-from kerasdecay.rules.observation import Observation
+from kerasdecay.rules.observation import BatchObservation, Look, Observation
 from kerasdecay.rules.plateau import Plateau, PlateauState
+from kerasdecay.rules.rescue import Rescue, RescueState
 from kerasdecay.rules.staged import Staged, StagedState
 from kerasdecay.rules.state import Decision, RuleState
 from kerasdecay.rules.triggered import TriggeredState
@@ -20,21 +21,26 @@ FAMILY: dict[str, type[Rule[Any]]] = {
     "loss-slope": LossSlope,
     "adaptive-knee": AdaptiveKnee,
     "staged": Staged,
+    "rescue": Rescue,
 }
 """Every rule, by its name on the command line."""
 
 __all__ = [
     "FAMILY",
     "AdaptiveKnee",
+    "BatchObservation",
     "Decision",
     "Descent",
     "Greedy",
     "GreedyState",
+    "Look",
     "LossSlope",
     "LossSlopeState",
     "Observation",
     "Plateau",
     "PlateauState",
+    "Rescue",
+    "RescueState",
     "Rule",
     "RuleState",
     "Staged",

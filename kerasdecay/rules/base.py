@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from kerasdecay import _checks
 from kerasdecay._config import Configurable
 from kerasdecay.rules.monitor import direction_of
-from kerasdecay.rules.observation import Observation, epochs_of
+from kerasdecay.rules.observation import BatchObservation, Observation, epochs_of
 from kerasdecay.rules.state import RuleState, fields_from_data
 
 
@@ -75,6 +75,19 @@ class Rule(Configurable, abc.ABC, Generic[State]):
     def needs_batch_losses(self) -> bool:
         """Whether it reads `Observation.losses`, which costs a call at each batch."""
         return False
+
+    @property
+    def watches_batches(self) -> bool:
+        """Whether it decides after each batch, by `advance_batch`, which costs a call at each."""
+        return False
+
+    def looks_after(self, state: State) -> bool:
+        """Whether it wants to see the variables after the next batch; see `Look`."""
+        return False
+
+    def advance_batch(self, state: State, seen: BatchObservation) -> State:
+        """Return the state after one more batch, with the decision in it."""
+        return state
 
     @property
     def restores_best_weights(self) -> bool:

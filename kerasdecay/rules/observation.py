@@ -43,6 +43,43 @@ class Observation:
         return None if found is None else _metric(name, found)
 
 
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What a look at all variables of a training shows.
+
+    Args:
+        is_finite: Whether all of them are finite, those of the optimizers included.
+        moved: ‖w − w₀‖ / ‖w₀‖ over the trainable kernels, w₀ being those of the first look.
+        changed: The same since the look before.
+        idle: The share of the trainable kernels that have not changed since the look before, but
+            for being scaled by weight decay.
+    """
+
+    is_finite: bool
+    moved: float = 0.0
+    changed: float = 0.0
+    idle: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchObservation:
+    """What a rule is shown when a batch has been trained.
+
+    Args:
+        epoch: The epoch, from 0.
+        batch: The batch within it, from 0.
+        loss: Its loss, which is that of the weights before its update.
+        learning_rate: The rate in force: schedule × scales so far.
+        look: What the variables look like after it; None where they were not looked at.
+    """
+
+    epoch: int
+    batch: int
+    loss: float
+    learning_rate: float = 1.0
+    look: Look | None = None
+
+
 def _metric(name: str, value: Any) -> float:
     number = _checks.real(value)
     if number is None and not isinstance(value, (str, bytes)):

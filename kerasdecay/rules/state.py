@@ -17,12 +17,15 @@ class Decision:
     Args:
         kind: `"reduce"` or `"raise"` (the scale changes), `"cooldown_start"` (the way down begins),
             `"descent"` (it goes on), `"improve"`, `"armed"` (the next sign counts), `"wait"`,
-            `"cooldown"`, `"floor"`, `"absent"` (nothing to observe) or `"nonfinite"` (a NaN or an
-            infinity was observed).
+            `"cooldown"`, `"floor"`, `"absent"` (nothing to observe), `"nonfinite"` (a NaN or an
+            infinity was observed), `"rescue"` (everything is put back and the scale lowered) or
+            `"rescue_failed"`.
         seen: What was observed, in words.
         done: What follows from it, in words; empty for nothing.
         restore_best: Whether the weights of the best epoch are to be put back.
         stop: Whether the training is to end.
+        put_back: Which state of the training is put back at once: `"good"`, the last good one,
+            or `"first"`; empty for none.
     """
 
     kind: str
@@ -30,6 +33,7 @@ class Decision:
     done: str = ""
     restore_best: bool = False
     stop: bool = False
+    put_back: str = ""
 
     @property
     def reason(self) -> str:
@@ -44,7 +48,7 @@ class Decision:
     @property
     def changes_rate(self) -> bool:
         """Whether the rate differs from now on."""
-        return self.kind in ("reduce", "raise", "cooldown_start")
+        return self.kind in ("reduce", "raise", "cooldown_start", "rescue")
 
 
 NOT_YET = Decision("wait", "nothing observed yet")
@@ -75,9 +79,11 @@ class RuleState:
         *,
         restore_best: bool = False,
         stop: bool = False,
+        put_back: str = "",
     ) -> Self:
         """Return this state with a decision; see `Decision`."""
-        return dataclasses.replace(self, decision=Decision(kind, seen, done, restore_best, stop))
+        decision = Decision(kind, seen, done, restore_best, stop, put_back)
+        return dataclasses.replace(self, decision=decision)
 
     def unmeasured(self, name: str) -> Self:
         """Return this state after an epoch without the value that the rule watches."""

@@ -34,6 +34,11 @@ class Schedule(Configurable, abc.ABC):
         """Whether every initial rate is given, so that rates can be computed."""
 
     @property
+    def is_auto(self) -> bool:
+        """Whether an initial rate is `"auto"`: to be found inside `fit`."""
+        return False
+
+    @property
     def changes_within_epochs(self) -> bool:
         """Whether sampling at each epoch's start would lose anything, for any run."""
         return True
@@ -78,16 +83,29 @@ class Schedule(Configurable, abc.ABC):
         return html_of(self)
 
 
+AUTO = "auto"
+"""The initial rate of a shape whose callback finds one, by a probe inside `fit`."""
+
+
+def rate_or_auto(owner: str, argument: str, value: Any, **limits: Any) -> float | str:
+    """Return an initial rate as a float, or `"auto"`, or raise a `ValueError`."""
+    if isinstance(value, str):
+        if value == AUTO:
+            return AUTO
+        raise _checks.invalid(owner, argument, 'a number > 0, None or "auto"', value)
+    return _checks.rate(owner, argument, value, **limits)
+
+
 @dataclasses.dataclass(frozen=True)
 class Shape(Schedule):
     """A schedule with an initial rate of its own: what every named shape is.
 
     Args:
         initial_learning_rate: η₀, a finite number > 0; None leaves it to the optimizer that the
-            schedule is used with.
+            schedule is used with; `"auto"` lets the callback find one, inside `fit`.
     """
 
-    initial_learning_rate: float | None = _checks.field(None, _checks.rate, optional=True)
+    initial_learning_rate: float | str | None = _checks.field(None, rate_or_auto, optional=True)
 
     def resolve(self, initial_learning_rate: float) -> Self:
         """Return this shape with `initial_learning_rate`, unless it has one already."""
@@ -97,21 +115,28 @@ class Shape(Schedule):
 
     @property
     def is_resolved(self) -> bool:
-        """Whether the initial rate is given."""
-        return self.initial_learning_rate is not None
+        """Whether the initial rate is given as a number."""
+        return self.initial_learning_rate is not None and not self.is_auto
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether the initial rate is `"auto"`."""
+        return self.initial_learning_rate == AUTO
 
     @property
     def initial(self) -> float:
         """η₀, or a ValueError that says how to give one."""
-        if self.initial_learning_rate is None:
+        rate = self.initial_learning_rate
+        if isinstance(rate, (str, type(None))):
+            found = "probes for it" if self.is_auto else "takes the optimizer's rate"
             raise _checks.invalid(
                 self.owner(),
                 "initial_learning_rate",
                 "a number > 0 before rates can be computed",
-                None,
-                "Pass it, or use the schedule in a callback, which takes the optimizer's rate.",
+                rate,
+                f"Pass it, or use the schedule in a callback, which {found} in fit.",
             )
-        return self.initial_learning_rate
+        return rate
 
     def _updates(
         self,

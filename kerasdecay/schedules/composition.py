@@ -59,6 +59,11 @@ class Composition(Schedule):
         """Whether every part is."""
         return all(part.is_resolved for part in self.parts)
 
+    @property
+    def is_auto(self) -> bool:
+        """Whether a part is."""
+        return any(part.is_auto for part in self.parts)
+
 
 @dataclasses.dataclass(frozen=True)
 class Wrapper(Composition):
@@ -279,7 +284,7 @@ class Scaled(Wrapper):
 def _highest(schedule: Schedule) -> float:
     """Return the highest initial rate inside a schedule, scaled; 0 if none is known."""
     if isinstance(schedule, Shape):
-        return schedule.initial_learning_rate or 0.0
+        return schedule.initial if schedule.is_resolved else 0.0
     if not isinstance(schedule, Composition):
         return 0.0
     highest = max(map(_highest, schedule.parts))

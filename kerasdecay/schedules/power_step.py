@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from kerasdecay import _checks
-from kerasdecay.schedules.base import Shape
+from kerasdecay.schedules.base import Shape, rate_or_auto
 from kerasdecay.schedules.timeline import Moment
 
 
@@ -43,9 +43,9 @@ class PowerStep(Shape):
     `power = epoch // (EPOCHS // 3) + 1`).
     """
 
-    initial_learning_rate: float | None = _checks.field(
+    initial_learning_rate: float | str | None = _checks.field(
         None,
-        _checks.rate,
+        rate_or_auto,
         optional=True,
         below=1,
         remedy="From 1 on powers do not decay; StepDecay(factor=0.1) falls from any rate.",

@@ -64,7 +64,7 @@ class Refined(Annealing):
     def from_gradient_norms(
         cls,
         norms: Sequence[float],
-        initial_learning_rate: float | None = None,
+        initial_learning_rate: float | str | None = None,
         *,
         optimizer: str = "sgd",
         points: int = 200,

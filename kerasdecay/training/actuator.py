@@ -33,8 +33,8 @@ class Actuator(abc.ABC):
         self._has_warned = False
 
     @abc.abstractmethod
-    def begin_epoch(self, model: Any, epoch: int) -> None:
-        """Bring the rates of the epoch's first batch."""
+    def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
+        """Bring the rates of the epoch's first batch, or of the one with which training begins."""
 
     @abc.abstractmethod
     def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
@@ -53,6 +53,13 @@ class Actuator(abc.ABC):
     @abc.abstractmethod
     def apply_scale(self) -> None:
         """Write what the rules have just decided, after an epoch."""
+
+    @abc.abstractmethod
+    def go_on(self, model: Any, epoch: int, batch: int) -> None:
+        """Bring the rates again, for this batch and those after it, in the middle of an epoch.
+
+        A rule has changed the scale, and everything that the optimizers held was put back.
+        """
 
     @abc.abstractmethod
     def end(self, model: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import warnings
 from typing import Any
@@ -31,16 +32,22 @@ class BatchLosses:
         self._owner = owner
         self._thread = threading.get_ident()
         self._looks_always = keras.backend.backend() != "jax"
-        self._logged: dict[int, float] = {}  # batches done → loss
-        self._samples: dict[int, float] = {}  # batches done → samples done, where they are known
+        self._told: list[tuple[int, float]] = []  # by other threads: batches done, loss logged
+        self._losses: list[float] = []
         self._is_running_mean: bool | None = None
         self._metric: Any = None
         self._first_counts: dict[int, float] = {}
         self._batch_size = 1.0
         self._has_warned = False
+        self._restart(0)
 
-    def note(self, callback: Any, batch: int, logged: Any) -> None:
-        """Take what was logged after a batch, in any order: Keras may tell from several threads.
+    @property
+    def latest(self) -> float:
+        """The loss of the last execution, NaN before the first."""
+        return self._losses[-1] if self._losses else math.nan
+
+    def note(self, callback: Any, batch: int, logged: Any) -> bool:
+        """Take what was logged after a batch; return whether it told a loss.
 
         Args:
             callback: The callback, whose model has the metrics.
@@ -50,30 +57,55 @@ class BatchLosses:
         """
         loss = as_number(logged)
         if loss is None:
-            return
+            return False
         steps = (callback.params or {}).get("steps")
         done = batch + 1 if steps is None else min(batch + 1, steps)
-        self._logged[done] = loss
-        if threading.get_ident() != self._thread:
-            return  # the metrics may be batches ahead
-        if self._is_running_mean is None and len(self._logged) <= 2:
+        if threading.get_ident() != self._thread:  # the metrics may be batches ahead
+            self._told.append((done, loss))
+            return True
+        if self._is_running_mean is None:
             self._find_metric(callback.model, done, loss)
-        if self._metric is not None and (self._looks_always or done == steps):
-            _ = callback.model  # on JAX this brings the metrics up to date
-            self._samples[done] = _number(self._metric.count)
+        self._losses.append(self._undo(callback, done, loss, is_last=done == steps))
+        return True
+
+    def reset_mean(self) -> None:
+        """Note that the running mean begins anew, with the batch that comes next."""
+        self._restart(self._done)
 
     def take(self) -> tuple[float, ...]:
         """Return the epoch's losses and begin the next epoch."""
-        logged, self._logged = sorted(self._logged.items()), {}
-        samples, self._samples = self._samples, {}
-        if self._is_running_mean is False:
-            return tuple(loss for _, loss in logged)
-        sizes = self._sizes([done for done, _ in logged], samples)
-        losses, size_before, total_before = [], 0.0, 0.0
-        for size, (_, mean) in zip(sizes, logged, strict=True):
-            losses.append((mean * size - total_before) / (size - size_before))
-            size_before, total_before = size, mean * size
+        losses, self._losses = self._losses, []
+        told, self._told = sorted(self._told), []
+        self._restart(0)
+        losses += [self._difference(done, loss) for done, loss in told]
+        self._restart(0)
         return tuple(losses)
+
+    def _restart(self, done: int) -> None:
+        self._done = self._since = done
+        self._size = self._total = 0.0
+
+    def _undo(self, callback: Any, done: int, loss: float, *, is_last: bool) -> float:
+        """Return the loss of the batches since the last call, out of what is logged now."""
+        if self._is_running_mean is False:
+            self._done = done
+            return loss
+        size = (done - self._since) * self._batch_size
+        if self._metric is not None and (self._looks_always or is_last):
+            _ = callback.model  # on JAX this brings the metrics up to date
+            samples = _number(self._metric.count)
+            if self._looks_always or self._size < samples <= size * (1 + 1e-6):
+                size = samples
+            else:
+                self._warn(samples, done)
+        self._done = done
+        return self._difference(size, loss)
+
+    def _difference(self, size: float, mean: float) -> float:
+        """Return the mean loss of what has come since the last call."""
+        before, total = self._size, self._total
+        self._size, self._total = size, mean * size
+        return (self._total - total) / (size - before)
 
     def _find_metric(self, model: Any, done: int, loss: float) -> None:
         """Find, over the first two executions, the metric whose running mean the logs tell.
@@ -82,39 +114,29 @@ class BatchLosses:
         """
         metrics = [] if model is None else model.metrics
         means = [one for one in metrics if hasattr(one, "total") and hasattr(one, "count")]
-        if len(self._logged) == 1:
+        if not self._losses:
             self._first_counts = {id(one): _number(one.count) for one in means}
             return
         self._is_running_mean = False
         for metric in means:
             count = _number(metric.count)
             if count > 0 and abs(_number(metric.total) / count - loss) <= 1e-4 * abs(loss):
-                first = min(self._logged)
                 self._is_running_mean, self._metric = True, metric
-                self._samples[first] = self._first_counts.get(id(metric), 0.0)
-                self._batch_size = self._samples[first] / first
+                size = self._first_counts.get(id(metric), 0.0)
+                self._batch_size = size / self._done
+                self._size, self._total = size, self._losses[0] * size
                 return
 
-    def _sizes(self, done: list[int], samples: dict[int, float]) -> list[float]:
-        """Return the samples done after each logged batch; the batches, where nothing is known."""
-        if all(one in samples for one in done):
-            return [samples[one] for one in done]
-        full = [one * self._batch_size for one in done]
-        if not done or done[-1] not in samples:
-            return full
-        before, last = full[-2] if len(full) > 1 else 0.0, samples[done[-1]]
-        if before < last <= full[-1] * (1 + 1e-6):
-            return [*full[:-1], last]
+    def _warn(self, samples: float, done: int) -> None:
         if not self._has_warned:
             self._has_warned = True
             warnings.warn(
-                f"{self._owner}: the batches of an epoch have different sizes ({last:g} samples in "
-                f"{done[-1]} batches, {self._batch_size:g} in the first), so that the loss of each "
+                f"{self._owner}: the batches of an epoch have different sizes ({samples:g} samples "
+                f"in {done} batches, {self._batch_size:g} in the first), so that the loss of each "
                 "cannot be told exactly from the running mean that Keras logs. Use batches of one "
                 "size, or return the batch's own loss from train_step.",
                 stacklevel=2,
             )
-        return full
 
 
 def _number(variable: Any) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasdecay import _checks
 from kerasdecay.control import (
     Bookmark,
     Controller,
@@ -21,6 +22,7 @@ from kerasdecay.control import (
     TrackBookmark,
 )
 from kerasdecay.control.origin import Found, Origin, Past, absolute, from_optimizer
+from kerasdecay.control.probe import Choice
 from kerasdecay.records import Setup, Trace
 from kerasdecay.rules import Rule
 from kerasdecay.schedules import Constant, Schedule, Timeline
@@ -116,6 +118,18 @@ class Plan:
             for one in self.schedules.values()
         )
 
+    def accepted(self, key: str, rate: float) -> float:
+        """Return a rate that was found, halved until the schedule takes it: PowerStep wants < 1."""
+        schedule = self.schedule_of(key)
+        while rate > _checks.SMALLEST_RATE:
+            try:
+                schedule.resolve(rate)
+            except ValueError:
+                rate /= 2
+            else:
+                break
+        return rate
+
     def open_loop(self, key: str, base_rate: float | None) -> ScheduledRates | FunctionRates:
         """Return what is planned for an optimizer from an initial rate, None if it has its own."""
         schedule = self.schedule_of(key)
@@ -126,15 +140,92 @@ class Plan:
         return FunctionRates(schedule, base_rate)
 
 
+@dataclasses.dataclass(frozen=True)
+class Beginning:
+    """What is known as a training begins, or goes on.
+
+    Attributes:
+        plan: What the callback wants.
+        epoch: The first epoch, from 0.
+        targets: Log name → where the rate goes.
+        found: What the optimizers hold.
+        origin: Where the training starts from.
+    """
+
+    plan: Plan
+    epoch: int
+    targets: Mapping[str, RateTarget]
+    found: Mapping[str, Found]
+    origin: Origin
+
+    @property
+    def automatic(self) -> dict[str, RateTarget]:
+        """The rates that must still be found by a probe."""
+        if not self.origin.is_found:
+            return {}
+        return {
+            key: target
+            for key, target in self.targets.items()
+            if isinstance(schedule := self.plan.schedule_of(key), Schedule) and schedule.is_auto
+        }
+
+    def probed(self, choice: Choice) -> Beginning:
+        """Return the beginning with what a probe has found for the automatic rates.
+
+        A probe that has found nothing leaves the rate to the optimizer, with a warning.
+        """
+        if choice.rate is None:
+            warning = (
+                f'"auto" has found no initial rate: {choice.reason}. The optimizer\'s is taken: '
+                + ", ".join(f"{key} {self.found[key].rate:g}" for key in self.automatic)
+            )
+            return dataclasses.replace(
+                self, origin=dataclasses.replace(self.origin, warning=f"{warning}.")
+            )
+        bases = {
+            key: self.plan.accepted(key, choice.rate) if key in self.automatic else rate
+            for key, rate in self.origin.base_rates.items()
+        }
+        origin = Origin(bases, None, f"found by the probe: {choice.reason}")
+        return dataclasses.replace(self, origin=origin)
+
+    def session(self, model: Any, state_file: StateFile | None, trace: Trace | None) -> Session:
+        """Return the session of this training.
+
+        Args:
+            model: The model.
+            state_file: What the rules' states are from, or None.
+            trace: The record to go on with, where the optimizer was exchanged in mid-training.
+
+        Raises:
+            ValueError: If the state file does not fit.
+
+        Warns:
+            UserWarning: Once, for what the user may not expect of the rate.
+        """
+        plan, epoch, targets, found = self.plan, self.epoch, self.targets, self.found
+        controller = _controller(plan, targets, found, self.origin, state_file)
+        if trace is None:
+            trace = Trace(_setup(plan, epoch, controller, self.origin))
+        _tell(plan, epoch, targets, found, controller, self.origin, trace)
+        for target in targets.values():
+            left = ledger.Left(math.nan, plan.timeline.epochs, plan.fits_one_epoch and epoch == 0)
+            before = ledger.left(target.optimizer)
+            left.has_told = before is not None and before.has_told
+            ledger.leave(target.optimizer, left)
+        return _session(plan, model, controller, targets, trace)
+
+
 def begin(
     plan: Plan,
     model: Any,
     epoch: int,
     memory: Memory | None,
     state_file: StateFile | None,
-    trace: Trace | None,
-) -> Session:
-    """Return the session of the training that begins, or goes on, with `epoch`.
+    *,
+    is_exchanged: bool = False,
+) -> Beginning:
+    """Return what is known of the training that begins, or goes on, with `epoch`.
 
     Args:
         plan: What the callback wants.
@@ -142,36 +233,23 @@ def begin(
         epoch: The first epoch, from 0.
         memory: What the callback object remembers of its training before.
         state_file: Holds the rules' states from before, or None.
-        trace: The record to go on with, where the optimizer was exchanged in mid-training.
+        is_exchanged: Whether the optimizer was exchanged in mid-training.
 
     Raises:
         ValueError: If the state file does not fit, or if one rate would flatten several.
-
-    Warns:
-        UserWarning: Once, for what the user may not expect of the rate.
     """
     # They were found to be settable before the training, but for an exchanged optimizer.
-    find_targets = find.targets_of if trace is None else find.rate_targets
+    find_targets = find.rate_targets if is_exchanged else find.targets_of
     targets = find_targets(model, plan.names)
     found = {key: _found(target, memory) for key, target in targets.items()}
-    past = _past(plan, epoch, memory, state_file)
-    origin = _origin(plan, epoch, found, past)
-    if trace is not None:
+    origin = _origin(plan, epoch, found, _past(plan, epoch, memory, state_file))
+    if is_exchanged:
         told = f"the model has a new optimizer from epoch {epoch + 1} on"
         rates = ", ".join(f"{key} {one.rate:g}" for key, one in found.items())
         if not plan.is_absolute:
             told += f"; its rate is taken for the initial one ({rates})"
         origin = dataclasses.replace(origin, warning=f"{told}. The rules start afresh.")
-    controller = _controller(plan, epoch, targets, found, origin, state_file)
-    if trace is None:
-        trace = Trace(_setup(plan, epoch, controller, origin))
-    _tell(plan, epoch, targets, found, controller, origin, trace)
-    for target in targets.values():
-        left = ledger.Left(math.nan, plan.timeline.epochs, plan.fits_one_epoch and epoch == 0)
-        before = ledger.left(target.optimizer)
-        left.has_told = before is not None and before.has_told
-        ledger.leave(target.optimizer, left)
-    return _session(plan, model, controller, targets, trace)
+    return Beginning(plan, epoch, targets, found, origin)
 
 
 def _found(target: RateTarget, memory: Memory | None) -> Found:
@@ -244,7 +322,6 @@ def _refuse_to_flatten(plan: Plan, found: Mapping[str, Found], past: Past) -> No
 
 def _controller(
     plan: Plan,
-    epoch: int,
     targets: Mapping[str, RateTarget],
     found: Mapping[str, Found],
     origin: Origin,

@@ -14,15 +14,18 @@ import keras
 from kerasdecay import _checks
 from kerasdecay._config import from_config, to_config
 from kerasdecay.control import StateFile
+from kerasdecay.control.probe import Choice, Probe, probe_steps
 from kerasdecay.control.store import check_path
 from kerasdecay.records import Event, Trace
-from kerasdecay.rules import Rule
+from kerasdecay.rules import BatchObservation, Rule
 from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.training import arguments, find, output, probes, updates
 from kerasdecay.training.batch_losses import BatchLosses
-from kerasdecay.training.beginning import Memory, Plan, begin
+from kerasdecay.training.beginning import Beginning, Memory, Plan, begin
+from kerasdecay.training.guard import Guard
 from kerasdecay.training.metrics import MetricWatch
+from kerasdecay.training.probing import Probing
 from kerasdecay.training.session import Session
 from kerasdecay.training.snapshot import BestStates
 
@@ -89,8 +92,12 @@ class DecayCallback(keras.callbacks.Callback):
         self._state_file: StateFile | None = None
         self._memory: Memory | None = None
         self._thread: int | None = None
+        self._probing: Probing | None = None
+        self._beginning: Beginning | None = None
+        self._guard: Guard | None = None
         self._end_training()
-        if any(rule.needs_batch_losses for rule in self.rules):
+        is_auto = any(getattr(one, "is_auto", False) for one in self.schedules.values())
+        if is_auto or any(one.needs_batch_losses or one.watches_batches for one in self.rules):
             # On the instance, so that Keras sees the hook only where it is needed: a class that
             # defines it gives up the asynchronous dispatch of logs for all of its instances.
             self.on_train_batch_end = self._note_batch
@@ -124,10 +131,13 @@ class DecayCallback(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the rate of the epoch's first batch."""
         model = self.model
-        if self._session is None or not self._is_steered(model):
+        self._epoch = epoch
+        if self._probing is None and (self._session is None or not self._is_steered(model)):
             self._start(model, epoch)
-        assert self._session is not None
-        self._session.begin_epoch(model, epoch)
+        if self._probing is not None:
+            self._probing.begin_batch(epoch, 0)
+        elif self._session is not None:
+            self._session.begin_epoch(model, epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the rate of this batch, if the schedule moves within epochs."""
@@ -136,15 +146,17 @@ class DecayCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Log the rate used, feed the rules, write what they decided."""
+        logs = {} if logs is None else logs
+        losses = self._batch_losses.take()
+        if self._probing is not None:
+            self._probing.log(logs)
         if self._session is None:
             return
-        logs = {} if logs is None else logs
         model = self.model
         self._directed = tuple(
             self._watch.directed(rule, model, is_built=rule.watched in logs)
             for rule in self._directed
         )
-        losses = self._batch_losses.take()
         events = self._session.end_epoch(model, epoch, logs, self._directed, losses)
         decided = [(event, index % len(self.rules)) for index, event in enumerate(events)]
         for event, rule in decided:  # first of all, for a restored weight is nobody's best
@@ -162,6 +174,8 @@ class DecayCallback(keras.callbacks.Callback):
         """Leave the last rate in place, show the summary, let go of the model."""
         if self._session is not None:
             self._session.end(self.model)
+        elif self._probing is not None and self._beginning is not None:
+            self._end_probing(self.model, 0).end(self.model)
         if self.verbose and self.trace is not None:
             output.show_summary(self.trace)
         watch = self._watch
@@ -198,13 +212,65 @@ class DecayCallback(keras.callbacks.Callback):
             "_session": None,
             "_state_file": None,
             "_memory": None,
+            "_probing": None,
+            "_beginning": None,
+            "_guard": None,
             "_thread": None,
             "_best_states": BestStates(owner),
             "_batch_losses": BatchLosses(owner),
         }
 
     def _note_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._batch_losses.note(self, batch, (logs or {}).get("loss"))
+        if not self._batch_losses.note(self, batch, (logs or {}).get("loss")):
+            return
+        if self._probing is not None:
+            self._go_on_probing(batch)
+        elif self._guard is not None and self._session is not None:
+            self._watch_batch(batch)
+
+    def _go_on_probing(self, batch: int) -> None:
+        """Tell the probe the batch's loss, and write the rate of the next batch."""
+        assert self._probing is not None
+        model = self.model
+        self._probing.add(self._batch_losses.latest)
+        if self._probing.is_done:
+            self._end_probing(model, batch + 1)
+        else:
+            self._probing.begin_batch(self._epoch, batch + 1)
+
+    def _end_probing(self, model: Any, batch: int) -> Session:
+        """Put everything back, and begin the training with this batch, from the rate found."""
+        assert self._probing is not None
+        assert self._beginning is not None
+        probing, self._probing = self._probing, None
+        choice = probing.end()
+        model.reset_metrics()
+        self._batch_losses.reset_mean()
+        self._open(model, self._beginning.probed(choice))
+        assert self._session is not None
+        probing.record(self._session.trace)
+        self._session.begin_epoch(model, self._epoch, batch)
+        return self._session
+
+    def _watch_batch(self, batch: int) -> None:
+        """Show the batch to the rules that watch batches, and put back what they say is lost."""
+        assert self._guard is not None
+        assert self._session is not None
+        taken = look = None
+        if self._session.looks:
+            taken, look = self._guard.look(self.model)
+        seen = BatchObservation(self._epoch, batch, self._batch_losses.latest, look=look)
+        events = self._session.observe_batch(self._directed, seen)
+        which = {event.decision.put_back for event in events} - {""}
+        if which:
+            model, guard, state = self.model, self._guard, min(which)  # "first" goes furthest back
+            self._session.put_back(model, lambda: guard.put_back(model, state), batch)
+            model.reset_metrics()
+            self._batch_losses.reset_mean()
+        elif taken is not None:
+            self._guard.accept(taken)
+        for event in events:
+            self._obey(event, 0, self.model)
 
     def _save_state(self, epoch: int) -> None:
         """Write, if there is a state file, the states with which `epoch` begins."""
@@ -243,16 +309,44 @@ class DecayCallback(keras.callbacks.Callback):
             initial_rate_argument=arguments.initial_rate_argument(type(self)),
             fits_one_epoch=(self.params or {}).get("epochs") == 1,
         )
-        state_file = None if changed else self._state_file
-        self._session = begin(
-            plan, model, epoch, self._memory, state_file, self.trace if changed else None
+        beginning = begin(
+            plan,
+            model,
+            epoch,
+            self._memory,
+            None if changed else self._state_file,
+            is_exchanged=changed,
         )
+        if any(rule.watches_batches for rule in self.rules):
+            self._guard = Guard(model)
+        automatic = beginning.automatic
+        if not automatic:
+            self._open(model, beginning, self.trace if changed else None)
+            return
+        timeline = plan.timeline
+        total = None
+        if timeline.steps_per_epoch is not None:
+            total = timeline.steps_per_epoch * (timeline.epochs - epoch)
+        steps = probe_steps(total)
+        if steps == 0:
+            choice = Choice(None, f"{total} batches are too few to try rates on")
+            self._open(model, beginning.probed(choice))
+            return
+        self._beginning = beginning
+        kind = find.optimizer_kind(next(iter(automatic.values())).optimizer)
+        self._probing = Probing(model, automatic, Probe(steps, kind))
+
+    def _open(self, model: Any, beginning: Beginning, trace: Trace | None = None) -> None:
+        """Begin the session of a training whose initial rates are known."""
+        state_file = self._state_file if trace is None else None
+        self._session = beginning.session(model, state_file, trace)
+        self._beginning = None
         self.trace = self._session.trace
-        self._memory = Memory(first_epoch=epoch, next_epoch=epoch)
-        if self.verbose and not changed:
+        self._memory = Memory(first_epoch=beginning.epoch, next_epoch=self._epoch)
+        if self.verbose and trace is None:
             output.show_announcement(self.trace)
         # The initial rate, which a model saved within this epoch no longer tells.
-        self._save_state(epoch)
+        self._save_state(self._epoch)
 
     def _obey(self, event: Event, rule: int, model: Any) -> None:
         """Do what a decision of the rule with this index asks for besides the rate."""
@@ -260,7 +354,7 @@ class DecayCallback(keras.callbacks.Callback):
         if self.verbose and event.decision.changes_rate and self.trace is not None:
             output.show_decision(event, self.trace)
         if event.decision.restore_best:
-            self._best_states.restore(rule, model)
+            self._best_states.restore(rule)
             self._session.rewrite()
         if event.decision.stop:
             model.stop_training = True
@@ -275,6 +369,8 @@ class DecayCallback(keras.callbacks.Callback):
         owner = type(self).__name__
         self._remember()
         self._session = None
+        self._probing = self._beginning = self._guard = None
+        self._epoch = 0
         self._state_file = None
         self._watch: MetricWatch = MetricWatch(owner)
         self._directed = self.rules

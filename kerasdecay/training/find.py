@@ -241,3 +241,10 @@ def _is_in(values: list[Any], value: Any) -> bool:
 
 def _without_loss_scale(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def optimizer_kind(optimizer: Any) -> str:
+    """Return how an optimizer takes its steps: `"sgd"`, `"momentum"` or `"adaptive"`."""
+    if isinstance(optimizer, keras.optimizers.SGD):
+        return "momentum" if optimizer.momentum else "sgd"
+    return "adaptive"

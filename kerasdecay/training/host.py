@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from kerasdecay.control import Track
 from kerasdecay.records import Trace
 from kerasdecay.training.actuator import Actuator
@@ -38,9 +36,9 @@ class HostActuator(Actuator):
         self._present: tuple[float, ...] = ()
         self._before: tuple[int, tuple[float, ...]] = (0, ())
 
-    def begin_epoch(self, model: Any, epoch: int) -> None:
+    def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
         """Write the first rate, whatever the optimizer holds."""
-        self._bring(epoch, 0)
+        self._bring(epoch, first)
 
     def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
         """Write a batch's rate if it is another than the one before.
@@ -48,7 +46,7 @@ class HostActuator(Actuator):
         The model is asked for only then: on JAX that alone copies its whole state. The first write
         within an epoch shows whether a callback listed later has set the rate of its first batches.
         """
-        if batch >= self._batches:
+        if batch >= self._batches:  # one rate holds for the whole epoch, or data are too long
             return
         if batch >= self._end:
             self._load(batch)
@@ -58,12 +56,10 @@ class HostActuator(Actuator):
                 self.notice_others(epoch)
             self._set(epoch, batch)
 
-    def take_over(self, callback: Any, epoch: int, batch: int) -> None:
-        """Begin in the middle of an epoch, whose first rates the compiled step has given."""
-        _ = callback.model
-        given = {track.key: track.open_loop.rates(0, batch) * track.scale for track in self.tracks}
-        self.trace.record_epoch(epoch, np.arange(batch), given)
-        self._bring(epoch, batch)
+    def go_on(self, model: Any, epoch: int, batch: int) -> None:
+        """Write the rate in force again."""
+        self._write({track.key: track.rate for track in self.tracks})
+        self.trace.record_rates(epoch, batch, [track.rate for track in self.tracks])
 
     def end_epoch(self, epoch: int, steps: Mapping[str, int], last_trained: int) -> None:
         """Take back the rate of a batch that was begun and never came."""
@@ -86,13 +82,15 @@ class HostActuator(Actuator):
 
     def _load(self, first: int) -> None:
         """Compute the open-loop rates of a block of batches."""
+        first = min(first, self._batches - 1)
         self._first, self._end = first, min(first + _BLOCK, self._batches)
         rates = [track.open_loop.rates(first, self._end).tolist() for track in self.tracks]
         self._block = list(zip(*rates, strict=True))
 
     def _set(self, epoch: int, batch: int) -> None:
         self._before = self._batch, self._present
-        self._batch, self._present = batch, self._block[batch - self._first]
+        self._batch = batch
+        self._present = self._block[min(batch, self._end - 1) - self._first]
         self._settle()
         rates = {track.key: track.rate for track in self.tracks}
         self._write(rates)

@@ -43,9 +43,11 @@ class CompiledActuator(Actuator):
         self._installed: dict[str, ScheduledRates] = {}
         self._begun_at: dict[str, int] = {}
         self._scaled: dict[str, float] = {}
+        self._scales: dict[str, float] = {}
+        self._first = self._recorded = 0
         self._held_then: dict[str, float] = {}
 
-    def begin_epoch(self, model: Any, epoch: int) -> None:
+    def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
         """Install the schedule at the first epoch; write base × scale if it is not there yet.
 
         The schedule is installed anew, at its place, where an epoch had fewer steps than it should
@@ -57,15 +59,14 @@ class CompiledActuator(Actuator):
                 compiled.check(target.optimizer, _scheduled(track.planned))
         for track, target in self.pairs():
             follows = _scheduled(track.open_loop)
-            done = epoch * follows.timeline.updates_per_epoch
+            done = epoch * follows.timeline.updates_per_epoch + first
             present = compiled.next_step(target.optimizer)
             strayed = present != done and not self._may_skip
             if present is None or strayed or self._installed.get(track.key) is not follows:
-                base = compiled.reference(_scheduled(track.planned))
-                compiled.install(model, target.optimizer, follows, base, done)
-                self._installed[track.key] = follows
+                self._install(model, track, target, done)
                 present = done
             self._begun_at[track.key] = present
+        self._first, self._recorded = first, 0
         self.apply_scale()
 
     def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
@@ -79,20 +80,53 @@ class CompiledActuator(Actuator):
         optimizers, one to which no variable belongs never steps, and has the rates of the others.
         """
         count = max(1, *steps.values())
-        last = {key: (made or count) - 1 for key, made in steps.items()}
         for track in self.tracks:
-            place = np.asarray(self._begun_at[track.key] + last[track.key])
-            track.open_rate = float(self._installed[track.key].at(place))
-        for begin in range(0, count, _CHUNK):
-            batches = np.arange(begin, min(begin + _CHUNK, count))
+            last = self._begun_at[track.key] + (steps[track.key] or count) - 1
+            track.open_rate = float(self._installed[track.key].at(np.asarray(last)))
+        self._record(epoch, count, steps)
+
+    def leave(self, model: Any, epoch: int, count: int, steps: Mapping[str, int]) -> None:
+        """Take the schedule out of the optimizers, in mid-epoch, for the host to take over.
+
+        Args:
+            model: The model.
+            epoch: The epoch.
+            count: The batches that were trained in it.
+            steps: The steps that each optimizer has made in it.
+        """
+        self._record(epoch, count, steps)
+        compiled.uninstall(model, [target.optimizer for target in self.targets.values()])
+
+    def go_on(self, model: Any, epoch: int, batch: int) -> None:
+        """Install the schedule anew, at its place, and write base × scale."""
+        self._record(epoch, batch - self._first)
+        for track, target in self.pairs():
+            done = self._begun_at[track.key] + batch - self._first
+            self._install(model, track, target, done)
+            track.open_rate = float(self._installed[track.key].at(np.asarray(max(done - 1, 0))))
+        self.rewrite()
+
+    def _install(self, model: Any, track: Track, target: RateTarget, done: int) -> None:
+        follows = _scheduled(track.open_loop)
+        base = compiled.reference(_scheduled(track.planned))
+        compiled.install(model, target.optimizer, follows, base, done)
+        self._installed[track.key] = follows
+
+    def _record(self, epoch: int, count: int, made: Mapping[str, int] | None = None) -> None:
+        """Record the rates of the first `count` steps of the epoch, at the scale they had.
+
+        An optimizer that has made fewer steps stays at the rate of its last one.
+        """
+        last = {key: ((made or {}).get(key) or count) - 1 for key in self._installed}
+        for begin in range(self._recorded, count, _CHUNK):
+            steps = np.arange(begin, min(begin + _CHUNK, count))
             rates = {
-                track.key: track.scale
-                * self._installed[track.key].at(
-                    self._begun_at[track.key] + np.minimum(batches, last[track.key])
-                )
-                for track in self.tracks
+                key: planned.at(self._begun_at[key] + np.minimum(steps, last[key]))
+                * self._scales[key]
+                for key, planned in self._installed.items()
             }
-            self.trace.record_epoch(epoch, batches, rates)
+            self.trace.record_epoch(epoch, self._first + steps, rates)
+        self._recorded = count
 
     def apply_scale(self) -> None:
         """Write base × scale, if it has changed."""
@@ -102,6 +136,7 @@ class CompiledActuator(Actuator):
         }
         if rates != self._scaled or self.left != self._held_then:
             self._scaled = rates
+            self._scales = {track.key: track.scale for track in self.tracks}
             self._write(rates)
             # As the variables hold it, which need not be in single precision.
             self.left = {key: self._held(target) for key, target in self.targets.items()}

@@ -36,6 +36,4 @@ def _show(renderable: Any, *, wrap: bool = True) -> None:
     if keras.config.is_interactive_logging_enabled():
         console.show(renderable, wrap=wrap)
     else:
-        from absl import logging
-
-        logging.info("%s", console.plain(renderable))
+        console.log(renderable)

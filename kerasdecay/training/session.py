@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kerasdecay.control import Bookmark, Controller
 from kerasdecay.records import Event, Trace
 from kerasdecay.records.numbers import as_number
-from kerasdecay.rules import Observation, Rule
-from kerasdecay.training import compiled, find, probes
+from kerasdecay.rules import BatchObservation, Observation, Rule
+from kerasdecay.training import find, probes
 from kerasdecay.training.actuator import Actuator
 from kerasdecay.training.host import HostActuator
+from kerasdecay.training.in_step import CompiledActuator
 from kerasdecay.training.steps import StepCount
 from kerasdecay.training.targets import RateTarget
 
@@ -51,6 +53,7 @@ class Session:
         self._steps = StepCount({}, 1)
         self._is_checked = False
         self._has_left_compiled = False
+        self._next_look: float = 1
         self._skips = may_skip
         self._left_before: Mapping[str, float] = {}
 
@@ -59,19 +62,18 @@ class Session:
         """What each optimizer was left with; NaN before the first write."""
         return self._actuator.left
 
-    def begin_epoch(self, model: Any, epoch: int) -> None:
-        """Bring the rates of the epoch's first batch."""
+    def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
+        """Bring the rates of the epoch's first batch, or of the one with which training begins."""
         self._epoch = epoch
         self._actuator.notice_others(epoch)
         self.controller.begin_epoch(epoch)
-        self._actuator.begin_epoch(model, epoch)
-        self._steps = StepCount(self.targets, getattr(model, "steps_per_execution", 1))
+        self._actuator.begin_epoch(model, epoch, first)
+        self._steps = StepCount(self.targets, getattr(model, "steps_per_execution", 1), first)
 
     def begin_batch(self, callback: Any, batch: int) -> None:
         """Bring the rates of a batch."""
         self._steps.last_begun = batch
-        # The batches 1, 2, 4, 8, …: on JAX a look at the optimizers copies the whole state.
-        if self._fallback is not None and batch > 0 and batch & (batch - 1) == 0:
+        if self._fallback is not None and self._steps.begun >= self._next_look:
             self._check_compiled(callback, batch)
         self._actuator.begin_batch(callback, self._epoch, batch)
 
@@ -117,6 +119,34 @@ class Session:
             self._actuator.apply_scale()
         return events
 
+    @property
+    def looks(self) -> bool:
+        """Whether a rule wants to see the variables after the batch that is trained now."""
+        return self.controller.looks
+
+    def observe_batch(self, rules: tuple[Rule[Any], ...], seen: BatchObservation) -> list[Event]:
+        """Show the rules that ask for it what a batch has shown; return what they decided.
+
+        The rates follow once everything has been put back: see `put_back`.
+        """
+        events = self.controller.observe_batch(rules, seen)
+        for event in events:
+            self.trace.record_decision(event)
+        return events
+
+    def put_back(self, model: Any, restore: Callable[[], None], batch: int) -> None:
+        """Put back what the optimizers held, and go on with the batch after `batch`.
+
+        Args:
+            model: The model.
+            restore: Puts everything back, the optimizers' counters of steps too.
+            batch: The last batch that was trained.
+        """
+        made = self._steps.made()
+        restore()
+        self._steps.set_back(made)
+        self._actuator.go_on(model, self._epoch, batch + 1)
+
     def rewrite(self) -> None:
         """Write the rates again, after what the optimizers held before has been put back."""
         self._actuator.rewrite()
@@ -137,27 +167,32 @@ class Session:
         """
         model = callback.model
         made = self._steps.made()
-        if self._skips or (
-            all(count in (0, batch) for count in made.values()) and any(made.values())
-        ):
+        steps, begun = any(made.values()), self._steps.begun
+        # One of several optimizers may step seldom. Each look costs JAX a copy of the whole state.
+        self._next_look = 2 * begun if self._are_named else math.inf
+        if self._skips or (steps and all(count in (0, begun) for count in made.values())):
             return
-        fallback = self._leave_compiled(model, {key: made[key] / batch for key in made})
-        fallback.take_over(callback, self._epoch, batch)
+        assert isinstance(self._actuator, CompiledActuator)
+        self._actuator.leave(model, self._epoch, begun, made)
+        self._actuator = self._take_host({key: count / begun for key, count in made.items()})
+        self._actuator.begin_epoch(model, self._epoch, batch)
 
-    def _leave_compiled(self, model: Any, times: Mapping[str, float]) -> HostActuator:
+    def _take_host(self, times: Mapping[str, float]) -> HostActuator:
+        """Return the actuator that takes over; warn if an optimizer was the reason.
+
+        Args:
+            times: Log name → the applications of that optimizer a batch.
+        """
         fallback, self._fallback = self._fallback, None
         assert fallback is not None
-        self._has_left_compiled = True
-        for key, count in times.items():
-            if count not in (0, 1):
-                self._warn(
-                    f'update="compiled" counts the optimizer\'s steps, and that of {key} is applied '
-                    f"{count:.3g} times a batch here. From now on the rate is written before each "
-                    'batch instead, as with update="batch".'
-                )
-                break
-        compiled.uninstall(model, [target.optimizer for target in self.targets.values()])
-        self._actuator = fallback
+        told = next((key for key, count in times.items() if count not in (0, 1)), None)
+        if told is not None:
+            self._has_left_compiled = True
+            self._warn(
+                f'update="compiled" counts the optimizer\'s steps, and that of {told} is applied '
+                f"{times[told]:.3g} times a batch here. From now on the rate is written before "
+                'each batch instead, as with update="batch".'
+            )
         return fallback
 
     def _check_steps(self, model: Any, made: Mapping[str, int]) -> None:
@@ -170,7 +205,9 @@ class Session:
             return
         a_batch = {key: self._steps.a_batch(count) for key, count in made.items()}
         if self._fallback is not None and any(times not in (0, 1) for times in a_batch.values()):
-            self._leave_compiled(model, a_batch).apply_scale()
+            self._actuator.end(model)
+            self._actuator = self._take_host(a_batch)
+            self._actuator.apply_scale()
         self._fallback = None
         for key, count in made.items():
             if count == 0:

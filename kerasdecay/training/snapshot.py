@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -18,23 +19,41 @@ class Snapshot:
     next step.
 
     Args:
-        model: The model, whose present state is kept.
+        model: The model, whose present state is copied to the host's memory.
         weights_only: Whether only the model's weights are kept.
     """
 
     def __init__(self, model: Any, *, weights_only: bool = False) -> None:
-        self._weights_only = weights_only
-        self._values = [
-            np.array(keras.ops.convert_to_numpy(variable))
-            for variable in _variables(model, weights_only)
-        ]
+        kept = model.weights if weights_only else _variables(model)
+        self._held = [(variable, _copy(variable)) for variable in kept]
+        self._optimizers = [] if weights_only else find.all_optimizers(model)
 
-    def restore(self, model: Any) -> None:
-        """Put everything back."""
-        variables = _variables(model, self._weights_only)
-        # A variable that was made since has no value to go back to.
-        for variable, value in zip(variables, self._values, strict=False):
+    def restore(self) -> None:
+        """Put everything back.
+
+        What an optimizer has made since, at its first step, begins at 0 as it did then.
+        """
+        known = {id(variable) for variable, _ in self._held}
+        for variable, value in self._held:
             variable.assign(value)
+        for optimizer in self._optimizers:
+            for variable in optimizer.variables:
+                if id(variable) not in known:
+                    variable.assign(np.zeros(variable.shape, keras.backend.floatx()))
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every number in it is finite."""
+        return all(
+            np.isfinite(value.astype("float32")).all()
+            for _, value in self._held
+            if value.dtype.kind not in "iub"
+        )
+
+    def kernels(self, model: Any) -> list[np.ndarray]:
+        """Return the trainable weights of two or more dimensions."""
+        wanted = {id(one) for one in model.trainable_variables if len(one.shape) >= 2}
+        return [value.astype("float32") for variable, value in self._held if id(variable) in wanted]
 
 
 class BestStates:
@@ -52,10 +71,10 @@ class BestStates:
         """Keep the present state as the best that the rule with this index has seen."""
         self._held[rule] = Snapshot(model, weights_only=weights_only)
 
-    def restore(self, rule: int, model: Any) -> None:
+    def restore(self, rule: int) -> None:
         """Put it back, or warn that this training has not seen any."""
         if rule in self._held:
-            self._held[rule].restore(model)
+            self._held[rule].restore()
             return
         warnings.warn(
             f"{self._owner}: the weights of the best epoch cannot be restored, for this training "
@@ -64,10 +83,20 @@ class BestStates:
         )
 
 
-def _variables(model: Any, weights_only: bool) -> list[Any]:
-    if weights_only:
-        return list(model.weights)
+def build_optimizer(model: Any) -> None:
+    """Let the model's optimizer make its variables now, so that a snapshot holds them."""
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and not optimizer.built and model.built:
+        optimizer.build(model.trainable_variables)
+
+
+def _variables(model: Any) -> Iterable[Any]:
     metrics = {id(variable) for variable in model.metrics_variables}
     own = [variable for variable in model.variables if id(variable) not in metrics]
     optimizers = find.all_optimizers(model)
-    return own + [variable for optimizer in optimizers for variable in optimizer.variables]
+    found = own + [variable for optimizer in optimizers for variable in optimizer.variables]
+    return {id(variable): variable for variable in found}.values()
+
+
+def _copy(variable: Any) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(variable))

@@ -16,25 +16,39 @@ class StepCount:
     Args:
         targets: The rates' targets, as an epoch begins.
         per_execution: The batches of one execution of the training step.
+        first: The batch of the epoch with which counting begins.
     """
 
-    def __init__(self, targets: Mapping[str, RateTarget], per_execution: int) -> None:
+    def __init__(
+        self, targets: Mapping[str, RateTarget], per_execution: int, first: int = 0
+    ) -> None:
         self._targets = targets
         self._per_execution = per_execution
+        self._first = first
         self._before = {key: target.steps() for key, target in targets.items()}
         self.last_begun: int | None = None
         """The index of the last batch, or first of an execution, that Keras began."""
 
+    @property
+    def begun(self) -> int:
+        """The batches that were counted before the last execution began."""
+        return 0 if self.last_begun is None else self.last_begun - self._first
+
     def made(self) -> dict[str, int]:
-        """Return the steps of each optimizer since the epoch began.
+        """Return the steps of each optimizer since counting began.
 
         An optimizer without a counter is taken to step once in every batch begun.
         """
-        begun = 0 if self.last_begun is None else self.last_begun + 1
+        begun = 0 if self.last_begun is None else self.begun + 1
         return {
             key: begun if (steps := target.steps()) is None else steps - (self._before[key] or 0)
             for key, target in self._targets.items()
         }
+
+    def set_back(self, made: Mapping[str, int]) -> None:
+        """Count on from so many steps, after the optimizers' own counters have been put back."""
+        for key, steps in self.made().items():
+            self._before[key] = (self._before[key] or 0) + steps - made[key]
 
     def last_trained(self, made: int) -> int:
         """Return the index of the last batch that trained, from the steps an optimizer has made.
@@ -43,14 +57,11 @@ class StepCount:
         batches were begun before it.
         """
         if self.last_begun is None:  # a loop of the user's own that tells of epochs alone
-            return max(made - 1, 0)
-        return self.last_begun - 1 if 0 < made == self.last_begun else self.last_begun
+            return self._first + max(made - 1, 0)
+        return self.last_begun - 1 if 0 < made == self.begun else self.last_begun
 
     def a_batch(self, made: int) -> float:
         """Return the applications of an optimizer a batch: 1.0 for an ordinary training step."""
-        if self.last_begun is None:
+        if self.last_begun is None or self.begun <= made <= self.begun + self._per_execution:
             return 1.0
-        begun = self.last_begun
-        if begun <= made <= begun + self._per_execution:
-            return 1.0
-        return made / (begun + self._per_execution)
+        return made / (self.begun + self._per_execution)

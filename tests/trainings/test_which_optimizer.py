@@ -292,9 +292,7 @@ def test_several_applications_a_batch_are_told_and_go_by_batches(times: int, upd
 
 def multi(fast: float, slow: float) -> Any:
     return keras.optimizers.MultiOptimizer(
-        keras.optimizers.OptimizerMap(
-            sgd(slow, name="slow"), {"fast/.*": sgd(fast, name="fast")}
-        )
+        keras.optimizers.OptimizerMap(sgd(slow, name="slow"), {"fast/.*": sgd(fast, name="fast")})
     )
 
 

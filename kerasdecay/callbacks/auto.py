@@ -1,0 +1,41 @@
+"""The decay that needs no argument."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from kerasdecay.rules import Rescue
+from kerasdecay.schedules import Knee
+from kerasdecay.training.arguments import Options, with_rule
+from kerasdecay.training.callback import DecayCallback
+
+
+class AutoDecay(DecayCallback):
+    """Find the initial rate, hold it for 80 % of the run, come down to 0, and rescue what falls.
+
+    The first batches of `fit` are a probe: they try rising rates, after which everything is put
+    back. The rate that is chosen, and why, stands in the trace. The rule `Rescue` then watches the
+    training: if it falls, the last good state is put back and the rate lowered.
+
+    Args:
+        **options: `warmup`, `rules` (further ones), `epochs`, `update`, `state_path` and
+            `verbose`, as for `LearningRateDecay`.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Warns:
+        UserWarning: If the probe finds no rate, in a run of few batches for instance. Then the
+            optimizer's own is taken.
+
+    Examples:
+        >>> from kerasdecay import AutoDecay
+        >>> decay = AutoDecay()
+
+    Source: range test: Smith, 2015 (arXiv:1506.01186); knee: Iyer et al., 2020 (arXiv:2003.03977).
+    """
+
+    def __init__(self, **options: Unpack[Options]) -> None:
+        super().__init__(
+            Knee("auto", hold="80%"), **with_rule(type(self).__name__, Rescue(), options)
+        )

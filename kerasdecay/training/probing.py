@@ -1,0 +1,63 @@
+"""The probe inside `fit`: tries rising rates on its first batches, and puts everything back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kerasdecay.control.probe import Choice, Probe
+from kerasdecay.records import Trace
+from kerasdecay.training.snapshot import Snapshot, build_optimizer
+from kerasdecay.training.targets import RateTarget
+
+
+class Probing:
+    """A probe under way.
+
+    Args:
+        model: The model, before its first batch.
+        targets: The rates that are to be found.
+        probe: Which rates to try, and what follows from the losses.
+    """
+
+    def __init__(self, model: Any, targets: Mapping[str, RateTarget], probe: Probe) -> None:
+        build_optimizer(model)
+        self._snapshot = Snapshot(model)
+        self._targets = targets
+        self._probe = probe
+        self._first_rates = {key: target.read() for key, target in targets.items()}
+        self._tried: list[tuple[int, int, float]] = []
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the probe has seen enough."""
+        return self._probe.is_done
+
+    def begin_batch(self, epoch: int, batch: int) -> None:
+        """Write the rate that is tried with this batch, and those of its execution."""
+        for target in self._targets.values():
+            target.write(self._probe.rate)
+        self._tried.append((epoch, batch, self._probe.rate))
+
+    def add(self, loss: float) -> None:
+        """Take the loss of the batch."""
+        self._probe.add(loss)
+        if self._probe.restarts and not self._probe.is_done:
+            self._snapshot.restore()
+
+    def end(self) -> Choice:
+        """Put everything back, the rates too, and return what was found."""
+        self._snapshot.restore()
+        for key, target in self._targets.items():
+            target.write(self._first_rates[key])
+        return self._probe.choice()
+
+    def log(self, logs: dict[str, Any]) -> None:
+        """Put the rates that were tried last into the logs of an epoch that has ended meanwhile."""
+        for key, target in self._targets.items():
+            logs[key] = target.held(self._tried[-1][2])
+
+    def record(self, trace: Trace) -> None:
+        """Record the rates that were tried, before those of the training."""
+        for epoch, batch, rate in self._tried:
+            trace.record_rates(epoch, batch, [rate] * len(trace.setup.base_rates))
