@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         WarmupStableDecay,
         WeightNormDecay,
         release,
+        steer,
     )
     from kerasdecay.schedules import simulate
 
@@ -49,6 +50,7 @@ _HOMES = {
     "WarmupStableDecay": "kerasdecay.callbacks",
     "release": "kerasdecay.callbacks",
     "simulate": "kerasdecay.schedules",
+    "steer": "kerasdecay.callbacks",
 }
 
 __all__ = [
@@ -68,6 +70,7 @@ __all__ = [
     "WeightNormDecay",
     "release",
     "simulate",
+    "steer",
 ]
 
 

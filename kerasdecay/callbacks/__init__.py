@@ -21,6 +21,7 @@ from kerasdecay.callbacks.shapes import (
 from kerasdecay.records import Event, Setup, Trace
 from kerasdecay.training.as_keras import as_keras
 from kerasdecay.training.find import register_target, release
+from kerasdecay.training.loop import Steering, steer
 from kerasdecay.training.probes import register_measurement
 from kerasdecay.training.targets import RateTarget
 
@@ -38,6 +39,7 @@ __all__ = [
     "PowerStepDecay",
     "RateTarget",
     "Setup",
+    "Steering",
     "StepDecay",
     "Trace",
     "WarmupDecay",
@@ -47,4 +49,5 @@ __all__ = [
     "register_measurement",
     "register_target",
     "release",
+    "steer",
 ]

@@ -68,6 +68,10 @@ class BatchLosses:
         self._losses.append(self._undo(callback, done, loss, is_last=done == steps))
         return True
 
+    def take_as_they_are(self) -> None:
+        """Take what is logged from now on for the losses themselves."""
+        self._is_running_mean = False
+
     def reset_mean(self) -> None:
         """Note that the running mean begins anew, with the batch that comes next."""
         self._restart(self._done)
@@ -94,6 +98,8 @@ class BatchLosses:
         if self._metric is not None and (self._looks_always or is_last):
             _ = callback.model  # on JAX this brings the metrics up to date
             samples = _number(self._metric.count)
+            if samples <= self._size:  # somebody has begun the mean anew
+                self._size = self._total = 0.0
             if self._looks_always or self._size < samples <= size * (1 + 1e-6):
                 size = samples
             else:

@@ -88,6 +88,7 @@ class Plan:
         timeline: Horizon and steps.
         names: The optimizers that the user has named, or None.
         initial_rate_argument: How this callback is given an initial rate.
+        counts_steps: Whether the optimizers' own counters tell their steps.
         fits_one_epoch: Whether `fit` ends after epoch 0.
     """
 
@@ -98,6 +99,7 @@ class Plan:
     timeline: Timeline
     names: list[str] | None
     initial_rate_argument: str
+    counts_steps: bool
     fits_one_epoch: bool
 
     def schedule_of(self, key: str) -> Any:
@@ -241,6 +243,8 @@ def begin(
     # They were found to be settable before the training, but for an exchanged optimizer.
     find_targets = find.rate_targets if is_exchanged else find.targets_of
     targets = find_targets(model, plan.names)
+    for target in targets.values():
+        target.counts_steps = plan.counts_steps
     found = {key: _found(target, memory) for key, target in targets.items()}
     origin = _origin(plan, epoch, found, _past(plan, epoch, memory, state_file))
     if is_exchanged:

@@ -97,6 +97,8 @@ class DecayCallback(keras.callbacks.Callback):
         self._guard: Guard | None = None
         self._batch_losses = BatchLosses(owner)
         self._has_spoilt_metrics = False
+        self.counts_steps = True
+        """Whether the optimizers' own counters tell their steps: not in a stateless loop."""
         self._end_training()
         is_auto = any(getattr(one, "is_auto", False) for one in self.schedules.values())
         if is_auto or any(one.needs_batch_losses or one.watches_batches for one in self.rules):
@@ -118,10 +120,11 @@ class DecayCallback(keras.callbacks.Callback):
         """Find out, before the first step, whether this training can be done."""
         self._refuse_two_trainings()
         self._end_training()
+        self._thread = threading.get_ident()
         self.trace = None
         model = self.model
         find.release(model)
-        find.rate_targets(model, self._names())
+        find.rate_targets(model, self.optimizer_names)
         for schedule in self.schedules.values():
             if isinstance(schedule, Schedule):
                 schedule.check(Moment.of(0, self._timeline()))
@@ -190,6 +193,10 @@ class DecayCallback(keras.callbacks.Callback):
         self._end_training()
         self._model = None
         watch.close(self.rules)  # last, for a warning may be made an error
+
+    def take_losses_as_they_are(self) -> None:
+        """Take the batches' losses in the logs for what they say, and not for a running mean."""
+        self._batch_losses.take_as_they_are()
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as plain data; a function stays the object that it is."""
@@ -288,17 +295,17 @@ class DecayCallback(keras.callbacks.Callback):
         epochs = self.epochs if self.epochs is not None else params.get("epochs", 1)
         return Timeline(epochs, params.get("steps"), self.update.unit)
 
-    def _names(self) -> list[str] | None:
-        """Return the optimizers that the user has named, None if it is the model's own."""
+    @property
+    def optimizer_names(self) -> list[str] | None:
+        """The optimizers that the user has named, None if it is the model's own."""
         names = [name for name in self.schedules if name is not None]
         return names or None
 
     def _is_steered(self, model: Any) -> bool:
         """Whether the session's optimizers are still those that train the model."""
         assert self._session is not None
-        found = find.optimizers_of(model, self._names())
-        steered = {key: target.optimizer for key, target in self._session.targets.items()}
-        return found.keys() == steered.keys() and all(found[key] is steered[key] for key in found)
+        present = {id(one) for one in find.optimizers_of(model, self.optimizer_names).values()}
+        return present == {id(target.optimizer) for target in self._session.targets.values()}
 
     def _start(self, model: Any, epoch: int) -> None:
         """Begin the training with `epoch`, or go on with it under a new optimizer."""
@@ -311,8 +318,9 @@ class DecayCallback(keras.callbacks.Callback):
             rules=self._directed,
             update=self.update,
             timeline=self._timeline(),
-            names=self._names(),
+            names=self.optimizer_names,
             initial_rate_argument=arguments.initial_rate_argument(type(self)),
+            counts_steps=self.counts_steps,
             fits_one_epoch=(self.params or {}).get("epochs") == 1,
         )
         beginning = begin(

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from kerasdecay.training import compiled, ledger
-from kerasdecay.training.targets import RateTarget
+from kerasdecay.training.targets import ParameterGroupRate, RateTarget
 
 _KINDS: list[tuple[type, Callable[[Any, str], RateTarget]]] = []
 
@@ -56,9 +56,22 @@ def optimizers_of(model: Any, names: Iterable[str] | None = None) -> dict[str, A
 
 
 def targets_of(model: Any, names: Iterable[str] | None = None) -> dict[str, RateTarget]:
-    """Return the rates that train a model: log name → target; see `optimizers_of`."""
-    found = optimizers_of(model, names)
-    return {key: _target(optimizer, key) for key, optimizer in found.items()}
+    """Return the rates that train a model: log name → target; see `optimizers_of`.
+
+    The parameter groups of a torch optimizer have a rate each: `learning_rate_0` …
+    """
+    found: dict[str, RateTarget] = {}
+    for key, optimizer in optimizers_of(model, names).items():
+        groups = getattr(optimizer, "param_groups", [])
+        if len(groups) == 1:
+            found[key] = ParameterGroupRate(optimizer, key, 0)
+        elif groups:
+            for number in range(len(groups)):
+                name = f"{key}_{number}"
+                found[name] = ParameterGroupRate(optimizer, name, number)
+        else:
+            found[key] = _target(optimizer, key)
+    return found
 
 
 def rate_targets(model: Any, names: Iterable[str] | None = None) -> dict[str, RateTarget]:

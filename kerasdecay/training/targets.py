@@ -25,6 +25,8 @@ class RateTarget:
     def __init__(self, optimizer: Any, key: str = "learning_rate") -> None:
         self.optimizer = optimizer
         self.key = key
+        self.counts_steps = True
+        """Whether the optimizer's own counter tells its steps."""
 
     def read(self) -> float:
         """Return the rate that the next step would use.
@@ -74,6 +76,8 @@ class RateTarget:
         With gradient accumulation that is more than its `iterations`, which count updates. A wrapper
         may leave the counting to the optimizer inside.
         """
+        if not self.counts_steps:
+            return None
         inside = [one for one in vars(self.optimizer).values() if _is_keras_optimizer(one)]
         counts = [_steps_of(one) for one in (self.optimizer, *inside)]
         return max((count for count in counts if count is not None), default=None)
@@ -81,6 +85,28 @@ class RateTarget:
     def _rounded(self, rate: float) -> float:
         dtype = keras.backend.standardize_dtype(self.optimizer.learning_rate.dtype)
         return float(np.asarray(rate, dtype))
+
+
+class ParameterGroupRate(RateTarget):
+    """The rate of one parameter group of a torch optimizer, which counts no steps."""
+
+    def __init__(self, optimizer: Any, key: str, group: int) -> None:
+        super().__init__(optimizer, key)
+        self._group = group
+
+    def read(self) -> float:
+        """Return the group's rate."""
+        return float(self.optimizer.param_groups[self._group]["lr"])
+
+    def write(self, rate: float) -> None:
+        """Set the group's rate."""
+        self.optimizer.param_groups[self._group]["lr"] = rate
+
+    def steps(self) -> None:
+        """None: it keeps a count for each parameter, if any."""
+
+    def _rounded(self, rate: float) -> float:
+        return rate
 
 
 class RateNotSettableError(ValueError, TypeError):

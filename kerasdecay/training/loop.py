@@ -1,0 +1,213 @@
+"""The driver for every loop that is not `fit`: it calls a decay's hooks as `fit` would."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+from kerasdecay import _checks
+from kerasdecay.records import Event, Trace
+from kerasdecay.training import find
+from kerasdecay.training.callback import DecayCallback
+
+
+def steer(
+    model: Any,
+    decay: DecayCallback,
+    *,
+    epochs: int,
+    steps_per_epoch: int | None = None,
+    initial_epoch: int = 0,
+    stateless: bool = False,
+) -> Steering:
+    """Steer the learning rate of a training loop of your own.
+
+    Args:
+        model: The model with its optimizer as `model.optimizer`, or an optimizer alone. Rules that
+            put weights back need the model.
+        decay: The decay callback, with rules, `state_path` and `verbose` as in `fit`.
+        epochs: All epochs that there will be, an integer >= 1: the horizon.
+        steps_per_epoch: Batches in an epoch, an integer >= 1; None if the rate changes between
+            epochs alone.
+        initial_epoch: The epoch to go on with, an integer >= 0.
+        stateless: Whether the optimizer's state lives outside of it, as in a functional JAX loop.
+            Its own counter then does not tell the steps, and the rate is handed out: see
+            `Steering.begin_step` and `Steering.into`.
+
+    Returns:
+        A context manager; see `Steering`.
+
+    Raises:
+        ValueError: For a value out of its range, an optimizer whose rate cannot be set, or
+            `update="compiled"`, whose step only `fit` compiles.
+
+    Examples:
+        >>> import keras, kerasdecay, numpy as np
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> x, y = np.ones((4, 2)), np.ones((4, 1))
+        >>> decay = kerasdecay.CosineDecay(0.1)
+        >>> with kerasdecay.steer(model, decay, epochs=2, steps_per_epoch=3) as run:
+        ...     for epoch in run:
+        ...         for step in range(3):
+        ...             rate = run.begin_step()
+        ...             loss = model.train_on_batch(x, y)
+        ...         run.end_epoch({"loss": loss})
+        >>> len(decay.trace.learning_rates)
+        6
+    """
+    if not isinstance(decay, DecayCallback):
+        raise _checks.invalid("steer", "decay", "a decay callback of kerasdecay", decay)
+    if decay.update.compiled:
+        allowed = '"auto", "epoch", "batch" or "20 steps" in a loop of your own'
+        raise _checks.invalid("steer", "the decay's update", allowed, "compiled")
+    epochs = _checks.integer("steer", "epochs", epochs, at_least=1)
+    if steps_per_epoch is not None:
+        steps_per_epoch = _checks.integer("steer", "steps_per_epoch", steps_per_epoch, at_least=1)
+    first = _checks.integer("steer", "initial_epoch", initial_epoch, at_least=0, at_most=epochs)
+    is_bare = not hasattr(model, "optimizer")
+    if is_bare and any(one.restores_best_weights or one.watches_batches for one in decay.rules):
+        remedy = "Pass the model, with its optimizer as model.optimizer."
+        allowed = "a model where a rule puts weights back"
+        raise _checks.invalid("steer", "model", allowed, type(model).__name__, remedy)
+    steered = _OptimizerAlone(model) if is_bare else model
+    parameters = {"epochs": epochs, "steps": steps_per_epoch, "verbose": 0}
+    return Steering(
+        steered, decay, parameters, first, _checks.flag("steer", "stateless", stateless)
+    )
+
+
+class Steering:
+    """A training loop under way, as `steer` returns it; iterate over it for the epochs.
+
+    Args:
+        model: The model.
+        decay: The decay callback.
+        parameters: What Keras would tell the callback of the run.
+        first_epoch: The epoch to begin with.
+        stateless: Whether the optimizer's own counter of steps tells nothing.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        decay: DecayCallback,
+        parameters: dict[str, Any],
+        first_epoch: int,
+        stateless: bool,
+    ) -> None:
+        self._model = model
+        self._decay = decay
+        self._parameters = parameters
+        self._first_epoch = first_epoch
+        self._stateless = stateless
+        self._epoch: int | None = None
+        self._step = -1
+
+    def __enter__(self) -> Self:
+        self._model.stop_training = False
+        self._decay.set_params(self._parameters)
+        self._decay.set_model(self._model)
+        self._decay.counts_steps = not self._stateless
+        self._decay.on_train_begin()
+        self._decay.take_losses_as_they_are()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._decay.counts_steps = True
+        if kind is None:  # as with `fit`, an interrupted training ends without its last hook
+            self._decay.on_train_end()
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the epochs, from 0, as each begins; end when a rule stops the training."""
+        for epoch in range(self._first_epoch, self._parameters["epochs"]):
+            if self._epoch is not None:
+                raise RuntimeError(
+                    "steer: call run.end_epoch(logs) at the end of each epoch. Received: the next "
+                    f"epoch, while epoch {self._epoch + 1} has not ended."
+                )
+            if self.is_stopped:
+                return
+            self._epoch, self._step = epoch, -1
+            self._decay.on_epoch_begin(epoch)
+            yield epoch
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a rule has ended the training."""
+        return bool(self._model.stop_training)
+
+    @property
+    def learning_rates(self) -> Mapping[str, float]:
+        """Log name → the rate in force."""
+        targets = find.targets_of(self._model, self._decay.optimizer_names)
+        return {key: target.read() for key, target in targets.items()}
+
+    @property
+    def trace(self) -> Trace | None:
+        """The record of the training, None before its first epoch."""
+        return self._decay.trace
+
+    @property
+    def events(self) -> list[Event]:
+        """What the rules have decided so far, each with its reason."""
+        return self._decay.events
+
+    def begin_step(self) -> float:
+        """Write the rate of the next batch, and return it (the first, where there are several)."""
+        self._step += 1
+        self._decay.on_train_batch_begin(self._step)
+        return next(iter(self.learning_rates.values()))
+
+    def end_step(self, loss: Any) -> None:
+        """Tell the batch's loss, for rules that look at each batch and for `"auto"`.
+
+        Args:
+            loss: The loss of this batch. `train_on_batch` returns a mean over the batches since
+                `model.reset_metrics()`, so call that before each.
+        """
+        self._decay.on_train_batch_end(self._step, {"loss": loss})
+
+    def end_epoch(self, logs: dict[str, Any] | None = None) -> dict[str, Any]:
+        """End the epoch: feed the rules, and write what they decided.
+
+        Args:
+            logs: The epoch's metrics by name, such as `{"val_loss": 0.5}`.
+
+        Returns:
+            The logs, with the learning rates that were used.
+        """
+        if self._epoch is None:
+            raise RuntimeError("steer: run.end_epoch() ends an epoch of `for epoch in run`.")
+        logs = dict(logs or {})
+        self._decay.on_epoch_end(self._epoch, logs)
+        self._epoch = None
+        return logs
+
+    def into(self, optimizer_variables: list[Any]) -> list[Any]:
+        """Return the state of a stateless optimizer, with the rate in force in its place.
+
+        Args:
+            optimizer_variables: The values of `model.optimizer.variables`, in their order.
+        """
+        optimizer = self._model.optimizer
+        places = [
+            place
+            for place, variable in enumerate(optimizer.variables)
+            if variable is optimizer.learning_rate
+        ]
+        changed = list(optimizer_variables)
+        for place in places:
+            changed[place] = optimizer.learning_rate.value
+        return changed
+
+
+class _OptimizerAlone(types.SimpleNamespace):
+    """Stands in for a model whose loop holds the optimizer alone."""
+
+    def __init__(self, optimizer: Any) -> None:
+        super().__init__(optimizer=optimizer, metrics=[], built=False, stop_training=False)
+
+    def reset_metrics(self) -> None:
+        """Nothing to do: there are no metrics."""

@@ -1,0 +1,206 @@
+"""Loops that are not `fit`: the rates that train there are those that `fit` would have used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from tiny import BATCH, STEPS, Scripted, X, Y, fit, near, new_odometer, travelled
+
+from kerasdecay import (
+    AutoDecay,
+    CosineDecay,
+    LearningRateDecay,
+    PlateauDecay,
+    PowerStepDecay,
+    WarmupDecay,
+    steer,
+)
+from kerasdecay.rules import Plateau, Rescue
+from kerasdecay.schedules import Constant, Linear
+
+pytestmark = pytest.mark.any_backend
+
+EPOCHS = 4
+SCRIPT = [1.0, 1.0, 0.5, 0.5]
+
+DECAYS = {
+    "a shape by batches": lambda: LearningRateDecay(Linear()),
+    "stages": lambda: PowerStepDecay(stages=2),
+    "a warmup and a rule": lambda: WarmupDecay(1, rules=[Plateau("val_loss", 0.5, patience=1)]),
+    "every other step": lambda: LearningRateDecay(Linear(0.5), update="2 steps"),
+    "a function": lambda: LearningRateDecay(lambda epoch, rate: rate / 2),
+}
+
+
+def by_hand(model: Any, decay: Any, script: list[float] = SCRIPT, **steering: Any) -> Any:
+    """Train by `train_on_batch`; return the rates as they were handed out, and the epochs' logs."""
+    rates, logs = [], []
+    with steer(model, decay, epochs=EPOCHS, steps_per_epoch=STEPS, **steering) as run:
+        for epoch in run:
+            for _ in range(STEPS):
+                rates.append(run.begin_step())
+                model.train_on_batch(X[:BATCH], Y[:BATCH])
+            logs.append(run.end_epoch({"val_loss": script[epoch]}))
+    return rates, logs
+
+
+@pytest.mark.parametrize("name", DECAYS)
+def test_a_loop_of_batches_trains_as_fit_does(name: str) -> None:
+    model, twin = new_odometer(), new_odometer()
+    rates, logs = by_hand(model, DECAYS[name]())
+    history = fit(twin, [Scripted(val_loss=SCRIPT), DECAYS[name]()], EPOCHS)
+    assert travelled(model) == near(travelled(twin))
+    assert travelled(model) == near(sum(rates))
+    assert [one["learning_rate"] for one in logs] == near(history["learning_rate"])
+
+
+def test_an_optimizer_alone_can_be_steered() -> None:
+    model = new_odometer()
+    rates = []
+    with steer(model.optimizer, CosineDecay(), epochs=2, steps_per_epoch=STEPS) as run:
+        for _ in run:
+            for _ in range(STEPS):
+                rates.append(run.begin_step())
+                model.train_on_batch(X[:BATCH], Y[:BATCH])
+            run.end_epoch()
+    assert travelled(model) == near(sum(rates))
+    assert len(set(rates)) == 2 * STEPS
+
+
+def test_a_rule_that_ends_the_training_ends_the_loop() -> None:
+    decay = PlateauDecay("val_loss", 0.5, 1, min_lr=0.25, stop_at_min_lr=True)
+    _, logs = by_hand(new_odometer(), decay, [1.0, 1.0, 1.0, 1.0])
+    assert len(logs) == 3
+
+
+def test_a_loop_goes_on_with_its_state_file(tmp_path: Path) -> None:
+    def made() -> PlateauDecay:
+        return PlateauDecay("val_loss", 0.5, 2, state_path=tmp_path / "state.json")
+
+    whole, _ = by_hand(new_odometer(), PlateauDecay("val_loss", 0.5, 2), [1.0] * 4)
+    model = new_odometer()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        steer(model, made(), epochs=EPOCHS, steps_per_epoch=STEPS) as run,
+    ):
+        for epoch in run:
+            for _ in range(STEPS):
+                run.begin_step()
+                model.train_on_batch(X[:BATCH], Y[:BATCH])
+            run.end_epoch({"val_loss": 1.0})
+            if epoch == 1:
+                raise KeyboardInterrupt
+    rest, _ = by_hand(model, made(), [1.0] * 4, initial_epoch=2)
+    assert rest == near(whole[2 * STEPS :])
+
+
+@pytest.mark.parametrize("at", [3, 6, 11])
+def test_a_rescue_puts_a_loop_back_too(at: int) -> None:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.05), "mse")
+    x = np.random.default_rng(0).normal(size=(8, 2)).astype("float32")
+    decay = LearningRateDecay(Constant(0.05), rules=[Rescue()])
+    rates = []
+    with steer(model, decay, epochs=3, steps_per_epoch=8) as run:
+        for _ in run:
+            for _ in range(8):
+                rates.append(run.begin_step())
+                bad = len(rates) == at
+                loss = model.train_on_batch(x * np.nan if bad else x, x.sum(1, keepdims=True))
+                run.end_step(loss)
+                model.reset_metrics()
+            run.end_epoch()
+    assert [event.kind for event in run.events] == ["rescue"]
+    assert rates[:at] == near([0.05] * at)
+    assert max(rates[at:]) < 0.04
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="a loop of JAX")
+@pytest.mark.parametrize("name", ["a shape by batches", "stages", "every other step"])
+def test_a_stateless_loop_is_handed_the_rate(name: str) -> None:
+    import jax
+
+    model, twin = new_odometer(), new_odometer()
+    optimizer = model.optimizer
+    optimizer.build(model.trainable_variables)
+    weights = [variable.value for variable in model.trainable_variables]
+    state = [variable.value for variable in optimizer.variables]
+
+    @jax.jit
+    def step(weights: Any, state: Any) -> Any:
+        return optimizer.stateless_apply(state, [-np.ones((1, 1), "float32")], weights)
+
+    decay, rates = DECAYS[name](), []
+    steering = steer(model, decay, epochs=EPOCHS, steps_per_epoch=STEPS, stateless=True)
+    with steering as run:
+        for _ in run:
+            for _ in range(STEPS):
+                rates.append(run.begin_step())
+                weights, state = step(weights, run.into(state))
+            assert run.end_epoch()["learning_rate"] == near(rates[-1])
+    fit(twin, [DECAYS[name]()], EPOCHS)
+    assert float(weights[0][0, 0]) == near(travelled(twin))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="an optimizer of torch")
+@pytest.mark.parametrize("rates", [[0.5], [0.5, 0.05], [0.1, 0.2, 0.4]], ids=str)
+def test_the_parameter_groups_of_a_torch_optimizer_keep_their_ratio(rates: list[float]) -> None:
+    import torch
+
+    weights = [torch.nn.Parameter(torch.zeros(1)) for _ in rates]
+    groups = [{"params": [w], "lr": rate} for w, rate in zip(weights, rates, strict=True)]
+    optimizer = torch.optim.SGD(groups)
+    decay = PlateauDecay("loss", 0.5, 1, min_delta=1e9)
+    with steer(optimizer, decay, epochs=4, steps_per_epoch=2) as run:
+        for _ in run:
+            for _ in range(2):
+                run.begin_step()
+                optimizer.zero_grad()
+                (-sum(weights)).sum().backward()
+                optimizer.step()
+            run.end_epoch({"loss": 1.0})
+    # After the second and the third epoch the rates are halved.
+    assert [w.item() for w in weights] == near([2 * rate * (1 + 1 + 0.5 + 0.25) for rate in rates])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ({"epochs": 0}, "steer: epochs must be an integer >= 1"),
+        ({"epochs": 10**400}, "steer: epochs must be an integer"),
+        ({"epochs": 2, "steps_per_epoch": 1.5}, "steer: steps_per_epoch must be an integer"),
+        ({"epochs": 2, "initial_epoch": 3}, "steer: initial_epoch must be an integer"),
+        ({"epochs": 2, "stateless": 1}, "steer: stateless must be True or False"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments: dict[str, Any], wanted: str) -> None:
+    with pytest.raises(ValueError, match=wanted):
+        steer(new_odometer(), CosineDecay(), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("model", "decay", "wanted"),
+    [
+        (new_odometer, lambda: Linear(0.1), "steer: decay must be a decay callback"),
+        (new_odometer, lambda: CosineDecay(update="compiled"), "the decay's update must be"),
+        (lambda: keras.optimizers.SGD(), AutoDecay, "model must be a model where a rule puts"),
+    ],
+)
+def test_what_cannot_be_steered_is_refused(model: Any, decay: Any, wanted: str) -> None:
+    with pytest.raises(ValueError, match=wanted):
+        steer(model(), decay(), epochs=2, steps_per_epoch=2)
+
+
+def test_an_epoch_that_was_not_ended_is_named() -> None:
+    with (
+        pytest.raises(RuntimeError, match=r"call run\.end_epoch\(logs\)"),
+        steer(new_odometer(), CosineDecay(), epochs=2, steps_per_epoch=2) as run,
+    ):
+        for _ in run:
+            run.begin_step()
