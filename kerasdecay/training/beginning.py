@@ -177,9 +177,8 @@ class Beginning:
         A probe that has found nothing leaves the rate to the optimizer, with a warning.
         """
         if choice.rate is None:
-            warning = (
-                f'"auto" has found no initial rate: {choice.reason}. The optimizer\'s is taken: '
-                + ", ".join(f"{key} {self.found[key].rate:g}" for key in self.automatic)
+            warning = f'"auto": {choice.reason}. The optimizer\'s rate is taken: ' + ", ".join(
+                f"{key} {self.found[key].rate:g}" for key in self.automatic
             )
             return dataclasses.replace(
                 self, origin=dataclasses.replace(self.origin, warning=f"{warning}.")

@@ -343,7 +343,9 @@ class DecayCallback(keras.callbacks.Callback):
             total = timeline.steps_per_epoch * (timeline.epochs - epoch)
         steps = probe_steps(total)
         if steps == 0:
-            choice = Choice(None, f"{total} batches are too few to try rates on")
+            choice = Choice(
+                None, f"no suggestion, because {total} batches are too few to try rates on"
+            )
             self._open(model, beginning.probed(choice))
             return
         self._beginning = beginning

@@ -187,6 +187,13 @@ def scales_the_loss(model: Any, names: Iterable[str] | None = None) -> bool:
     return any(_without_loss_scale(one) is not one for one in optimizers)
 
 
+def optimizer_kind(optimizer: Any) -> str:
+    """Return how an optimizer takes its steps: `"sgd"`, `"momentum"` or `"adaptive"`."""
+    if isinstance(optimizer, keras.optimizers.SGD):
+        return "momentum" if optimizer.momentum else "sgd"
+    return "adaptive"
+
+
 def _parts(model: Any) -> dict[str, Any]:
     optimizer = _without_loss_scale(getattr(model, "optimizer", None))
     if optimizer is None:
@@ -254,10 +261,3 @@ def _is_in(values: list[Any], value: Any) -> bool:
 
 def _without_loss_scale(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", optimizer)
-
-
-def optimizer_kind(optimizer: Any) -> str:
-    """Return how an optimizer takes its steps: `"sgd"`, `"momentum"` or `"adaptive"`."""
-    if isinstance(optimizer, keras.optimizers.SGD):
-        return "momentum" if optimizer.momentum else "sgd"
-    return "adaptive"

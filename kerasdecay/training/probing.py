@@ -42,8 +42,6 @@ class Probing:
     def add(self, loss: float) -> None:
         """Take the loss of the batch."""
         self._probe.add(loss)
-        if self._probe.restarts and not self._probe.is_done:
-            self._snapshot.restore()
 
     def end(self) -> Choice:
         """Put everything back, the rates too, and return what was found."""
