@@ -71,8 +71,8 @@ class RateTarget:
     def steps(self) -> int | None:
         """Return how many gradients the optimizer has been given, None if it does not count them.
 
-        With gradient accumulation that is more than its `iterations`, which count updates. A wrapper
-        may leave the counting to the optimizer inside.
+        With gradient accumulation that is more than its `iterations`, which count updates. A
+        wrapper may leave the counting to the optimizer inside.
         """
         inside = [one for one in vars(self.optimizer).values() if _is_keras_optimizer(one)]
         counts = [_steps_of(one) for one in (self.optimizer, *inside)]

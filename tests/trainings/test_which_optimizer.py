@@ -7,9 +7,17 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from tiny import STEPS, Scripted, near, new_odometer, no_warning, travelled, two_odometers
+from tiny import (
+    STEPS,
+    Scripted,
+    near,
+    new_odometer,
+    no_warning,
+    travelled,
+    two_odometers,
+    warned_once,
+)
 from tiny import fit as fit_odometer
-from tiny import warned_once
 from trainings.adversaries import BACKEND, Adversaries, Travels, fit, sgd
 
 from kerasdecay import CosineDecay, LearningRateDecay, LinearDecay, PlateauDecay, StepDecay
