@@ -73,8 +73,8 @@ class RateTarget:
     def steps(self) -> int | None:
         """Return how many gradients the optimizer has been given, None if it does not count them.
 
-        With gradient accumulation that is more than its `iterations`, the updates. A wrapper
-        may leave the counting to the optimizer inside.
+        With gradient accumulation that is more than its `iterations`, which count updates. A
+        wrapper may leave the counting to the optimizer inside.
         """
         if not self.counts_steps:
             return None

@@ -141,6 +141,7 @@ def test_a_rate_that_the_user_has_set_meanwhile_is_a_new_beginning(rate: float) 
     model, real = new_odometer(0.5), Odometer()
     fit(model, [Scripted(m=[1.0] * 4), decay], epochs=4)
     model.optimizer.learning_rate = rate
+    real.places = [travelled(model)]
     with warned_once("its present learning_rate", "is taken for the initial one"):
         fit(model, [Scripted(m=[1.0] * 6), decay, real], epochs=6, initial_epoch=4)
     assert real.moves == near([rate] * 8, rel=1e-4)
@@ -159,6 +160,7 @@ def test_an_optimizer_that_was_set_back_is_another_training(epoch: int) -> None:
     fit(model, [Scripted(m=[1.0] * 8), decay], epochs=epoch + 1)
     left = float(model.optimizer.learning_rate)
     set_back(model.optimizer)
+    real.places = [travelled(model)]
     fit(model, [Scripted(m=[1.0] * 9), decay, real], epochs=epoch + 2, initial_epoch=epoch)
     assert real.moves == near([left] * 8)  # a first epoch never reduces, a second does afterwards
 
