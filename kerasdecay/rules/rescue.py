@@ -67,13 +67,19 @@ class Rescue(Rule[RescueState]):
       looks.
 
     Then the last good snapshot is put back, or the first one if there has been no progress up to
-    the last good one; at the level of a dead network L₀ is lowered to it. Put back are weights, non-trainable state such as the moving
-    averages of BatchNormalization, and all of the optimizers. The scale is multiplied by `factor`,
-    and training goes on with the next batch. It is multiplied by the square of the factor where
-    m > 100 · L₀, and by its square root where a training that has learned, m < 0.8 · L₀, meets a
-    batch that is not finite, for which the data are rather to blame. A loss belongs to the weights before its batch's
-    update, so a snapshot is good only once the losses after it have confirmed it. A second rescue
-    before any snapshot is confirmed goes back to the one before.
+    the last good one: weights, non-trainable state such as the moving averages of
+    BatchNormalization, and all of the optimizers. The scale is multiplied by `factor`, and training
+    goes on with the next batch. It is multiplied by the square of the factor where m > 100 · L₀,
+    and by its square root where a training that has learned, m < 0.8 · L₀, meets a batch that is
+    not finite, for which the data are rather to blame. After a death L₀ is lowered to the level m
+    of the dead network.
+
+    A loss belongs to the weights before its batch's update, so a snapshot is good only once the
+    losses after it have confirmed it. A second rescue before any snapshot is confirmed goes back to
+    the one before.
+
+    Costs: a call after each batch, which waits for its loss; a copy of everything that trains to
+    the host's memory every 16 batches at first, later every 50; four such copies are held.
 
     A training that never falls is not touched: its weights are the same, bit for bit.
 

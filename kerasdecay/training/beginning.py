@@ -443,9 +443,9 @@ def _session(
 ) -> Session:
     tracks = controller.tracks
     host = HostActuator(tracks, targets, trace, plan.timeline.updates_per_epoch)
+    may_skip = find.scales_the_loss(model, plan.names)
+    actuators: list[Any] = [host]
+    if plan.update.compiled:
+        actuators = [CompiledActuator(tracks, targets, trace, may_skip=may_skip), host]
     are_named = plan.names is not None
-    if not plan.update.compiled:
-        return Session(controller, targets, trace, host, are_named=are_named)
-    may_skip = find.scales_the_loss(model.optimizer)
-    in_step = CompiledActuator(tracks, targets, trace, may_skip=may_skip)
-    return Session(controller, targets, trace, in_step, host, are_named=are_named)
+    return Session(controller, targets, trace, *actuators, are_named=are_named, may_skip=may_skip)

@@ -95,6 +95,8 @@ class DecayCallback(keras.callbacks.Callback):
         self._probing: Probing | None = None
         self._beginning: Beginning | None = None
         self._guard: Guard | None = None
+        self._batch_losses = BatchLosses(owner)
+        self._has_spoilt_metrics = False
         self._end_training()
         is_auto = any(getattr(one, "is_auto", False) for one in self.schedules.values())
         if is_auto or any(one.needs_batch_losses or one.watches_batches for one in self.rules):
@@ -141,6 +143,11 @@ class DecayCallback(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the rate of this batch, if the schedule moves within epochs."""
+        if self._has_spoilt_metrics:
+            # Only now: after the last batch of an epoch there would be nothing left to log.
+            self._has_spoilt_metrics = False
+            self.model.reset_metrics()
+            self._batch_losses.reset_mean()
         if self._session is not None:
             self._session.begin_batch(self, batch)
 
@@ -148,6 +155,7 @@ class DecayCallback(keras.callbacks.Callback):
         """Log the rate used, feed the rules, write what they decided."""
         logs = {} if logs is None else logs
         losses = self._batch_losses.take()
+        self._has_spoilt_metrics = False  # Keras begins them anew with each epoch
         if self._probing is not None:
             self._probing.log(logs)
         if self._session is None:
@@ -244,8 +252,7 @@ class DecayCallback(keras.callbacks.Callback):
         assert self._beginning is not None
         probing, self._probing = self._probing, None
         choice = probing.end()
-        model.reset_metrics()
-        self._batch_losses.reset_mean()
+        self._has_spoilt_metrics = True
         self._open(model, self._beginning.probed(choice))
         assert self._session is not None
         probing.record(self._session.trace)
@@ -265,8 +272,7 @@ class DecayCallback(keras.callbacks.Callback):
         if which:
             model, guard, state = self.model, self._guard, min(which)  # "first" goes furthest back
             self._session.put_back(model, lambda: guard.put_back(model, state), batch)
-            model.reset_metrics()
-            self._batch_losses.reset_mean()
+            self._has_spoilt_metrics = True
         elif taken is not None:
             self._guard.accept(taken)
         for event in events:
@@ -370,6 +376,7 @@ class DecayCallback(keras.callbacks.Callback):
         self._remember()
         self._session = None
         self._probing = self._beginning = self._guard = None
+        self._has_spoilt_metrics = False
         self._epoch = 0
         self._state_file = None
         self._watch: MetricWatch = MetricWatch(owner)

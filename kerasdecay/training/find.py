@@ -163,9 +163,15 @@ def wrong_optimizer(owner: str, model: Any, why: str) -> str:
     )
 
 
-def scales_the_loss(optimizer: Any) -> bool:
-    """Whether an optimizer scales the loss, and so skips steps that overflow."""
-    return _without_loss_scale(optimizer) is not optimizer
+def scales_the_loss(model: Any, names: Iterable[str] | None = None) -> bool:
+    """Whether an optimizer scales the loss, and so skips steps that overflow.
+
+    Args:
+        model: The model.
+        names: As for `optimizers_of`.
+    """
+    optimizers = [model.optimizer] if names is None else [_named(model, name) for name in names]
+    return any(_without_loss_scale(one) is not one for one in optimizers)
 
 
 def _parts(model: Any) -> dict[str, Any]:

@@ -77,13 +77,25 @@ class CompiledActuator(Actuator):
 
         They alone are recorded, as the first batches of the epoch: nobody tells which ones loss
         scaling has skipped. Where no step was made one was tried, and its rate is told. Of several
-        optimizers, one to which no variable belongs never steps.
+        optimizers, one to which no variable belongs never steps, and has the rates of the others.
         """
         count = max(1, *steps.values())
         for track in self.tracks:
-            last = self._begun_at[track.key] + count - 1
+            last = self._begun_at[track.key] + (steps[track.key] or count) - 1
             track.open_rate = float(self._installed[track.key].at(np.asarray(last)))
-        self._record(epoch, count)
+        self._record(epoch, count, steps)
+
+    def leave(self, model: Any, epoch: int, count: int, steps: Mapping[str, int]) -> None:
+        """Take the schedule out of the optimizers, in mid-epoch, for the host to take over.
+
+        Args:
+            model: The model.
+            epoch: The epoch.
+            count: The batches that were trained in it.
+            steps: The steps that each optimizer has made in it.
+        """
+        self._record(epoch, count, steps)
+        compiled.uninstall(model, [target.optimizer for target in self.targets.values()])
 
     def go_on(self, model: Any, epoch: int, batch: int) -> None:
         """Install the schedule anew, at its place, and write base × scale."""
@@ -100,12 +112,17 @@ class CompiledActuator(Actuator):
         compiled.install(model, target.optimizer, follows, base, done)
         self._installed[track.key] = follows
 
-    def _record(self, epoch: int, count: int) -> None:
-        """Record the rates of the first `count` steps of the epoch, at the scale they had."""
+    def _record(self, epoch: int, count: int, made: Mapping[str, int] | None = None) -> None:
+        """Record the rates of the first `count` steps of the epoch, at the scale they had.
+
+        An optimizer that has made fewer steps stays at the rate of its last one.
+        """
+        last = {key: ((made or {}).get(key) or count) - 1 for key in self._installed}
         for begin in range(self._recorded, count, _CHUNK):
             steps = np.arange(begin, min(begin + _CHUNK, count))
             rates = {
-                key: planned.at(self._begun_at[key] + steps) * self._scales[key]
+                key: planned.at(self._begun_at[key] + np.minimum(steps, last[key]))
+                * self._scales[key]
                 for key, planned in self._installed.items()
             }
             self.trace.record_epoch(epoch, self._first + steps, rates)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,9 +11,10 @@ from kerasdecay.control import Bookmark, Controller
 from kerasdecay.records import Event, Trace
 from kerasdecay.records.numbers import as_number
 from kerasdecay.rules import BatchObservation, Observation, Rule
-from kerasdecay.training import compiled, find, probes
+from kerasdecay.training import find, probes
 from kerasdecay.training.actuator import Actuator
 from kerasdecay.training.host import HostActuator
+from kerasdecay.training.in_step import CompiledActuator
 from kerasdecay.training.steps import StepCount
 from kerasdecay.training.targets import RateTarget
 
@@ -27,6 +29,7 @@ class Session:
         actuator: What brings them there.
         fallback: What takes over where the compiled step cannot tell its batches.
         are_named: Whether the user has named the optimizers, one by one.
+        may_skip: Whether loss scaling may skip steps.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Session:
         fallback: HostActuator | None = None,
         *,
         are_named: bool = False,
+        may_skip: bool = False,
     ) -> None:
         self.controller = controller
         self.targets = targets
@@ -48,7 +52,9 @@ class Session:
         self._epoch = trace.setup.first_epoch
         self._steps = StepCount({}, 1)
         self._is_checked = False
-        self._skips = False
+        self._has_left_compiled = False
+        self._next_look: float = 1
+        self._skips = may_skip
         self._left_before: Mapping[str, float] = {}
 
     @property
@@ -62,13 +68,12 @@ class Session:
         self._actuator.notice_others(epoch)
         self.controller.begin_epoch(epoch)
         self._actuator.begin_epoch(model, epoch, first)
-        self._skips = find.scales_the_loss(model.optimizer)
         self._steps = StepCount(self.targets, getattr(model, "steps_per_execution", 1), first)
 
     def begin_batch(self, callback: Any, batch: int) -> None:
         """Bring the rates of a batch."""
         self._steps.last_begun = batch
-        if self._fallback is not None and self._steps.begun > 0:
+        if self._fallback is not None and self._steps.begun >= self._next_look:
             self._check_compiled(callback, batch)
         self._actuator.begin_batch(callback, self._epoch, batch)
 
@@ -155,27 +160,40 @@ class Session:
         self._actuator.end(model)
 
     def _check_compiled(self, callback: Any, batch: int) -> None:
-        """Let the host take over where the compiled step is not applied once a batch.
+        """Let the host take over where an optimizer is not applied once a batch.
 
         Inside the step the position is counted by the optimizer's own steps, so the schedule would
-        run too fast or too slow. The first batch of the training shows it.
+        run too fast or too slow. The first epoch shows it.
         """
-        fallback, self._fallback = self._fallback, None
         model = callback.model
         made = self._steps.made()
         steps, begun = any(made.values()), self._steps.begun
+        # One of several optimizers may step seldom. Each look costs JAX a copy of the whole state.
+        self._next_look = 2 * begun if self._are_named else math.inf
         if self._skips or (steps and all(count in (0, begun) for count in made.values())):
             return
+        assert isinstance(self._actuator, CompiledActuator)
+        self._actuator.leave(model, self._epoch, begun, made)
+        self._actuator = self._take_host({key: count / begun for key, count in made.items()})
+        self._actuator.begin_epoch(model, self._epoch, batch)
+
+    def _take_host(self, times: Mapping[str, float]) -> HostActuator:
+        """Return the actuator that takes over; warn if an optimizer was the reason.
+
+        Args:
+            times: Log name → the applications of that optimizer a batch.
+        """
+        fallback, self._fallback = self._fallback, None
         assert fallback is not None
-        if steps:
+        told = next((key for key, count in times.items() if count not in (0, 1)), None)
+        if told is not None:
+            self._has_left_compiled = True
             self._warn(
-                'update="compiled" counts the optimizer\'s steps, and it is applied '
-                f"{max(made.values()) / begun:.3g} times a batch here. The rate is written before "
+                f'update="compiled" counts the optimizer\'s steps, and that of {told} is applied '
+                f"{times[told]:.3g} times a batch here. From now on the rate is written before "
                 'each batch instead, as with update="batch".'
             )
-        compiled.uninstall(model, [target.optimizer for target in self.targets.values()])
-        self._actuator = fallback
-        fallback.begin_epoch(model, self._epoch, batch)
+        return fallback
 
     def _check_steps(self, model: Any, made: Mapping[str, int]) -> None:
         """Look, after the first epoch, whether these optimizers train the model, and how often."""
@@ -185,6 +203,12 @@ class Session:
         if not any(made.values()):
             self._refuse_idle(model)
             return
+        a_batch = {key: self._steps.a_batch(count) for key, count in made.items()}
+        if self._fallback is not None and any(times not in (0, 1) for times in a_batch.values()):
+            self._actuator.end(model)
+            self._actuator = self._take_host(a_batch)
+            self._actuator.apply_scale()
+        self._fallback = None
         for key, count in made.items():
             if count == 0:
                 if self._are_named:
@@ -193,14 +217,14 @@ class Session:
                         "rate is logged only for epochs in which it trains."
                     )
                 continue
-            times = self._steps.a_batch(count)
+            times = a_batch[key]
             if times != 1:
                 told = (
                     f"the optimizer of {key} is applied {times:.3g} times a batch; the schedule "
                     "goes by batches"
                 )
                 self.trace.record_note(told)
-                if not self._are_named:
+                if not self._are_named and not self._has_left_compiled:
                     self._warn(f"{told}.")
 
     def _refuse_idle(self, model: Any) -> None:

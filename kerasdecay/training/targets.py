@@ -71,11 +71,12 @@ class RateTarget:
     def steps(self) -> int | None:
         """Return how many gradients the optimizer has been given, None if it does not count them.
 
-        With gradient accumulation that is more than its `iterations`, which count updates.
+        With gradient accumulation that is more than its `iterations`, which count updates. A wrapper
+        may leave the counting to the optimizer inside.
         """
-        accumulates = getattr(self.optimizer, "gradient_accumulation_steps", None)
-        count = getattr(self.optimizer, "_iterations" if accumulates else "iterations", None)
-        return None if count is None else int(keras.ops.convert_to_numpy(count))
+        inside = [one for one in vars(self.optimizer).values() if _is_keras_optimizer(one)]
+        counts = [_steps_of(one) for one in (self.optimizer, *inside)]
+        return max((count for count in counts if count is not None), default=None)
 
     def _rounded(self, rate: float) -> float:
         dtype = keras.backend.standardize_dtype(self.optimizer.learning_rate.dtype)
@@ -98,6 +99,16 @@ def shortest(value: float) -> float:
     """
     single = np.float32(value)
     return float(str(single)) if float(single) == value else value
+
+
+def _steps_of(optimizer: Any) -> int | None:
+    accumulates = getattr(optimizer, "gradient_accumulation_steps", None)
+    count = getattr(optimizer, "_iterations" if accumulates else "iterations", None)
+    return None if count is None else int(keras.ops.convert_to_numpy(count))
+
+
+def _is_keras_optimizer(value: Any) -> bool:
+    return isinstance(value, keras.optimizers.Optimizer)
 
 
 def _kind_of_rate(optimizer: Any) -> str:

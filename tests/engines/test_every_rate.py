@@ -45,7 +45,7 @@ TABLE: dict[str, tuple[Schedule, np.ndarray]] = {
         np.where(N <= 8, UP, 0.001 + 0.499 * DOWN),
     ),
     "inverse-sqrt": (InverseSqrt(0.5, timescale=2), 0.5 / np.sqrt(1 + N / 8)),
-    "warmup-stable-decay": (
+    "warmup-stable": (
         WarmupStableDecay(0.5, 0.05, decay="10 steps"),
         0.05 + 0.45 * (1 - np.sqrt(np.maximum(N - 14, 0) / 10)),
     ),
