@@ -85,8 +85,13 @@ def main() -> None:
     way = measured()
     for file, function in way.chain:
         print(f"{file:28} {function}")
-    print(f"the essential chain: {_counted(way.chain)}")
-    print(f"all up to the first write: {_counted(way.calls)}, {way.changes} changes of file")
+    print(f"the essential chain: {counted(way.chain, 'functions')}")
+    print(f"all up to the first write: {counted(way.calls)}, {way.changes} changes of file")
+
+
+def counted(calls: list[Call], what: str = "calls") -> str:
+    """Return the number of calls and of their files, in words."""
+    return f"{len(calls)} {what} in {len({file for file, _ in calls})} files"
 
 
 def _call(frame: FrameType) -> Call | None:
@@ -109,10 +114,6 @@ def _stack(frame: FrameType | None) -> list[Call]:
             found.insert(0, call)
         frame = frame.f_back
     return found
-
-
-def _counted(calls: list[Call]) -> str:
-    return f"{len(calls)} calls in {len({file for file, _ in calls})} files"
 
 
 if __name__ == "__main__":

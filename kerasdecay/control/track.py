@@ -57,18 +57,23 @@ class ScheduledRates:
     def rates(self, first: int, last: int) -> np.ndarray:
         """Return the rates of batches `first` … `last` − 1 of the epoch."""
         if self.timeline.unit == "epoch":
-            return np.broadcast_to(self.at(np.asarray([self._first])), (last - first,))
-        return self.at(np.arange(self._first + first, self._first + last))
+            updates = np.asarray([self._first])
+        else:
+            updates = np.arange(self._first + first, self._first + last)
+        rates = self.schedule.learning_rate(self._moment(updates))
+        return np.broadcast_to(rates, (last - first,))
 
     def at(self, updates: np.ndarray) -> np.ndarray:
         """Return the rates of these updates of the run, in one evaluation of the formula."""
-        held = updates // self._every * self._every
-        return np.asarray(self.schedule.learning_rate(Moment.of(held, self.timeline)))
+        return np.asarray(self.schedule.learning_rate(self._moment(updates)))
 
     def coming_down(self, curve: str, final_learning_rate: float, begin: int) -> ScheduledRates:
         """Return the plan that comes down to the horizon from the start of epoch `begin`."""
         schedule = cooldown(self.schedule, begin, curve, final_learning_rate)
         return ScheduledRates(schedule, self.timeline, self.base_rate, self._every)
+
+    def _moment(self, updates: np.ndarray) -> Moment:
+        return Moment.of(updates // self._every * self._every, self.timeline)
 
 
 class FunctionRates:

@@ -38,7 +38,9 @@ class HostActuator(Actuator):
 
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
         """Write the first rate, whatever the optimizer holds."""
-        self._bring(epoch, first)
+        self._load(first)
+        self._batch, self._present = first, self._block[0]
+        self._set(epoch, first)
 
     def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
         """Write a batch's rate if it is another than the one before.
@@ -75,11 +77,6 @@ class HostActuator(Actuator):
     def end(self, model: Any) -> None:
         """Nothing to do: the optimizers are ordinary ones."""
 
-    def _bring(self, epoch: int, batch: int) -> None:
-        self._load(batch)
-        self._batch, self._present = batch, self._block[0]
-        self._set(epoch, batch)
-
     def _load(self, first: int) -> None:
         """Compute the open-loop rates of a block of batches."""
         first = min(first, self._batches - 1)
@@ -92,9 +89,10 @@ class HostActuator(Actuator):
         self._batch = batch
         self._present = self._block[min(batch, self._end - 1) - self._first]
         self._settle()
-        rates = {track.key: track.rate for track in self.tracks}
-        self._write(rates)
-        self.trace.record_rates(epoch, batch, list(rates.values()))
+        for track, target in self.pairs():
+            self.left[track.key] = track.rate
+            target.write(track.rate)
+        self.trace.record_rates(epoch, batch, [track.rate for track in self.tracks])
 
     def _settle(self) -> None:
         for track, rate in zip(self.tracks, self._present, strict=True):
