@@ -79,6 +79,11 @@ class BatchObservation:
     learning_rate: float = 1.0
     look: Look | None = None
 
+    @property
+    def value(self) -> float:
+        """The loss as a float; see `Observation.value`."""
+        return _metric("loss", self.loss)
+
 
 def _metric(name: str, value: Any) -> float:
     number = _checks.real(value)

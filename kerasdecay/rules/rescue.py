@@ -88,7 +88,8 @@ class Rescue(Rule[RescueState]):
             costs less than one that is still too high.
         threshold: How far above the first loss the level may lie, > 1.
         window: Batches whose median is the level, an integer >= 3.
-        max_rescues: After so many rescues the next one ends the training, an integer >= 1.
+        max_rescues: After so many rescues the next fall ends the training, in the state that is put
+            back then, an integer >= 1.
 
     Raises:
         ValueError: For a value out of its range.
@@ -131,12 +132,13 @@ class Rescue(Rule[RescueState]):
 
     def advance_batch(self, state: RescueState, seen: BatchObservation) -> RescueState:
         """Return the state after one more batch, with the decision in it."""
-        if not math.isfinite(seen.loss):
-            return self._rescue(state, f"loss is {seen.loss:g}", is_sudden=True)
+        loss = seen.value
+        if not math.isfinite(loss):
+            return self._rescue(state, f"loss is {loss:g}", is_sudden=True)
         if seen.look is not None and not seen.look.is_finite:
             return self._rescue(state, "a variable is not finite", is_sudden=True)
-        recent = (*state.recent, seen.loss)[-self.window :]
-        first = seen.loss if state.first is None else state.first
+        recent = (*state.recent, loss)[-self.window :]
+        first = loss if state.first is None else state.first
         state = dataclasses.replace(
             state,
             first=first,
@@ -145,31 +147,35 @@ class Rescue(Rule[RescueState]):
             highest=max(state.highest, seen.learning_rate),
         )
         if len(recent) < self.window:
-            return state.deciding("wait", f"{len(recent)} of {self.window} losses for a level")
+            return state.deciding("wait", self._told(state))
         level = statistics.median(recent)
         lowest = level if state.lowest is None else min(level, state.lowest)
         state = dataclasses.replace(state, lowest=lowest)
         fallen = self._fallen(state, level, seen) if first > 0 else ""
         if fallen:
-            told = f"loss is at {level:.4g}, at first {first:.4g}{fallen}"
+            told = self._told(state) + fallen
             state = dataclasses.replace(state, first=min(first, level))
             return self._rescue(state, told, exploded=level > _EXPLODED * first)
         if seen.look is not None:
             state = dataclasses.replace(state, good=level)
-        return state.deciding("wait", f"loss is at {level:.4g}, at first {first:.4g}")
+        return state.deciding("wait", self._told(state))
 
     def advance(self, state: RescueState, observation: Observation) -> RescueState:
         """Return the state after an epoch: what there was to decide was decided at its batches."""
         count = f"{state.rescues} rescue{'s' * (state.rescues != 1)} so far"
-        return state.deciding("wait", f"{state.decision.seen}; {count}")
+        return state.deciding("wait", f"{self._told(state)}; {count}")
+
+    def _told(self, state: RescueState) -> str:
+        """Say in words where the loss is."""
+        if len(state.recent) < self.window:
+            return f"{len(state.recent)} of {self.window} losses for a level"
+        return f"loss is at {statistics.median(state.recent):.4g}, at first {state.first:.4g}"
 
     @staticmethod
     def _has_learned(state: RescueState) -> bool:
-        return (
-            state.first is not None
-            and state.lowest is not None
-            and state.lowest < _NO_PROGRESS * state.first
-        )
+        if state.first is None or state.lowest is None:
+            return False
+        return state.lowest < (_NO_PROGRESS * state.first if state.first > 0 else state.first)
 
     def _fallen(self, state: RescueState, level: float, seen: BatchObservation) -> str:
         """Say in words how a training has fallen; empty if it has not."""
@@ -190,16 +196,18 @@ class Rescue(Rule[RescueState]):
     def _rescue(
         self, state: RescueState, seen: str, *, is_sudden: bool = False, exploded: bool = False
     ) -> RescueState:
-        if state.rescues >= self.max_rescues:
-            done = f"{self.max_rescues} rescues were not enough, training ends"
-            return state.deciding("rescue_failed", seen, done, stop=True)
-        power = 2.0 if exploded else 0.5 if is_sudden and self._has_learned(state) else 1.0
-        factor = self.factor**power
         has_progressed = (
             state.first is not None
             and state.good is not None
             and (state.first <= 0 or state.good < _NO_PROGRESS * state.first)
         )
+        where, put_back = ("last good", "good") if has_progressed else ("first", "first")
+        if state.rescues >= self.max_rescues:
+            count = "1 rescue was" if self.max_rescues == 1 else f"{self.max_rescues} rescues were"
+            done = f"{count} not enough, training ends with the {where} state"
+            return state.deciding("rescue_failed", seen, done, stop=True, put_back=put_back)
+        power = 2.0 if exploded else 0.5 if is_sudden and self._has_learned(state) else 1.0
+        factor = self.factor**power
         state = dataclasses.replace(
             state,
             scale=state.scale * factor,
@@ -210,6 +218,5 @@ class Rescue(Rule[RescueState]):
             good=state.good if has_progressed else None,
             rescues=state.rescues + 1,
         )
-        where = "the last good state" if has_progressed else "the first state"
-        done = f"back to {where}, rate × {factor:.4g}"
-        return state.deciding("rescue", seen, done, put_back="good" if has_progressed else "first")
+        done = f"back to the {where} state, rate × {factor:.4g}"
+        return state.deciding("rescue", seen, done, put_back=put_back)

@@ -27,6 +27,10 @@ State = TypeVar("State", bound=TriggeredState)
 
 def a_trigger(owner: str, argument: str, value: Any) -> Rule[Any]:
     """Return `value` if it is a rule that reduces, or raise a ValueError."""
+    if isinstance(value, Rule) and value.watches_batches:
+        allowed = "a rule that reduces at an epoch's end, such as Plateau('val_loss')"
+        remedy = "Put it beside this rule instead, into the callback's rules=[…]."
+        raise _checks.invalid(owner, argument, allowed, value, remedy)
     if not isinstance(value, Rule) or value.way_down is not None:
         allowed = "a rule that reduces, such as Plateau('val_loss')"
         remedy = "A rate belongs in the schedule, not in the rule."
@@ -48,7 +52,8 @@ class Triggered(Rule[State], Generic[State]):
             scale is ignored.
 
     Raises:
-        ValueError: If the trigger is no rule, or one that never reduces: an `AdaptiveKnee`.
+        ValueError: If the trigger is no rule, or one that never reduces at an epoch's end: an
+            `AdaptiveKnee`, a `Rescue`.
     """
 
     trigger: Rule[Any] = _checks.field(..., a_trigger)

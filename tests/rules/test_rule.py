@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 import kerasdecay.rules
 from kerasdecay.rules import (
     AdaptiveKnee,
+    BatchObservation,
     Greedy,
     LossSlope,
     Observation,
     Plateau,
+    Rescue,
     Rule,
     RuleState,
     Staged,
@@ -58,10 +60,13 @@ FAMILY: dict[str, tuple[Callable[[], Rule[Any]], list[float]]] = {
         [1.0, 0.9, 0.9, 0.9, 0.9, 0.9],
     ),
     "Staged": (lambda: Staged(Plateau("loss", patience=2)), [1.0, 1.0, 1.0, 1.0, 1.0]),
+    "Rescue": (lambda: Rescue(window=3, max_rescues=2), [1.0, 2.0, 2.0, 1.0]),
 }
 RISES = {"Greedy"}
 BY_HORIZON = {"WeightNorm", "AdaptiveKnee"}
 """These look at the epoch too, and not at the metric alone."""
+BY_BATCH = {"Rescue"}
+"""These decide after batches: here each epoch has one, and its loss is the metric."""
 
 metrics = st.lists(st.floats(width=32), max_size=30)
 each = pytest.mark.parametrize("name", FAMILY)
@@ -71,9 +76,27 @@ def seen(rule: Rule[Any], state: RuleState, epoch: int, value: float, epochs: in
     return Observation(epoch, {rule.watched: value}, RATE * state.scale, RATE, epochs)
 
 
-def replay(name: str, values: list[Any] | None = None) -> list[Any]:
+def advanced(
+    rule: Rule[Any], state: Any, epoch: int, value: float, epochs: int, rate: float = RATE
+) -> Any:
+    """Return the state after an epoch, and after its one batch where the rule decides then."""
+    if rule.watches_batches:
+        state = rule.advance_batch(state, BatchObservation(epoch, 0, value, rate * state.scale))
+        # An epoch's end keeps the decision's kind and tells it again.
+        assert rule.advance(state, seen(rule, state, epoch, value, epochs)).scale == state.scale
+        return state
+    return rule.advance(state, seen(rule, state, epoch, value, epochs))
+
+
+def replay(name: str, values: list[Any] | None = None, rate: float = RATE) -> list[Any]:
     make, own = FAMILY[name]
-    return list(make().replay(own if values is None else values, RATE))
+    rule, values = make(), own if values is None else values
+    if not rule.watches_batches:
+        return list(rule.replay(values, rate))
+    states = [rule.initial_state()]
+    for epoch, value in enumerate(values):
+        states.append(advanced(rule, states[-1], epoch, value, len(values), rate))
+    return states[1:]
 
 
 def test_every_rule_has_a_row() -> None:
@@ -102,7 +125,7 @@ def test_advance_leaves_the_state_it_was_given_as_it_was(name: str) -> None:
     rule = make()
     state = rule.initial_state()
     before = copy.deepcopy(state)
-    rule.advance(state, seen(rule, state, 0, values[0], 9))
+    advanced(rule, state, 0, values[0], 9)
     assert state == before
     with pytest.raises(dataclasses.FrozenInstanceError):
         state.scale = 2.0
@@ -118,8 +141,8 @@ def test_the_state_survives_json_at_every_epoch(name: str, values: list[float]) 
     for epoch, value in enumerate(values):
         text = json.dumps(interrupted.to_data(), allow_nan=False)
         interrupted = rule.state_from_data(json.loads(text))
-        whole = rule.advance(whole, seen(rule, whole, epoch, value, len(values)))
-        interrupted = rule.advance(interrupted, seen(rule, interrupted, epoch, value, len(values)))
+        whole = advanced(rule, whole, epoch, value, len(values))
+        interrupted = advanced(rule, interrupted, epoch, value, len(values))
         assert interrupted.to_data() == whole.to_data()
         assert interrupted.decision == whole.decision
 
@@ -152,12 +175,16 @@ def test_every_decision_has_a_reason_in_one_line_and_names_the_metric(
 def test_the_scale_changes_exactly_where_that_is_told(name: str, values: list[float]) -> None:
     scale = 1.0
     for state in replay(name, FAMILY[name][1] + values):
-        told = {"reduce": state.scale < scale, "raise": state.scale > scale}
+        told = {
+            "reduce": state.scale < scale,
+            "rescue": state.scale < scale,
+            "raise": state.scale > scale,
+        }
         assert told.get(state.decision.kind, state.scale == scale)
         scale = state.scale
 
 
-@pytest.mark.parametrize("name", sorted(FAMILY.keys() - BY_HORIZON))
+@pytest.mark.parametrize("name", sorted(FAMILY.keys() - BY_HORIZON - BY_BATCH))
 def test_an_epoch_without_the_metric_does_not_count(name: str) -> None:
     values = FAMILY[name][1]
     sparse: list[Any] = [entry for value in values for entry in ({"other": 1.0}, value)]
@@ -180,13 +207,18 @@ def test_a_metric_that_is_no_number_is_an_event_with_a_reason(name: str, bad: fl
 @pytest.mark.parametrize("values", [[1.0] * 1500, [1.0 / (1 + one) for one in range(1500)]])
 def test_the_state_of_a_long_training_can_be_saved(name: str, values: list[float]) -> None:
     rule = FAMILY[name][0]()
-    *_, last = rule.replay(values, RATE)
+    *_, last = replay(name, values)
     text = json.dumps(last.to_data(), allow_nan=False)
     assert rule.state_from_data(json.loads(text)).to_data() == last.to_data()
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, (make, _) in FAMILY.items() if make().way_down is None]
+    "name",
+    [
+        name
+        for name, (make, _) in FAMILY.items()
+        if make().way_down is None and name not in BY_BATCH
+    ],
 )
 @pytest.mark.parametrize("trigger", [AdaptiveKnee, Staged])
 def test_what_a_trigger_would_do_to_the_rate_leaves_no_trace(
@@ -213,14 +245,19 @@ def test_copies_pickles_and_configurations_are_equal(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, (make, _) in FAMILY.items() if not make().depends_on_rate]
+    "name",
+    [
+        name
+        for name, (make, _) in FAMILY.items()
+        if not make().depends_on_rate and name not in BY_BATCH  # whose state holds the highest rate
+    ],
 )
 @given(values=metrics, rate=st.floats(1e-6, 2.0))
 def test_where_the_rate_itself_does_not_count_any_rate_gives_the_same_states(
     name: str, values: list[float], rate: float
 ) -> None:
-    make, own = FAMILY[name]
-    assert list(make().replay(own + values, rate)) == replay(name, own + values)
+    own = FAMILY[name][1]
+    assert replay(name, own + values, rate) == replay(name, own + values)
 
 
 def test_which_rules_look_at_the_rate_itself() -> None:
@@ -298,6 +335,14 @@ def test_a_state_of_loss_slope_that_cannot_go_on_is_refused(field: str, value: A
     rule = LossSlope()
     with pytest.raises(ValueError, match=rf"LossSlope: state\.{field} must be"):
         rule.state_from_data({**rule.initial_state().to_data(), field: value})
+
+
+@pytest.mark.parametrize("values", [[1.0, math.nan], [1.0, 9.0, 9.0, 9.0], [{"other": 1.0}]])
+def test_epochs_alone_tell_a_rule_by_batches_nothing(values: list[Any]) -> None:
+    states = list(Rescue(window=3).replay(values))
+    assert {state.scale for state in states} == {1.0}
+    assert {state.decision.kind for state in states} == {"wait"}
+    assert states[-1].decision.reason == "0 of 3 losses for a level; 0 rescues so far"
 
 
 @dataclasses.dataclass(frozen=True)
