@@ -42,6 +42,7 @@ RULE_CALLBACKS = {
     "loss-slope": "LossSlopeDecay",
     "adaptive-knee": "AdaptiveKneeDecay",
     "staged": "PowerStepDecay(advance_on=…)",
+    "rescue": "AutoDecay",
 }
 
 # A made-up training for the rules to look at, and each with numbers for so few epochs.
@@ -51,6 +52,8 @@ NORM = np.interp(EPOCH, [0, 6, 12, 17, 22, 29], [100.0, 80.0, 90.0, 70.0, 85.0, 
 BATCH = np.arange(EPOCHS * 40).reshape(EPOCHS, 40)
 BATCH_LOSSES = np.interp(BATCH / 40, [0, 2, 6, 15, 18, 29], [2.3, 1.5, 1.0, 1.0, 0.6, 0.6])
 BATCH_LOSSES += 0.1 * np.sin(BATCH**2)
+# A training that falls, for the rule that puts it back.
+FALLEN = np.where((BATCH >= 400) & (BATCH < 408), 50.0, BATCH_LOSSES)
 RULE_EXAMPLES = {
     "plateau": rules.Plateau(factor=0.4, patience=4),
     "greedy": rules.Greedy(factor=0.8, patience=1),
@@ -58,6 +61,7 @@ RULE_EXAMPLES = {
     "loss-slope": rules.LossSlope(factor=0.4),
     "adaptive-knee": rules.AdaptiveKnee(),
     "staged": rules.Staged(rules.Plateau(patience=4)),
+    "rescue": rules.Rescue(factor=0.4),
 }
 
 
@@ -79,7 +83,8 @@ def rule_rates(name: str) -> np.ndarray:
         {"val_loss": loss, "weight_norm": norm}
         for loss, norm in zip(LOSS.tolist(), NORM.tolist(), strict=True)
     ]
-    states = list(rule.replay(logs, 0.1, BATCH_LOSSES))
+    losses = FALLEN if rule.watches_batches else BATCH_LOSSES
+    states = list(rule.replay(logs, 0.1, losses))
     scales = [1.0, *(state.scale for state in states[:-1])]
     planned = schedules.simulate(open_loop(rule, states, 0.1), epochs=EPOCHS, steps_per_epoch=STEPS)
     return planned * np.repeat(scales, STEPS)

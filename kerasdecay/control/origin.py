@@ -70,14 +70,17 @@ class Origin:
     is_found: bool = False
 
 
-def absolute(epoch: int, found: Mapping[str, Found], past: Past) -> Origin:
+def absolute(
+    epoch: int, found: Mapping[str, Found], past: Past, *, has_rules: bool = False
+) -> Origin:
     """Return the origin of a schedule that has its initial rate: only the rules may go on."""
     bases: dict[str, float | None] = dict.fromkeys(found)
     if past.filed is not None and past.filed.tracks.keys() >= found.keys():
         return Origin(bases, past.filed, "given")
     if epoch > 0 and past.remembered is not None and _are_known(found, past.remembered):
         return Origin(bases, past.remembered, "given")
-    return Origin(bases, None, "given")
+    forgets = has_rules and epoch > 0 and any(one.has_trained for one in found.values())
+    return Origin(bases, None, "given", _afresh_told(epoch).strip() if forgets else "")
 
 
 def from_optimizer(
@@ -166,11 +169,15 @@ def _afresh(
                 f"the initial one. {remedy}"
             )
             if has_rules and epoch > 0:
-                warning += (
-                    f" The rules start afresh at epoch {epoch + 1}: to let them go on, pass the "
-                    "same callback object again, or give it a state_path."
-                )
+                warning += _afresh_told(epoch)
     return Origin(bases, None, source, warning, is_found)
+
+
+def _afresh_told(epoch: int) -> str:
+    return (
+        f" The rules start afresh at epoch {epoch + 1}: to let them go on, pass the same callback "
+        "object again, or give it a state_path."
+    )
 
 
 def _are_known(found: Mapping[str, Found], bookmark: Bookmark) -> bool:

@@ -173,7 +173,15 @@ class Rule(Configurable, abc.ABC, Generic[State]):
     ) -> Iterator[State]:
         epochs, state = epochs_of(logs), self.initial_state()
         for epoch, metrics, losses in zip(epochs, logs, batches, strict=True):
+            losses = tuple(losses)
+            event = None
+            for batch, loss in enumerate(losses if self.watches_batches else ()):
+                seen = BatchObservation(epoch, batch, loss, rate * state.scale)
+                state = self.advance_batch(state, seen)
+                event = state.decision if state.decision.is_event else event
             in_force = rate * state.scale
-            observation = Observation(epoch, metrics, in_force, rate, epochs[-1] + 1, tuple(losses))
+            observation = Observation(epoch, metrics, in_force, rate, epochs[-1] + 1, losses)
             state = self.advance(state, observation)
+            if event is not None:  # what was decided at a batch is the epoch's decision
+                state = dataclasses.replace(state, decision=event)
             yield state

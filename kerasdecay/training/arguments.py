@@ -144,11 +144,15 @@ def signature(init: Callable[..., None], common: Callable[..., None]) -> inspect
 
 def unexpected(kind: type, unknown: Mapping[str, Any]) -> TypeError:
     """Return the error for keywords that a callback does not take."""
-    known = [
-        name
-        for name, one in inspect.signature(kind).parameters.items()
-        if one.kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-    ]
+    variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    own = inspect.signature(kind).parameters
+    known = [name for name, one in own.items() if one.kind not in variable]
+    if len(known) < len(own):  # a subclass of the user's that passes its `**options` on
+        known += [
+            name
+            for name in (*RunOptions.__annotations__, *Options.__annotations__)
+            if name not in known
+        ]
     return TypeError(
         f"{kind.__name__}() got an unexpected keyword argument {next(iter(unknown))!r}. It takes "
         f"{', '.join(known)}."

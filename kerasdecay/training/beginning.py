@@ -251,7 +251,8 @@ def begin(
         rates = ", ".join(f"{key} {one.rate:g}" for key, one in found.items())
         if not plan.is_absolute:
             told += f"; its rate is taken for the initial one ({rates})"
-        origin = dataclasses.replace(origin, warning=f"{told}. The rules start afresh.")
+        told += ". The rules start afresh." if plan.rules else "."
+        origin = dataclasses.replace(origin, warning=told)
     return Beginning(plan, epoch, targets, found, origin)
 
 
@@ -297,7 +298,7 @@ def _origin(plan: Plan, epoch: int, found: Mapping[str, Found], past: Past) -> O
             has_rules=bool(plan.rules),
             remedy=f"If it has been decayed already, pass {plan.initial_rate_argument}.",
         )
-    origin = absolute(epoch, found, past)
+    origin = absolute(epoch, found, past, has_rules=bool(plan.rules))
     if plan.names is None and len({one.rate for one in found.values()}) > 1:
         _refuse_to_flatten(plan, found, past)
     return origin
@@ -380,7 +381,8 @@ def _tell(
 ) -> None:
     """Record where the training starts from, and warn, once, of what may not be expected."""
     if origin.goes_on is not None:
-        trace.record_note(f"goes on with epoch {epoch + 1}: the rules keep what they have decided")
+        kept = ": the rules keep what they have decided" if plan.rules else ""
+        trace.record_note(f"goes on with epoch {epoch + 1}{kept}")
     elif epoch > 0 and plan.rules:
         trace.record_note(f"begins with epoch {epoch + 1}: the rules start afresh")
     told = [

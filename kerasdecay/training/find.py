@@ -98,18 +98,22 @@ def own_optimizers(model: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     seen: set[int] = set()
 
+    optimizers = _kinds()
+
     def visit(name: str, value: Any) -> None:
-        if _is_optimizer(value):
+        if isinstance(value, optimizers):
             if not _is_in([*known, *found.values()], value):
                 found[name] = value
-        elif isinstance(value, (Mapping, list, tuple)) and id(value) not in seen:
+        elif id(value) not in seen:
             seen.add(id(value))
             items = value.items() if isinstance(value, Mapping) else enumerate(value)
             for key, item in items:
-                visit(f"{name}[{key!r}]", item)
+                if isinstance(item, (*optimizers, Mapping, list, tuple)):
+                    visit(f"{name}[{key!r}]", item)
 
     for name, value in vars(model).items():
-        if not name.startswith("_self_"):  # TensorFlow's own lists of all attributes
+        # TensorFlow keeps lists of its own of all attributes.
+        if isinstance(value, (*optimizers, Mapping, list, tuple)) and not name.startswith("_self_"):
             visit(name, value)
     return found
 
@@ -223,7 +227,7 @@ def _named(model: Any, name: str) -> Any:
     value = model
     for part in name.split("."):
         value = getattr(value, part, None)
-    if value is not None and _is_optimizer(value):
+    if value is not None and isinstance(value, _kinds()):
         return value
     held = own_optimizers(model)
     if name in held:
@@ -250,9 +254,9 @@ def _target(optimizer: Any, key: str) -> RateTarget:
     return RateTarget(optimizer, key)
 
 
-def _is_optimizer(value: Any) -> bool:
-    kinds = (keras.optimizers.Optimizer, *(kind for kind, _ in _KINDS))
-    return isinstance(value, kinds)
+def _kinds() -> tuple[type, ...]:
+    """Return the classes of optimizers that are known."""
+    return (keras.optimizers.Optimizer, *(kind for kind, _ in _KINDS))
 
 
 def _is_in(values: list[Any], value: Any) -> bool:

@@ -78,17 +78,20 @@ class RateTarget:
         """
         if not self.counts_steps:
             return None
-        inside = [one for one in vars(self.optimizer).values() if _is_keras_optimizer(one)]
+        attributes = getattr(self.optimizer, "__dict__", {}).values()
+        inside = [one for one in attributes if _is_keras_optimizer(one)]
         counts = [_steps_of(one) for one in (self.optimizer, *inside)]
         return max((count for count in counts if count is not None), default=None)
 
     def _rounded(self, rate: float) -> float:
-        dtype = keras.backend.standardize_dtype(self.optimizer.learning_rate.dtype)
-        return float(np.asarray(rate, dtype))
+        dtype = getattr(getattr(self.optimizer, "learning_rate", None), "dtype", None)
+        if dtype is None:  # a rate that lives elsewhere, as a Python number say
+            return rate
+        return float(np.asarray(rate, keras.backend.standardize_dtype(dtype)))
 
 
 class ParameterGroupRate(RateTarget):
-    """The rate of one parameter group of a torch optimizer, which counts no steps."""
+    """The rate of one parameter group of a torch optimizer, which does not count its steps."""
 
     def __init__(self, optimizer: Any, key: str, group: int) -> None:
         super().__init__(optimizer, key)
@@ -101,12 +104,6 @@ class ParameterGroupRate(RateTarget):
     def write(self, rate: float) -> None:
         """Set the group's rate."""
         self.optimizer.param_groups[self._group]["lr"] = rate
-
-    def steps(self) -> None:
-        """None: it keeps a count for each parameter, if any."""
-
-    def _rounded(self, rate: float) -> float:
-        return rate
 
 
 class RateNotSettableError(ValueError, TypeError):
