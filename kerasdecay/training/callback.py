@@ -292,7 +292,13 @@ class DecayCallback(keras.callbacks.Callback):
 
     def _timeline(self) -> Timeline:
         params = self.params or {}
-        epochs = self.epochs if self.epochs is not None else params.get("epochs", 1)
+        epochs = self.epochs if self.epochs is not None else params.get("epochs")
+        if epochs is None:
+            raise ValueError(
+                f"{type(self).__name__}: epochs must be given where no fit tells them. Received: "
+                "epochs=None. Pass epochs=…, all epochs there will be, to the decay, to "
+                "keras.callbacks.CallbackList(…), or use kerasdecay.steer(…)."
+            )
         return Timeline(epochs, params.get("steps"), self.update.unit)
 
     @property
