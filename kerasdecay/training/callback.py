@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -91,7 +90,6 @@ class DecayCallback(keras.callbacks.Callback):
         self._session: Session | None = None
         self._state_file: StateFile | None = None
         self._memory: Memory | None = None
-        self._thread: int | None = None
         self._probing: Probing | None = None
         self._beginning: Beginning | None = None
         self._guard: Guard | None = None
@@ -116,9 +114,15 @@ class DecayCallback(keras.callbacks.Callback):
         """What the rules decided in the last training, each with its reason; not the "not yet"s."""
         return [] if self.trace is None else self.trace.events
 
+    def set_model(self, model: Any) -> None:
+        """Take the model of the training that begins; refuse it in the middle of another one."""
+        if model is not self._model:
+            self._refuse_two_trainings(allowed=0)
+        super().set_model(model)
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Find out, before the first step, whether this training can be done."""
-        self._refuse_two_trainings()
+        self._refuse_two_trainings(allowed=1)
         self._end_training()
         self._thread = threading.get_ident()
         self.trace = None
@@ -230,7 +234,6 @@ class DecayCallback(keras.callbacks.Callback):
             "_probing": None,
             "_beginning": None,
             "_guard": None,
-            "_thread": None,
             "_best_states": BestStates(owner),
             "_batch_losses": BatchLosses(owner),
         }
@@ -399,18 +402,14 @@ class DecayCallback(keras.callbacks.Callback):
         self._directed = self.rules
         self._best_states = BestStates(owner)
         self._batch_losses = BatchLosses(owner)
-        self._thread = None
 
-    def _refuse_two_trainings(self) -> None:
-        """Raise a ValueError if another thread is training with this object right now."""
-        present, before = threading.get_ident(), self._thread
-        self._thread = None
-        if before not in (None, present) and _is_fitting(before, self):
-            self._thread = before
+    def _refuse_two_trainings(self, allowed: int) -> None:
+        """Raise a ValueError if more than so many `fit` calls are under way with this object."""
+        if _fits_under_way(self) > allowed:
             raise ValueError(
                 f"{type(self).__name__}: one callback object cannot steer two trainings at once. "
-                "Received: a second fit while the first is running in another thread. Give each "
-                "fit an object of its own."
+                "Received: a second fit while the first is running. Give each fit an object of its "
+                "own."
             )
 
     def _configuration(self) -> Any:
@@ -423,12 +422,17 @@ class DecayCallback(keras.callbacks.Callback):
         }
 
 
-def _is_fitting(thread: int | None, callback: Any) -> bool:
-    """Whether a thread is inside of a `fit` that has this callback."""
-    frame = sys._current_frames().get(thread) if thread is not None else None
-    while frame is not None:
-        held = frame.f_locals.get("callbacks")
-        if frame.f_code.co_name == "fit" and callback in getattr(held, "callbacks", ()):
-            return True
-        frame = frame.f_back
-    return False
+def _fits_under_way(callback: Any) -> int:
+    """Return how many `fit` calls have this callback, in all threads.
+
+    Their frames tell it: a note of the callback's own would outlive an interrupted training.
+    """
+    count = 0
+    for frame in sys._current_frames().values():
+        caller: Any = frame
+        while caller is not None:
+            if caller.f_code.co_name == "fit":
+                held = getattr(caller.f_locals.get("callbacks"), "callbacks", ())
+                count += any(one is callback for one in held)
+            caller = caller.f_back
+    return count

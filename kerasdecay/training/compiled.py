@@ -56,7 +56,8 @@ def install(model: Any, optimizer: Any, planned: ScheduledRates, base: float, do
     # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
     def learning_rate(self: Any) -> Any:
         step = keras.ops.convert_to_tensor(self._iterations) + offset
-        return rate_of(step) * (keras.ops.convert_to_tensor(self._learning_rate) / base)
+        # The variable is of the floatx, and the schedule is computed in single precision.
+        return rate_of(step) * (keras.ops.cast(self._learning_rate, "float32") / base)
 
     _replace(optimizer, learning_rate)
     object.__setattr__(optimizer, _OFFSET, offset)

@@ -97,7 +97,7 @@ class Session:
         Returns:
             What the rules decided, also the "not yet"s; empty where the epoch had no batch.
         """
-        made = self._steps.made()
+        made = self._steps.close()
         most = max(made.values())
         if self._steps.last_begun is None and most == 0:
             return []

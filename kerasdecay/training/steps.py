@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+
+import keras
 
 from kerasdecay.training.targets import RateTarget
 
@@ -45,6 +48,18 @@ class StepCount:
             for key, target in self._targets.items()
         }
 
+    def close(self) -> dict[str, int]:
+        """Return the steps of the epoch that has ended.
+
+        On TensorFlow the counter may run ahead with a batch for which there were no data any more.
+        """
+        made = self.made()
+        if _data_ran_out():
+            made = {key: count - (count == self.begun + 1) for key, count in made.items()}
+            if self.begun == 0:
+                self.last_begun = None
+        return made
+
     def set_back(self, made: Mapping[str, int]) -> None:
         """Count on from so many steps, after the optimizers' own counters have been put back."""
         for key, steps in self.made().items():
@@ -65,3 +80,19 @@ class StepCount:
         if self.last_begun is None or self.begun <= made <= self.begun + self._per_execution:
             return 1.0
         return made / (self.begun + self._per_execution)
+
+
+def _data_ran_out() -> bool:
+    """Whether the `fit` that is running has begun a batch for which there were no data any more.
+
+    Keras tells no callback of it; its iterator, a local variable of `fit`, drops its data then.
+    On torch the data are fetched before a batch begins.
+    """
+    if keras.backend.backend() == "torch":
+        return False
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_locals:
+            return getattr(frame.f_locals["epoch_iterator"], "_current_iterator", frame) is None
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
