@@ -8,19 +8,14 @@ from typing import Any
 
 from kerasdecay.schedules.base import Schedule, Shape
 from kerasdecay.schedules.by_epoch import ByEpoch
-from kerasdecay.schedules.composition import (
-    Scaled,
-    Sequence,
-    Warmup,
-    scaled,
-    sequence,
-    warmup,
-)
+from kerasdecay.schedules.by_step import ByStep
+from kerasdecay.schedules.composition import Sequence, sequence
 from kerasdecay.schedules.constant import Constant
 from kerasdecay.schedules.cooldown import Cooldown, cooldown
 from kerasdecay.schedules.cosine import Cosine
 from kerasdecay.schedules.cosine_restarts import CosineRestarts
 from kerasdecay.schedules.cyclic import Cyclic
+from kerasdecay.schedules.epoch_rates import EpochRates
 from kerasdecay.schedules.exponential import Exponential
 from kerasdecay.schedules.family import FAMILY
 from kerasdecay.schedules.inverse_sqrt import InverseSqrt
@@ -31,21 +26,25 @@ from kerasdecay.schedules.multi_step import MultiStep
 from kerasdecay.schedules.one_cycle import OneCycle
 from kerasdecay.schedules.polynomial import Polynomial
 from kerasdecay.schedules.power_step import PowerStep
+from kerasdecay.schedules.product import Product, Scaled, scaled
 from kerasdecay.schedules.refined import Refined
 from kerasdecay.schedules.rex import Rex
 from kerasdecay.schedules.simulation import simulate
 from kerasdecay.schedules.step import Step
 from kerasdecay.schedules.timeline import Moment, Timeline
+from kerasdecay.schedules.warmup import Warmup, warmup
 from kerasdecay.schedules.warmup_stable import WarmupStable
 
 __all__ = [
     "FAMILY",
     "ByEpoch",
+    "ByStep",
     "Constant",
     "Cooldown",
     "Cosine",
     "CosineRestarts",
     "Cyclic",
+    "EpochRates",
     "Exponential",
     "InverseSqrt",
     "InverseTime",
@@ -56,6 +55,7 @@ __all__ = [
     "OneCycle",
     "Polynomial",
     "PowerStep",
+    "Product",
     "Refined",
     "Rex",
     "Scaled",

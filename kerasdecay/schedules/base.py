@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 import math
 from typing import Any, Self
 
@@ -18,7 +19,18 @@ from kerasdecay.schedules.timeline import HALF_UP, Moment, Timeline
 
 @dataclasses.dataclass(frozen=True)
 class Schedule(Configurable, abc.ABC):
-    """A pure function of time. Subclasses are final and state one formula, `learning_rate`."""
+    """A pure function of time. Subclasses are final and state one formula, `learning_rate`.
+
+    Schedules multiply: `0.5 * Cosine(0.1)`, `Cosine(0.1) * Step()`; see `Scaled` and `Product`.
+    """
+
+    __array_ufunc__ = None  # NumPy leaves `np.float64(0.5) * schedule` to the schedule
+
+    def __mul__(self, other: Any) -> Schedule:
+        return times(other, self)
+
+    def __rmul__(self, other: Any) -> Schedule:
+        return times(other, self)
 
     @abc.abstractmethod
     def learning_rate(self, now: Moment) -> Any:
@@ -81,6 +93,12 @@ class Schedule(Configurable, abc.ABC):
         from kerasdecay.report.notebook import html_of
 
         return html_of(self)
+
+
+@functools.singledispatch
+def times(other: Any, schedule: Schedule) -> Schedule:
+    """Return `schedule * other`. `product`, which builds on this module, registers what can be."""
+    return NotImplemented
 
 
 AUTO = "auto"

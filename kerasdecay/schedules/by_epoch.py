@@ -67,9 +67,9 @@ class ByEpoch(Schedule):
         return np.asarray(rates, dtype=np.float64)[places.reshape(epoch.shape)]
 
 
-def checked_rate(rate: Any, epoch: int) -> float:
-    """Return what a user's function gave for `epoch` as a float, if it is a learning rate."""
-    argument = f"the function's result for epoch {epoch}"
+def checked_rate(rate: Any, place: int, unit: str = "epoch") -> float:
+    """Return what a user's function gave for an epoch or a step as a float, if it is a rate."""
+    argument = f"the function's result for {unit} {place}"
     if _checks.real(rate) is None:  # an array of one number, say, or a framework's scalar
         value = np.asarray(rate)
         if value.size != 1 or value.dtype.kind not in "fiu":

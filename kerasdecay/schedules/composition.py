@@ -1,4 +1,4 @@
-"""Schedules made of other schedules. Every warmup of the package is the one here."""
+"""Schedules made of other schedules: what they share, and one after the other."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any, Self
 
 from kerasdecay import _checks
 from kerasdecay.schedules import duration as durations
-from kerasdecay.schedules.base import Schedule, Shape
+from kerasdecay.schedules.base import Schedule
 from kerasdecay.schedules.duration import Duration
-from kerasdecay.schedules.namespace import NUMPY
 from kerasdecay.schedules.timeline import Moment
 
 
@@ -86,79 +85,6 @@ class Wrapper(Composition):
     def check(self, start: Moment) -> None:
         """Raise what the schedule inside raises."""
         self.schedule.check(start)
-
-
-@dataclasses.dataclass(frozen=True)
-class Warmup(Wrapper):
-    """A linear rise into a schedule, which then runs shifted, over the rest of the horizon.
-
-    With N updates inside the warmup w, the n-th of them (n = 0 … N−1) has the rate
-    s(0) · (n+1)/N, so that the first update already trains; from w on the rate is s(t − w), and s
-    has the horizon E − w. A `start` f given explicitly is the first rate's share of s(0):
-    s(0) · (f + (1−f) n/N).
-
-    Args:
-        schedule: s.
-        duration: w: epochs, `"500 steps"` or `"10%"`, at most the horizon. 0 changes nothing.
-        start: f in [0, 1], or None.
-
-    Raises:
-        ValueError: For a value out of its range; when laid over a horizon shorter than w.
-
-    Examples:
-        >>> from kerasdecay.schedules import Constant, simulate
-        >>> simulate(warmup(Constant(0.4), 4), epochs=6).round(6).tolist()
-        [0.1, 0.2, 0.3, 0.4, 0.4, 0.4]
-
-    Source: Goyal et al., Accurate, Large Minibatch SGD, 2017 (arXiv:1706.02677).
-    """
-
-    duration: Duration = _checks.field(..., durations.check)
-    start: float | None = _checks.field(None, _checks.number, optional=True, at_least=0, at_most=1)
-
-    @property
-    def changes_within_epochs(self) -> bool:
-        """Rises with each update, unless its duration is 0."""
-        return durations.parse("warmup", "duration", self.duration)[0] > 0 or (
-            self.schedule.changes_within_epochs
-        )
-
-    def warmup_from(self, start: Moment) -> int:
-        """N, and whatever the schedule inside warms up itself."""
-        length = self._length(start)
-        return length + self.schedule.warmup_from(start.after(length))
-
-    def check(self, start: Moment) -> None:
-        """Raise a ValueError if the warmup is longer than the horizon."""
-        length = self._length(start)
-        if length > start.horizon:
-            raise _checks.invalid(
-                "warmup",
-                "duration",
-                f"at most the horizon, {start.horizon / start.timeline.updates_per_epoch:g} epochs",
-                self.duration,
-                "Warm up for a shorter time, or train longer.",
-            )
-        self.schedule.check(start.after(length))
-
-    def learning_rate(self, now: Moment) -> Any:
-        """s(0) · ramp below w, s(t − w) from there on."""
-        length = self._length(now)
-        after = now.after(length)
-        rate = self.schedule.learning_rate(after)
-        if length == 0:
-            return rate
-        done = now.xp.real(now.xp.minimum(now.update, length))
-        if self.start is None:
-            share = (done + 1.0) / length
-        else:
-            share = self.start + (1.0 - self.start) * (done / length)
-        origin = dataclasses.replace(after, update=0, xp=NUMPY)
-        target = float(self.schedule.learning_rate(origin))
-        return now.xp.where(now.update < length, target * share, rate)
-
-    def _length(self, now: Moment) -> int:
-        return durations.updates_in(self.duration, now.timeline, now.horizon)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,60 +173,6 @@ class Sequence(Composition):
         return [durations.updates_in(v, now.timeline, now.horizon) for v in self.durations]
 
 
-@dataclasses.dataclass(frozen=True)
-class Scaled(Wrapper):
-    """A schedule times a factor: η(t) = c · s(t).
-
-    Args:
-        schedule: s.
-        factor: c, a finite number > 0.
-
-    Raises:
-        ValueError: If the factor is not a finite number > 0.
-
-    Examples:
-        >>> from kerasdecay.schedules import Constant, simulate
-        >>> simulate(scaled(Constant(0.1), 0.5), epochs=2).tolist()
-        [0.05, 0.05]
-    """
-
-    factor: float = _checks.field(..., _checks.number, above=0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if highest := _highest(self):
-            _checks.rate("scaled", "factor × initial_learning_rate", highest)
-
-    @property
-    def changes_within_epochs(self) -> bool:
-        """Whether the schedule inside does."""
-        return self.schedule.changes_within_epochs
-
-    def learning_rate(self, now: Moment) -> Any:
-        """The rate inside, times c."""
-        return self.factor * self.schedule.learning_rate(now)
-
-
-def _highest(schedule: Schedule) -> float:
-    """Return the highest initial rate inside a schedule, scaled; 0 if none is known."""
-    if isinstance(schedule, Shape):
-        return schedule.initial if schedule.is_resolved else 0.0
-    if not isinstance(schedule, Composition):
-        return 0.0
-    highest = max(map(_highest, schedule.parts))
-    return schedule.factor * highest if isinstance(schedule, Scaled) else highest
-
-
-def warmup(schedule: Schedule, duration: Duration, start: float | None = None) -> Warmup:
-    """Return `schedule` after a linear rise of `duration`; see `Warmup`."""
-    return Warmup(schedule, duration, start)
-
-
 def sequence(schedules: Iterable[Schedule], durations: Iterable[Duration]) -> Sequence:
     """Return `schedules` one after the other, the last to the horizon; see `Sequence`."""
     return Sequence(schedules, durations)  # type: ignore[arg-type]  # its fields become tuples
-
-
-def scaled(schedule: Schedule, factor: float) -> Scaled:
-    """Return `schedule` times `factor`; see `Scaled`."""
-    return Scaled(schedule, factor)

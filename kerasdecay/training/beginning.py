@@ -26,7 +26,7 @@ from kerasdecay.control.probe import Choice
 from kerasdecay.records import Setup, Trace
 from kerasdecay.rules import Rule
 from kerasdecay.schedules import Constant, Schedule, Timeline
-from kerasdecay.schedules.composition import Warmup
+from kerasdecay.schedules.warmup import Warmup
 from kerasdecay.training import find, ledger
 from kerasdecay.training.host import HostActuator
 from kerasdecay.training.in_step import CompiledActuator

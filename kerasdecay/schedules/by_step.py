@@ -1,0 +1,101 @@
+"""A schedule made of the user's own function of the step."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+
+from kerasdecay import _checks
+from kerasdecay.schedules.base import Schedule
+from kerasdecay.schedules.by_epoch import checked_rate
+from kerasdecay.schedules.namespace import NUMPY
+from kerasdecay.schedules.timeline import Moment, unknown_steps
+
+
+@dataclasses.dataclass(frozen=True)
+class OfStep(Schedule):
+    """A schedule that is known only by asking for the rate of a step: η = f(n), n batches done."""
+
+    def resolve(self, initial_learning_rate: float) -> Self:
+        """Return itself: a function has no initial rate to fill in."""
+        return self
+
+    @property
+    def is_resolved(self) -> bool:
+        """Always."""
+        return True
+
+    @abc.abstractmethod
+    def of_numbers(self, steps: np.ndarray) -> np.ndarray:
+        """Return the rates of a vector of steps, on the host."""
+
+    @abc.abstractmethod
+    def of_tensor(self, step: Any) -> Any:
+        """Return the rate of an integer tensor of one step, as a number or a tensor."""
+
+    def learning_rate(self, now: Moment) -> Any:
+        """f(n), asked once for each step that occurs."""
+        if now.xp is NUMPY:
+            step = np.asarray(_steps(now))
+            steps, places = np.unique(step, return_inverse=True)
+            # NumPy 1 returns the places flat, whatever the shape of the steps.
+            return self.of_numbers(steps)[places.reshape(step.shape)]
+        try:
+            return now.xp.real(self.of_tensor(_steps(now)))
+        except Exception as error:
+            raise ValueError(
+                "kerasdecay: inside the compiled step a function of the step is called with a "
+                f"tensor, and this one failed with it ({type(error).__name__}). Write it with "
+                'keras.ops, without "if step < …", or use update="batch".'
+            ) from error
+
+
+def _steps(now: Moment) -> Any:
+    """Return the batches that are done; an update may be a whole epoch."""
+    if now.timeline.steps_per_epoch is None:
+        raise unknown_steps("a function of the step")
+    return now.update * (now.timeline.steps_per_epoch // now.timeline.updates_per_epoch)
+
+
+def _function(owner: str, argument: str, value: Any) -> Any:
+    if not callable(value):
+        raise _checks.invalid(owner, argument, "callable with a step", value)
+    return value
+
+
+@dataclasses.dataclass(frozen=True)
+class ByStep(OfStep):
+    """Any function of the step: η = f(n), n the batches done since the schedule's start.
+
+    Beyond the horizon of N steps f(N) holds. With `update="epoch"` the function is asked for the
+    first step of each epoch.
+
+    Args:
+        function: Takes the step (an int, from 0) and returns a rate that float32 can hold, or 0.
+            Its own errors reach the caller. Inside a compiled step it is called with a tensor.
+
+    Raises:
+        ValueError: If the function returns anything else; if it fails with a tensor in the compiled
+            step; if the number of steps in an epoch is unknown.
+
+    Examples:
+        >>> from kerasdecay.schedules import simulate
+        >>> schedule = ByStep(lambda step: 0.1 / (step + 1))
+        >>> simulate(schedule, epochs=1, steps_per_epoch=2).tolist()
+        [0.1, 0.05]
+    """
+
+    function: Callable[[Any], Any] = _checks.field(..., _function)
+
+    def of_numbers(self, steps: np.ndarray) -> np.ndarray:
+        """f of each step."""
+        rates = [checked_rate(self.function(int(one)), int(one), "step") for one in steps]
+        return np.asarray(rates, dtype=np.float64)
+
+    def of_tensor(self, step: Any) -> Any:
+        """f of the tensor."""
+        return self.function(step)

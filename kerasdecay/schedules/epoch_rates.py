@@ -1,0 +1,56 @@
+"""A schedule that is written down: one rate for each epoch."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Self
+
+from kerasdecay import _checks
+from kerasdecay.schedules.base import Schedule
+from kerasdecay.schedules.timeline import Moment
+
+
+def _rates(owner: str, argument: str, value: Any) -> tuple[float, ...]:
+    given = _checks.items(owner, argument, value, "a sequence of rates, one for each epoch")
+    if not given:
+        raise _checks.invalid(owner, argument, "one rate or more", value)
+    return tuple(_checks.rate(owner, argument, one, zero=True) for one in given)
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochRates(Schedule):
+    """One rate for each epoch: η(t) = r[⌊t⌋]. After the last one given, that one holds.
+
+    Args:
+        rates_by_epoch: r: one rate >= 0 or more. Those beyond the horizon are never reached.
+
+    Raises:
+        ValueError: If there is no rate, or one that float32 cannot hold.
+
+    Examples:
+        >>> from kerasdecay.schedules import simulate
+        >>> simulate(EpochRates([0.1, 0.1, 0.01]), epochs=5).tolist()
+        [0.1, 0.1, 0.01, 0.01, 0.01]
+    """
+
+    rates_by_epoch: tuple[float, ...] = _checks.field(..., _rates)
+
+    def resolve(self, initial_learning_rate: float) -> Self:
+        """Return itself: every rate is given."""
+        return self
+
+    @property
+    def is_resolved(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def changes_within_epochs(self) -> bool:
+        """Changes only between epochs."""
+        return False
+
+    def learning_rate(self, now: Moment) -> Any:
+        """r[⌊t⌋]."""
+        epoch = now.update // now.timeline.updates_per_epoch
+        last = len(self.rates_by_epoch) - 1
+        return now.xp.take(self.rates_by_epoch, now.xp.minimum(epoch, last))
