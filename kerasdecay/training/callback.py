@@ -124,7 +124,6 @@ class DecayCallback(keras.callbacks.Callback):
         """Find out, before the first step, whether this training can be done."""
         self._refuse_two_trainings(allowed=1)
         self._end_training()
-        self._thread = threading.get_ident()
         self.trace = None
         model = self.model
         find.release(model)
