@@ -79,7 +79,10 @@ class RateTarget:
         return max((count for count in counts if count is not None), default=None)
 
     def _rounded(self, rate: float) -> float:
-        dtype = keras.backend.standardize_dtype(self.optimizer.learning_rate.dtype)
+        variable = self.optimizer.learning_rate
+        # On JAX a variable of float64 holds float32, unless double precision is switched on there.
+        value = getattr(variable, "value", variable)
+        dtype = keras.backend.standardize_dtype(value.dtype)
         return float(np.asarray(rate, dtype))
 
 
