@@ -214,7 +214,14 @@ class DecayCallback(keras.callbacks.Callback):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Rebuild a callback from `get_config()`'s result."""
-        return cls(**{name: from_config(value) for name, value in config.items()})
+        given = {name: from_config(value) for name, value in config.items()}
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        kinds = [one.kind for one in parameters]
+        if inspect.Parameter.VAR_POSITIONAL not in kinds:
+            return cls(**given)
+        rest = kinds.index(inspect.Parameter.VAR_POSITIONAL)  # a subclass's own `*args`
+        first = [given.pop(one.name) for one in parameters[:rest] if one.name in given]
+        return cls(*first, *given.pop(parameters[rest].name, ()), **given)
 
     def __repr__(self) -> str:
         args, kwargs = self._given

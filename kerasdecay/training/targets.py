@@ -84,7 +84,9 @@ class RateTarget:
         return max((count for count in counts if count is not None), default=None)
 
     def _rounded(self, rate: float) -> float:
-        dtype = getattr(getattr(self.optimizer, "learning_rate", None), "dtype", None)
+        variable = getattr(self.optimizer, "learning_rate", None)
+        # On JAX a variable of float64 holds float32, unless double precision is switched on there.
+        dtype = getattr(getattr(variable, "value", variable), "dtype", None)
         if dtype is None:  # a rate that lives elsewhere, as a Python number say
             return rate
         return float(np.asarray(rate, keras.backend.standardize_dtype(dtype)))

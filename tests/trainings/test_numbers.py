@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -178,10 +179,18 @@ def test_a_remedy_is_an_argument_that_the_class_has(kind: str) -> None:
 
 @pytest.fixture(params=["bfloat16", "float16", "float64"])
 def floatx(request: Any) -> Iterator[str]:
-    before = keras.config.floatx()
-    keras.config.set_floatx(request.param)
-    yield request.param
-    keras.config.set_floatx(before)
+    with in_precision(request.param):
+        yield request.param
+
+
+@contextlib.contextmanager
+def in_precision(name: str) -> Iterator[None]:
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx(name)
+    keras.config.set_dtype_policy(name)
+    yield
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
 
 
 @pytest.mark.parametrize(
@@ -210,13 +219,9 @@ def test_in_any_precision_there_is_no_second_writer_and_the_log_tells_what_is_he
 
 @pytest.mark.parametrize("update", ["epoch", "batch"])
 def test_double_precision_trains_at_the_rates_told(update: str) -> None:
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    try:
+    with in_precision("float64"):
         model, real = new_odometer(0.1), Odometer()
         fit(model, [StepDecay(every=1, factor=0.5, update=update), real], epochs=3)
-    finally:
-        keras.config.set_floatx(before)
     expected = np.repeat([0.1, 0.05, 0.025], STEPS).tolist()
     if keras.backend.backend() == "jax":  # which has no float64 unless it is asked for
         assert real.moves == near(expected)
