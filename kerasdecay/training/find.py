@@ -73,6 +73,24 @@ def rate_targets(model: Any, names: Iterable[str] | None = None) -> dict[str, Ra
     return targets
 
 
+def optimizer_kind(optimizer: Any) -> str:
+    """Return how an optimizer turns a rate into steps, for `kerasdecay.control.probe`.
+
+    Args:
+        optimizer: An optimizer; a LossScaleOptimizer is taken off.
+
+    Returns:
+        `"sgd"`; `"momentum"` for SGD with momentum; `"adaptive"` for every other optimizer, since
+        those that Keras offers scale each step by the gradients' size, and an unknown one is
+        treated with the same caution.
+    """
+    optimizer = _without_loss_scale(optimizer)
+    if not isinstance(optimizer, keras.optimizers.SGD):
+        return "adaptive"
+    momentum = optimizer.momentum
+    return "sgd" if isinstance(momentum, (int, float)) and momentum == 0 else "momentum"
+
+
 def own_optimizers(model: Any) -> dict[str, Any]:
     """Return the optimizers among an object's attributes, and in lists and dicts among these.
 
