@@ -33,6 +33,19 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """The one learning rate that a range test recommends, or why there is none.
+
+    Attributes:
+        rate: The learning rate; None if the losses suggest none.
+        reason: Why it is this rate, or "no suggestion, because …".
+    """
+
+    rate: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
 class LearningRateRange:
     """The result of `find_learning_rate`.
 
@@ -43,9 +56,11 @@ class LearningRateRange:
         losses: The loss of each step's batch. Where the test stopped early, the last loss is the
             one that stopped it, and may be NaN or infinite.
         smoothed: The smoothed loss after each step, as `find_learning_rate` defines it.
-        suggestions: Valley, steepest and minimum/10.
+        suggestions: Valley, steepest and minimum/10, as fastai defines them.
         steps: How many steps were planned.
         stopped: Why the test ended early; empty if it did not.
+        suggestion: The one rate to train with, chosen by `kerasdecay.control.probe.choose`, or why
+            there is none.
 
     Examples:
         >>> suggestion = Suggestion("valley", 0.02, "half way down a fall of 40 points")
@@ -60,12 +75,14 @@ class LearningRateRange:
     suggestions: tuple[Suggestion, ...]
     steps: int
     stopped: str = ""
+    suggestion: Choice = Choice(None, "no suggestion, because the losses were not judged")
 
     @property
     def valley(self) -> float | None:
         """The rate half way down the longest fall of the loss; None if there is none.
 
-        The first choice of the three, because it does not depend on a single point.
+        Of fastai's three it varies least, because it does not depend on a single point. It is often
+        many times lower than the rate that trains best: prefer `suggestion`.
         """
         return self._rate("valley")
 

@@ -9,6 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from kerasdecay.records.range import Suggestion
 from kerasdecay.report import figures
 
 if TYPE_CHECKING:
@@ -18,11 +19,16 @@ if TYPE_CHECKING:
     from kerasdecay.records.range import LearningRateRange
 
 _VALLEY, _CURVE, _STEEPEST, _MINIMUM = figures.COLOURS[:4]
-_COLOURS = {"valley": _VALLEY, "steepest": _STEEPEST, "minimum/10": _MINIMUM}
+_COLOURS = {
+    "recommended": figures.INK,
+    "valley": _VALLEY,
+    "steepest": _STEEPEST,
+    "minimum/10": _MINIMUM,
+}
 
 
 def range_table(result: LearningRateRange) -> Table:
-    """Return the suggestions, one row each, and below them the range that was tried."""
+    """Return the recommended rate, fastai's three, and below them the range that was tried."""
     table = Table(
         caption=escape(_summary(result)),
         caption_justify="left",
@@ -32,10 +38,15 @@ def range_table(result: LearningRateRange) -> Table:
     table.add_column("suggestion", no_wrap=True)
     table.add_column("learning rate", justify="right", no_wrap=True)
     table.add_column("why")
-    for suggestion in result.suggestions:
+    for suggestion in _suggestions(result):
         rate = "none" if suggestion.rate is None else two_digits(suggestion.rate)
         table.add_row(f"[bold]{suggestion.name}[/]", rate, escape(suggestion.reason))
     return table
+
+
+def _suggestions(result: LearningRateRange) -> tuple[Suggestion, ...]:
+    choice = result.suggestion
+    return (Suggestion("recommended", choice.rate, choice.reason), *result.suggestions)
 
 
 def two_digits(rate: float) -> str:
@@ -87,7 +98,7 @@ def _heights(result: LearningRateRange) -> tuple[float, float]:
 
 
 def _mark_suggestions(axes: Axes, result: LearningRateRange) -> None:
-    for suggestion in result.suggestions:
+    for suggestion in _suggestions(result):
         if suggestion.rate is None:
             continue
         colour = _COLOURS[suggestion.name]

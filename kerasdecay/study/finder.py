@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from kerasdecay import _checks
+from kerasdecay.control.probe import choose, most_cautious
 from kerasdecay.records.range import LearningRateRange
 from kerasdecay.report.finder_progress import RangeTestProgress
 from kerasdecay.study import arguments
@@ -72,7 +73,7 @@ def find_learning_rate(
             `keras.utils.disable_interactive_logging()` the suggestions go to the absl log.
 
     Returns:
-        Rates, losses and suggestions; `plot()` draws them.
+        Rates, losses, the recommended rate (`suggestion`) and fastai's three; `plot()` draws them.
 
     Raises:
         ValueError: If an argument is out of its range, the model is not compiled or not built, its
@@ -80,7 +81,8 @@ def find_learning_rate(
             GANs) or has a learning rate that cannot be set, or the data end before the last step.
 
     Source: Smith, 2015, "Cyclical Learning Rates for Training Neural Networks" (arXiv 1506.01186,
-    section 3.3), with the exponential rise, the smoothing and the stop of fastai's `LRFinder`.
+    section 3.3), with the exponential rise, the smoothing and the stop of fastai's `LRFinder`. The
+    recommended rate is that of `kerasdecay.control.probe.choose`.
 
     Examples:
         >>> import keras, numpy as np
@@ -88,7 +90,7 @@ def find_learning_rate(
         >>> model.compile("sgd", "mse")
         >>> x = np.eye(2, dtype="float32")
         >>> result = find_learning_rate(model, (x, x.sum(1)), steps=50, verbose=0)
-        >>> 0.01 < result.steepest < 1
+        >>> 0.01 < result.suggestion.rate < 1
         True
     """
     import keras
@@ -111,6 +113,7 @@ def find_learning_rate(
     rows = batches(_OWNER, data, batch_size, seed)
     find.release(model)
 
+    kind = most_cautious(map(find.optimizer_kind, find.optimizers_of(model).values()))
     curve = _Curve(smoothing, divergence)
     interactive = keras.utils.is_interactive_logging_enabled()
     progress = RangeTestProgress(speaks, steps, interactive=interactive)
@@ -135,6 +138,7 @@ def find_learning_rate(
         suggestions=suggest(curve.rates, curve.smoothed, steps),
         steps=steps,
         stopped=curve.stopped,
+        suggestion=choose(curve.rates, curve.losses, kind),
     )
     progress.summarise(result)
     return result

@@ -259,8 +259,8 @@ class DecayCallback(keras.callbacks.Callback):
         self._probing.add(self._batch_losses.latest)
         if self._probing.is_done:
             self._end_probing(model, batch + 1)
-        else:
-            self._probing.begin_batch(self._epoch, batch + 1)
+        elif self._probing.begin_batch(self._epoch, batch + 1):
+            self._has_spoilt_metrics = True
 
     def _end_probing(self, model: Any, batch: int) -> Session:
         """Put everything back, and begin the training with this batch, from the rate found."""

@@ -86,6 +86,24 @@ def rate_targets(model: Any, names: Iterable[str] | None = None) -> dict[str, Ra
     return targets
 
 
+def optimizer_kind(optimizer: Any) -> str:
+    """Return how an optimizer turns a rate into steps, for `kerasdecay.control.probe`.
+
+    Args:
+        optimizer: An optimizer; a LossScaleOptimizer is taken off.
+
+    Returns:
+        `"sgd"`; `"momentum"` for SGD with momentum; `"adaptive"` for every other optimizer, since
+        those that Keras offers scale each step by the gradients' size, and an unknown one is
+        treated with the same caution.
+    """
+    optimizer = _without_loss_scale(optimizer)
+    if not isinstance(optimizer, keras.optimizers.SGD):
+        return "adaptive"
+    momentum = optimizer.momentum
+    return "sgd" if isinstance(momentum, (int, float)) and momentum == 0 else "momentum"
+
+
 def own_optimizers(model: Any) -> dict[str, Any]:
     """Return the optimizers among an object's attributes, and in lists and dicts among these.
 
@@ -189,13 +207,6 @@ def scales_the_loss(model: Any, names: Iterable[str] | None = None) -> bool:
     """
     optimizers = [model.optimizer] if names is None else [_named(model, name) for name in names]
     return any(_without_loss_scale(one) is not one for one in optimizers)
-
-
-def optimizer_kind(optimizer: Any) -> str:
-    """Return how an optimizer takes its steps: `"sgd"`, `"momentum"` or `"adaptive"`."""
-    if isinstance(optimizer, keras.optimizers.SGD):
-        return "momentum" if optimizer.momentum else "sgd"
-    return "adaptive"
 
 
 def _parts(model: Any) -> dict[str, Any]:

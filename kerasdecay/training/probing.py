@@ -33,11 +33,19 @@ class Probing:
         """Whether the probe has seen enough."""
         return self._probe.is_done
 
-    def begin_batch(self, epoch: int, batch: int) -> None:
-        """Write the rate that is tried with this batch, and those of its execution."""
+    def begin_batch(self, epoch: int, batch: int) -> bool:
+        """Write the rate that is tried with this batch, and those of its execution.
+
+        Returns:
+            Whether everything was put back before it, for a new trial.
+        """
+        restarts = self._probe.restarts
+        if restarts:
+            self._snapshot.restore()
         for target in self._targets.values():
             target.write(self._probe.rate)
         self._tried.append((epoch, batch, self._probe.rate))
+        return restarts
 
     def add(self, loss: float) -> None:
         """Take the loss of the batch."""

@@ -10,12 +10,14 @@ import sys
 import keras
 import numpy as np
 import pytest
-from finder_cases import X, Y, assert_leaves_no_trace, assert_same, build, state_of
+from finder_cases import OPTIMIZERS, X, Y, assert_leaves_no_trace, assert_same, build, state_of
 from rich.console import Console
 
+from kerasdecay.control.probe import choose
 from kerasdecay.records.range import LearningRateRange
 from kerasdecay.study.finder import _Curve, find_learning_rate
 from kerasdecay.study.suggestions import suggest
+from kerasdecay.training.find import optimizer_kind
 
 BACKEND = os.environ["KERAS_BACKEND"]
 SOME = {"steps": 12, "batch_size": 16, "verbose": 0}
@@ -147,12 +149,50 @@ def test_a_divergence_ends_it_and_is_recorded_and_no_suggestion():
     assert "more than 4 times the lowest" in found.stopped
     assert 1e-4 < found.valley < 1
     assert found.suggestions == suggest(found.rates, found.smoothed, 60)
+    assert found.suggestion == choose(found.rates, found.losses, "sgd")
+    assert 1e-3 < found.suggestion.rate < 1
 
     # The loss jumps from one batch to the next: it is over before it is large.
     found = find_learning_rate(linear(), (X, TARGET * 1e30), **{**SOME, "start": 1.0, "end": 1e9})
     assert not math.isfinite(found.losses[-1])
     assert found.stopped.startswith("the loss was inf") or "nan" in found.stopped
     assert (found.valley, found.steepest, found.minimum_tenth) == (None, None, None)
+    assert found.suggestion.rate is None
+    assert found.suggestion.reason.startswith("no suggestion, because ")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "kind"),
+    [
+        (keras.optimizers.SGD(0.1), "sgd"),
+        (keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True), "momentum"),
+        (keras.optimizers.AdamW(), "adaptive"),
+        (keras.optimizers.RMSprop(), "adaptive"),
+        (keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)), "sgd"),
+    ],
+)
+def test_the_suggestion_is_that_for_the_models_optimizer(optimizer, kind):
+    assert optimizer_kind(optimizer) == kind
+    found = find_learning_rate(
+        linear(optimizer=optimizer), (X, TARGET), steps=60, batch_size=16, verbose=0
+    )
+    assert found.suggestion == choose(found.rates, found.losses, kind)
+
+
+def test_several_optimizers_with_one_rate_get_the_most_cautious_suggestion():
+    keras.utils.set_random_seed(1)
+    model = build("multi" if "multi" in OPTIMIZERS else "adam")
+    found = find_learning_rate(model, (X, Y), **{**SOME, "steps": 40})
+    assert found.suggestion == choose(found.rates, found.losses, "adaptive")
+
+
+@pytest.mark.parametrize("steps", [2, 6, 11])
+def test_too_few_steps_for_a_suggestion_say_so(steps):
+    found = find_learning_rate(linear(), (X, TARGET), **{**SOME, "steps": steps, "end": 1e-3})
+    assert found.suggestion.rate is None
+    assert found.suggestion.reason == (
+        f"no suggestion, because {steps} losses are too few; it takes 12"
+    )
 
 
 def test_twice_the_same_and_another_order_with_another_seed():
@@ -315,15 +355,22 @@ def test_a_terminal_gets_a_bar(monkeypatch):
 RATES = tuple(10 ** (k / 10 - 6) for k in range(60))
 LOSSES = (*[2.0] * 30, *[2.0 - k / 20 for k in range(20)], *[1.0 + k for k in range(10)])
 RESULT = LearningRateRange(
-    RATES, (*LOSSES[:-1], math.nan), LOSSES, suggest(RATES, LOSSES, 60), 80, "the loss was nan"
+    RATES,
+    (*LOSSES[:-1], math.nan),
+    LOSSES,
+    suggest(RATES, LOSSES, 60),
+    80,
+    "the loss was nan",
+    choose(RATES, LOSSES, "sgd"),
 )
 
 TABLE = """
- suggestion   learning rate   why
- ─────────────────────────────────────────────────────────────────────
- valley              0.0079   half way down a fall of 21 points
- steepest              0.01   the loss changes by -0.5 a decade there
- minimum/10            0.01   a tenth of 0.1, where the loss is lowest
+ suggestion    learning rate   why
+ ──────────────────────────────────────────────────────────────────────
+ recommended            0.03   0.03: 0.3 × 0.1, where the loss rose
+ valley               0.0079   half way down a fall of 21 points
+ steepest               0.01   the loss changes by -0.5 a decade there
+ minimum/10             0.01   a tenth of 0.1, where the loss is lowest
 60 of 80 steps, rates 1e-06 to 0.79; stopped: the loss was nan
 """
 
@@ -341,6 +388,7 @@ def test_the_picture(tmp_path):
     assert (tmp_path / "range.png").read_bytes().startswith(b"\x89PNG")
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "recommended  0.03",
         "valley  0.0079",
         "steepest  0.01",
         "minimum/10  0.01",

@@ -1,0 +1,277 @@
+"""The probe: what it reads off losses, on losses whose answer is known, and on a real descent."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kerasdecay.control.probe import KINDS, Choice, Probe, choose, most_cautious, probe_steps
+
+RATES = [10 ** (k / 10 - 6) for k in range(71)]  # 1e-6 … 10, ten a decade
+
+
+def valley(
+    lowest_at: float, *, level: float = 2.0, noise: float = 0.0, seed: int = 0
+) -> list[float]:
+    """Losses that fall over a decade to a tenth of their level, stay, and rise tenfold later."""
+    draws = np.random.default_rng(seed).normal(size=len(RATES))
+    found = []
+    for rate, draw in zip(RATES, draws, strict=True):
+        fallen = min(1.0, max(0.0, 1 + math.log10(rate / lowest_at)))
+        loss = level * (1 - 0.9 * fallen)
+        if rate > 11 * lowest_at:
+            loss = 3 * level
+        found.append(loss + noise * draw)
+    return found
+
+
+def feed(probe: Probe, loss_at) -> list[tuple[float, bool]]:
+    """Drive a probe with a function of the rate; return each batch's rate and `restarts`."""
+    batches = []
+    while not probe.is_done:
+        batches.append((probe.rate, probe.restarts))
+        probe.add(loss_at(probe.rate))
+    return batches
+
+
+# -------------------------------------------------------------------------------------- choose
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("lowest_at", [1e-3, 1e-2, 1e-1])
+def test_a_valley_ten_times_further_right_gives_a_rate_ten_times_higher(kind, lowest_at):
+    one, other = (choose(RATES, valley(at), kind).rate for at in (lowest_at, lowest_at * 5.0119))
+    assert other / one == pytest.approx(10**0.7, rel=1e-3)  # seven places of the ramp
+
+
+@pytest.mark.parametrize("lowest_at", [1e-3, 1e-2, 1e-1])
+def test_plain_sgd_bears_more_than_momentum_and_adam(lowest_at):
+    rates = {kind: choose(RATES, valley(lowest_at), kind).rate for kind in KINDS}
+    assert 0.3 * lowest_at < rates["sgd"] < 3.3 * lowest_at
+    assert 0.05 * lowest_at < rates["momentum"] < rates["sgd"] / 2
+    assert 0.05 * lowest_at < rates["adaptive"] < rates["sgd"] / 2
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 3e4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_unit_of_the_loss_does_not_matter(scale, kind):
+    plain = valley(0.01, noise=0.05)
+    assert choose(RATES, [scale * loss for loss in plain], kind) == choose(RATES, plain, kind)
+
+
+def test_the_rate_by_hand():
+    # L = 2, no noise. The loss steps down to 1 at place 40 and up to 5 at place 60; a triangle of
+    # 1, 2, 3, 4, 3, 2, 1 sixteenths smooths it: 15, 13, 10, 6, 3, 1 sixteenths of the fall remain
+    # at places 37 … 42. 90 % is reached at 42, which the update at 41 led to, and 80 % at 41.
+    losses = [2.0] * 40 + [1.0] * 20 + [5.0] * 11
+    assert choose(RATES, losses, "sgd").rate == pytest.approx(RATES[41])
+    assert choose(RATES, losses, "momentum").rate == pytest.approx(0.25 * RATES[40])
+    assert choose(RATES, losses, "adaptive").rate == pytest.approx(0.35 * RATES[40])
+
+
+def test_a_rise_soon_after_the_fall_limits_it_by_hand():
+    # As above, but the loss is up at place 48, and counts as L + |L| = 4. It has risen when it is
+    # above 1 + 1/2 + 0.05 L: at 46 it is 1 + 3/16 · 3 = 1.56, at 47 it is 1 + 6/16 · 3 = 2.1.
+    losses = [2.0] * 40 + [1.0] * 8 + [5.0] * 23
+    assert choose(RATES, losses, "sgd").rate == pytest.approx(0.3 * RATES[46])
+    assert choose(RATES, losses, "momentum").rate == pytest.approx(0.25 * RATES[40])  # is lower
+    assert choose(RATES, losses, "adaptive").rate == pytest.approx(0.05 * RATES[46])
+
+
+@pytest.mark.parametrize(
+    ("kind", "fraction"), [("sgd", 0.3), ("momentum", 0.07), ("adaptive", 0.05)]
+)
+def test_where_the_loss_only_rises_it_is_a_fraction_of_that_rate(kind, fraction):
+    losses = [2.0] * 50 + [10.0] * 21
+    # Capped at 4 and smoothed, the loss is 2 + 2 · 1/16 at place 47: above 2.1.
+    found = choose(RATES, losses, kind)
+    assert found.rate == pytest.approx(fraction * RATES[46])
+    assert found.reason.endswith("where the loss rose")
+
+
+@pytest.mark.parametrize("worst", [math.nan, math.inf, 1e30, 1e300])
+@pytest.mark.parametrize("kind", KINDS)
+def test_however_the_losses_end_the_choice_is_that_of_an_ordinary_rise(worst, kind):
+    usual = valley(0.01)
+    place = next(k for k, loss in enumerate(usual) if loss > 2)
+    ended = [*usual[:place], *[worst] * (len(usual) - place)]
+    found, expected = choose(RATES, ended, kind).rate, choose(RATES, usual, kind).rate
+    assert 0.5 * expected <= found <= 1.5 * expected
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("kind", KINDS)
+def test_noise_of_a_tenth_moves_it_by_less_than_a_factor_of_three(seed, kind):
+    found = choose(RATES, valley(0.01, noise=0.2, seed=seed), kind).rate
+    assert 1 / 3 < found / choose(RATES, valley(0.01), kind).rate < 3
+
+
+@pytest.mark.parametrize(
+    ("losses", "reason"),
+    [
+        ([2.0] * 71, "the loss neither falls nor rises by more than its noise"),
+        ([math.nan] * 71, "the loss is not finite from 1e-06 on"),
+        ([2.0, math.inf, *[2.0] * 69], "the loss is not finite from 1e-06 on"),
+        ([2.0] * 11, "11 losses are too few; it takes 12"),
+        ([], "0 losses are too few; it takes 12"),
+        ([1.0, 1.0, 1.0, *[9.0] * 68], "the loss rises from 1e-06 on"),
+    ],
+)
+def test_no_suggestion_says_why(losses, reason):
+    for kind in KINDS:
+        found = choose(RATES[: len(losses)], losses, kind)
+        assert found == Choice(None, f"no suggestion, because {reason}")
+
+
+@given(
+    losses=st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=71),
+    kind=st.sampled_from(KINDS),
+)
+def test_whatever_the_losses_it_is_a_rate_within_the_range_or_a_reason(losses, kind):
+    found = choose(RATES[: len(losses)], losses, kind)
+    if found.rate is None:
+        assert found.reason.startswith("no suggestion, because ")
+    else:
+        assert 0.05 * RATES[0] <= found.rate <= RATES[-1]
+        assert found.reason.startswith(f"{found.rate:.2g}: ")
+
+
+@pytest.mark.parametrize("kind", ["adam", "", "SGD"])
+def test_an_unknown_kind_is_refused(kind):
+    message = re.escape(f"kind must be one of sgd, momentum, adaptive. Received: kind={kind!r}.")
+    with pytest.raises(ValueError, match=message):
+        choose(RATES, [2.0] * 71, kind)
+    with pytest.raises(ValueError, match=message):
+        Probe(60, kind)
+
+
+# --------------------------------------------------------------------------------------- Probe
+
+
+@pytest.mark.parametrize(("steps", "trial"), [(30, 6), (54, 10), (60, 12), (100, 12)])
+def test_a_ramp_and_then_two_trials_from_the_start(steps, trial):
+    batches = feed(Probe(steps, "sgd"), lambda rate: 2 / (1 + 20 * rate))
+    ramp = steps - 2 * trial
+    assert len(batches) == steps
+    np.testing.assert_allclose([rate for rate, _ in batches[:ramp]], np.geomspace(1e-6, 10, ramp))
+    higher, lower = batches[ramp][0], batches[-1][0]
+    assert lower == pytest.approx(higher / 5)
+    assert [rate for rate, _ in batches[ramp:]] == [higher] * trial + [lower] * trial
+    assert [k for k, (_, restarts) in enumerate(batches) if restarts] == [ramp, ramp + trial]
+
+
+def test_the_higher_rate_stays_if_its_loss_is_the_lower_one():
+    probe = Probe(100, "sgd")
+    feed(probe, lambda rate: 2 / (1 + 20 * rate))
+    assert probe.choice().rate > 0.1
+    assert "of the loss's fall" in probe.choice().reason
+
+
+@pytest.mark.parametrize("dies", [2.5, 1e9, math.nan, math.inf])
+def test_a_rate_that_dies_in_the_trial_gives_way_to_a_fifth_of_it(dies):
+    probe = Probe(100, "sgd")
+    while not probe.restarts:
+        probe.add(2 / (1 + 20 * probe.rate))
+    higher = probe.rate
+    feed(probe, lambda rate: dies if rate == higher else 1.5)
+    assert probe.choice().rate == pytest.approx(higher / 5)
+    assert probe.choice().reason.startswith(f"{higher / 5:.2g}: better than {higher:.2g} after 12")
+    assert "loss 1.5 against" in probe.choice().reason
+
+
+def test_only_the_second_half_of_a_trial_counts():
+    probe = Probe(100, "sgd")
+    while not probe.restarts:
+        probe.add(2 / (1 + 20 * probe.rate))
+    higher = probe.rate
+    for losses in ([9.0] * 6 + [1.0] * 6, [0.5] * 6 + [1.1] * 6):
+        for loss in losses:
+            probe.add(loss)
+    assert probe.is_done
+    assert probe.choice().rate == higher
+
+
+def test_two_trials_that_are_not_finite_suggest_nothing():
+    probe = Probe(60, "adaptive")
+    while not probe.restarts:
+        probe.add(2 / (1 + 20 * probe.rate))
+    batches = feed(probe, lambda rate: math.nan)
+    assert [restarts for _, restarts in batches] == [True, True]  # a trial ends with its first NaN
+    assert probe.choice().rate is None
+    assert "because the loss is not finite at" in probe.choice().reason
+
+
+@pytest.mark.parametrize("explodes", [1e-3, 1e-2, 1.0])
+@pytest.mark.parametrize("to", [math.nan, math.inf, 1e8])
+def test_a_ramp_ends_where_the_loss_has_diverged(explodes, to):
+    probe = Probe(100, "sgd")
+    tried = []
+    while not (probe.is_done or probe.restarts):
+        tried.append(probe.rate)
+        probe.add(to if probe.rate > explodes else 2 / (1 + 20 * probe.rate))
+    beyond = [rate for rate in tried if rate > explodes]
+    assert len(beyond) == (3 if math.isfinite(to) else 1)
+    feed(probe, lambda rate: 1.0)
+    assert probe.choice().rate < explodes
+
+
+def test_without_a_suggestion_of_the_ramp_there_is_no_trial():
+    probe = Probe(60, "sgd")
+    assert not any(restarts for _, restarts in feed(probe, lambda rate: 2.0))
+    assert probe.is_done
+    assert not probe.restarts
+    assert probe.choice().rate is None
+
+
+@pytest.mark.parametrize("curvature", [0.1, 1.0, 30.0, 1000.0])
+def test_on_a_quadratic_the_rate_follows_the_curvature(curvature):
+    """Gradient descent on λ/2 · |w|² converges for rates below 2/λ, at once for 1/λ."""
+    start = np.ones(20)
+    weights, probe = start, Probe(100, "sgd")
+    while not probe.is_done:
+        if probe.restarts:
+            weights = start
+        loss = curvature / 2 * float(np.mean(weights**2)) + 1.0
+        with np.errstate(over="ignore"):
+            weights = weights - probe.rate * curvature * weights
+        probe.add(loss)
+    assert 0.02 / curvature < probe.choice().rate < 2 / curvature
+
+
+@pytest.mark.parametrize("steps", [29, 0, -1])
+def test_too_few_steps_are_refused(steps):
+    with pytest.raises(
+        ValueError, match=rf"steps must be an integer >= 30\. Received: steps={steps}"
+    ):
+        Probe(steps, "sgd")
+
+
+# -------------------------------------------------------------------------------- probe_steps
+
+
+@pytest.mark.parametrize(
+    ("total", "steps"),
+    [(None, 60), (0, 0), (119, 0), (120, 30), (216, 54), (432, 54), (800, 100), (10**9, 100)],
+)
+def test_how_many_batches(total, steps):
+    assert probe_steps(total) == steps
+
+
+@given(st.integers(0, 10**7))
+def test_a_probe_takes_at_most_a_quarter_of_a_run_and_is_one_that_can_be_built(total):
+    steps = probe_steps(total)
+    assert steps <= total / 4
+    assert steps == 0 or Probe(steps, "sgd").rate == pytest.approx(1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "found"),
+    [(["sgd"], "sgd"), (["adaptive", "sgd"], "adaptive"), (["sgd", "momentum"], "momentum")],
+)
+def test_the_most_cautious(kinds, found):
+    assert most_cautious(kinds) == found
