@@ -7,7 +7,8 @@ import functools
 import math
 import numbers
 import operator
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 LARGEST_INTEGER = 2**53
@@ -22,6 +23,7 @@ _SIGNS = {
     "below": ("<", operator.lt),
     "at_most": ("<=", operator.le),
 }
+_PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*")
 _LONGEST = 200
 """Characters of a received value that an error shows."""
 
@@ -68,15 +70,19 @@ def number(owner: str, argument: str, value: Any, *, remedy: str = "", **limits:
         **limits: Any of `above`, `at_least`, `below` and `at_most`.
     """
     found = real(value)
-    bounds = [(*_SIGNS[name], limit) for name, limit in limits.items()]
-    if (
-        found is None
-        or not math.isfinite(found)
-        or not all(holds(found, limit) for _, holds, limit in bounds)
-    ):
-        stated = " and".join(f" {sign} {limit:g}" for sign, _, limit in bounds)
-        raise invalid(owner, argument, f"a finite number{stated}", value, remedy)
+    if found is None or not _is_within(found, limits):
+        raise invalid(owner, argument, f"a finite number{_stated(limits)}", value, remedy)
     return found
+
+
+def _is_within(found: float, limits: Mapping[str, float]) -> bool:
+    return math.isfinite(found) and all(
+        _SIGNS[name][1](found, limit) for name, limit in limits.items()
+    )
+
+
+def _stated(limits: Mapping[str, float]) -> str:
+    return " and".join(f" {_SIGNS[name][0]} {limit:g}" for name, limit in limits.items())
 
 
 def rate(
@@ -104,6 +110,31 @@ def rate(
         allowed = f"{'0 or ' * zero}between 1.2e-38 and 3.4e38, where float32 can hold a rate"
         raise invalid(owner, argument, allowed, value, remedy)
     return found
+
+
+def share(owner: str, argument: str, value: Any, **limits: float) -> float:
+    """Return a share of a whole, such as 0.8 or `"80%"`, as a float, or raise a `ValueError`.
+
+    Args:
+        owner: The class or function whose argument it is.
+        argument: The argument's name.
+        value: What was received.
+        **limits: As for `number`.
+
+    Examples:
+        >>> share("AdaptiveKnee", "latest", "80%", below=1)
+        0.8
+    """
+    found, remedy = value, ""
+    if isinstance(value, str) and (form := _PERCENT.fullmatch(value)):
+        found = float(form.group(1)) / 100
+    elif 1 < (real(value) or 0) <= 100:
+        remedy = f"Did you mean '{value:g}%'?"
+    amount = real(found)
+    if amount is None or not _is_within(amount, limits):
+        allowed = f"a share{_stated(limits)}, such as 0.5 or '50%'"
+        raise invalid(owner, argument, allowed, value, remedy)
+    return amount
 
 
 def integer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from kerasdecay.schedules import (
     FAMILY,
+    EpochRates,
     Moment,
     Refined,
     Schedule,
@@ -25,7 +27,8 @@ rates = st.floats(1e-6, 10.0)
 shares = st.one_of(st.just(0.0), st.floats(1e-30, 1.0))
 durations = st.one_of(
     st.integers(1, 12),
-    st.floats(0.1, 12.0),
+    st.floats(1.0, 12.0),
+    st.floats(0.1, 1.0).map("{} epochs".format),
     st.integers(1, 300).map("{} steps".format),
     st.integers(1, 100).map("{}%".format),
 )
@@ -43,6 +46,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "hold": st.one_of(st.just(0), durations),
     "milestones": st.lists(durations, min_size=1, max_size=4).map(tuple),
     "factor": st.floats(1e-3, 1.0),
+    "exponent": st.floats(0.1, 8.0),
+    "fraction": st.floats(0.01, 1.0),
     "decay_rate": st.floats(1e-3, 100.0),
     "power": st.floats(0.1, 8.0),
     "growth": st.one_of(st.just(1.0), st.floats(1.0, 4.0)),
@@ -53,8 +58,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 
 
 @st.composite
-def shapes(draw: st.DrawFn, name: str | None = None) -> Shape:
-    """Any shape of the family, or of one name."""
+def shapes(draw: st.DrawFn, name: str | None = None, *, falls: bool = False) -> Shape:
+    """Any shape of the family, or of one name; if asked, one that never rises."""
     name = draw(st.sampled_from(sorted(FAMILY))) if name is None else name
     shape = FAMILY[name]
     initial = draw(st.floats(0.01, 0.99) if name == "power-step" else rates)
@@ -68,14 +73,33 @@ def shapes(draw: st.DrawFn, name: str | None = None) -> Shape:
         elif field == "curve":
             curves = ["cosine", "linear"] + ["1-sqrt"] * (name != "one-cycle")
             arguments[field] = draw(st.sampled_from(curves))
+        elif (name, field) in OPTIONAL:
+            arguments[field] = None if falls else draw(st.one_of(st.none(), FIELDS[field]))
+        elif (name, field) == ("cosine-restarts", "factor"):
+            arguments[field] = draw(st.floats(1e-3, 1.2))
         elif field in FIELDS:
             arguments[field] = draw(FIELDS[field])
+    if name == "exponential" and not falls and draw(st.booleans()):
+        arguments["factor"] = 1 / arguments["factor"]
+        arguments["final_learning_rate"] = initial * draw(st.floats(1.0, 1e3))
+        assume(arguments["factor"] > 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return shape(**arguments)
 
 
-KINDS = ["warmup", "sequence", "scaled", "cooldown"]
+OPTIONAL = {("polynomial", "cycle"), ("cyclic", "every")}
+RELATIVE = sorted(set(FAMILY) - {"power-step"})
+KINDS = ["warmup", "sequence", "scaled", "cooldown", "product", "own function"]
+
+
+@st.composite
+def rises(draw: st.DrawFn) -> dict[str, Any]:
+    """The start and the curve of a warmup."""
+    curve = draw(st.sampled_from(["linear", "cosine", "1-sqrt", "exponential"]))
+    if curve == "exponential":
+        return {"curve": curve, "start": draw(st.floats(1e-6, 1.0))}
+    return {"curve": curve, "start": draw(st.one_of(st.none(), shares))}
 
 
 @st.composite
@@ -84,13 +108,22 @@ def compositions(draw: st.DrawFn) -> Schedule:
     schedule: Schedule = draw(shapes())
     for kind in draw(st.lists(st.sampled_from(KINDS), max_size=3)):
         if kind == "warmup":
-            start = draw(st.one_of(st.none(), shares))
-            schedule = warmup(schedule, draw(st.one_of(st.just(0), durations)), start)
+            how, shift = draw(rises()), draw(st.booleans())
+            duration = draw(st.one_of(st.just(0), durations))
+            schedule = warmup(schedule, duration, **how, shift=shift)
         elif kind == "sequence":
             schedule = sequence([schedule, draw(shapes())], [draw(durations)])
         elif kind == "cooldown":
             curve = draw(st.sampled_from(["linear", "cosine", "1-sqrt"]))
             schedule = cooldown(schedule, draw(durations), curve, draw(shares) / 10)
+        elif kind == "product":
+            relative = draw(shapes(draw(st.sampled_from(RELATIVE))))
+            final = {"final_learning_rate": 0.5} if hasattr(relative, "final_learning_rate") else {}
+            if getattr(relative, "rises", False):
+                final = {"final_learning_rate": 2.0}
+            schedule *= dataclasses.replace(relative, initial_learning_rate=None, **final)
+        elif kind == "own function":
+            schedule = sequence([schedule, EpochRates((0.5, 0.0, 0.25))], [draw(durations)])
         else:
             schedule = scaled(schedule, draw(st.floats(0.01, 2.0)))
     return schedule

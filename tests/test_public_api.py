@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # A change here is a change for users: it needs a line in CHANGELOG.md.
 SIGNATURES = {
     "LearningRateDecay": (
-        "(schedule=None, *, optimizers=None, warmup=None, rules=(), epochs=None, update='auto', "
-        "state_path=None, verbose=0)"
+        "(schedule=None, *, by_step=None, optimizers=None, warmup=None, rules=(), epochs=None, "
+        "update='auto', state_path=None, verbose=0)"
     ),
     "PowerStepDecay": (
         "(initial_learning_rate=None, *, stages=3, remainder='last', min_learning_rate=0.0, "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Unpack
+from typing import Any, Unpack
 
 from kerasdecay.schedules import Schedule
 from kerasdecay.training.arguments import Options
+from kerasdecay.training.as_schedule import by_steps
 from kerasdecay.training.callback import DecayCallback
 
 
@@ -19,7 +20,11 @@ class LearningRateDecay(DecayCallback):
     Args:
         schedule: A schedule of `kerasdecay.schedules`; or a function f(epoch), or
             f(epoch, learning_rate) as for Keras' LearningRateScheduler (the second argument is the
-            rate before, without the rules' scale). A function's own errors reach you.
+            rate before, without the rules' scale). A function's own errors reach you. Also a
+            shape's name, such as `"cosine"`, with the optimizer's rate; a number, a constant rate;
+            a list, one rate for each epoch; any `LearningRateSchedule` of Keras.
+        by_step: In place of `schedule`: a function f(step), the step counted in batches from 0. In
+            the compiled step it is called with a tensor.
         optimizers: In place of `schedule`, for a model that several optimizers train: name →
             schedule. A name is an attribute of the model (`"d_optimizer"`, `"gan.d_optimizer"`) or
             a part of its MultiOptimizer. Each rate is logged as `learning_rate_<name>`.
@@ -53,6 +58,8 @@ class LearningRateDecay(DecayCallback):
         >>> from kerasdecay.schedules import PowerStep
         >>> decay = LearningRateDecay(PowerStep(0.1), warmup="5%", rules=[Plateau("val_loss")])
 
+        >>> decay = LearningRateDecay(by_step=lambda step: 0.1 / (1 + step / 500))
+
         >>> from kerasdecay.schedules import Cosine
         >>> gan = {"d_optimizer": Cosine(4e-4), "g_optimizer": Cosine(1e-4)}
         >>> decay = LearningRateDecay(optimizers=gan)
@@ -60,9 +67,12 @@ class LearningRateDecay(DecayCallback):
 
     def __init__(
         self,
-        schedule: Schedule | Callable[..., float] | None = None,
+        schedule: Any = None,
         *,
+        by_step: Callable[[Any], Any] | None = None,
         optimizers: Mapping[str, Schedule | Callable[..., float]] | None = None,
         **options: Unpack[Options],
     ) -> None:
+        if by_step is not None:
+            schedule = by_steps(schedule, by_step)
         super().__init__(schedule, optimizers=optimizers, **options)

@@ -10,6 +10,7 @@ from typing import Any
 from kerasdecay.rules import Rule
 from kerasdecay.rules.monitor import direction_of
 from kerasdecay.schedules import ByEpoch, Schedule
+from kerasdecay.schedules.by_step import OfStep
 
 
 def brief(part: Any) -> str:
@@ -56,7 +57,7 @@ def initial_rate(schedule: Any) -> float | None:
 
 def is_known_ahead(schedule: Any) -> bool:
     """Tell whether the rates can be computed without calling a user's function."""
-    if not isinstance(schedule, Schedule) or isinstance(schedule, ByEpoch):
+    if not isinstance(schedule, Schedule) or isinstance(schedule, ByEpoch | OfStep):
         return False
     return all(map(is_known_ahead, getattr(schedule, "parts", ())))
 

@@ -28,9 +28,10 @@ class AdaptiveKnee(Triggered[TriggeredState]):
     Args:
         trigger: A rule that reduces; at its reduction the way down begins. By default a plateau of
             the validation loss, averaged over three epochs, without improvement for two.
-        min_hold: The share of the horizon for which the rate is held at least, in [0, 1).
+        min_hold: The share of the horizon for which the rate is held at least, in [0, 1), or such
+            as `"50%"`.
         latest: The share of the horizon after which the way down begins at the latest, in
-            [`min_hold`, 1).
+            [`min_hold`, 1), or such as `"80%"`.
         curve: `"linear"` or `"1-sqrt"`.
         final_learning_rate: η₁ >= 0.
 
@@ -52,14 +53,14 @@ class AdaptiveKnee(Triggered[TriggeredState]):
     trigger: Rule[Any] = _checks.field(
         lambda: Plateau("val_loss", patience=2, min_delta=0.0, smoothing=3), a_trigger
     )
-    min_hold: float = _checks.field(0.5, _checks.number, at_least=0, below=1)
-    latest: float = _checks.field(0.8, _checks.number, at_least=0, below=1)
+    min_hold: float | str = _checks.field(0.5, _checks.share, at_least=0, below=1)
+    latest: float | str = _checks.field(0.8, _checks.share, at_least=0, below=1)
     curve: str = _checks.field("linear", _checks.choice, allowed=("linear", "1-sqrt"))
     final_learning_rate: float = _checks.field(0.0, _checks.rate, zero=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _checks.number("AdaptiveKnee", "latest", self.latest, at_least=self.min_hold, below=1)
+        _checks.share("AdaptiveKnee", "latest", self.latest, at_least=float(self.min_hold), below=1)
 
     @property
     def way_down(self) -> Descent:
@@ -115,6 +116,6 @@ class AdaptiveKnee(Triggered[TriggeredState]):
             raise _checks.invalid(
                 "AdaptiveKnee", "epochs", "known, to come down to a horizon", None, "Pass epochs=…"
             )
-        earliest = math.ceil(share_of(self.min_hold, epochs))
-        latest = max(math.floor(share_of(self.latest, epochs)), earliest)
+        earliest = math.ceil(share_of(float(self.min_hold), epochs))
+        latest = max(math.floor(share_of(float(self.latest), epochs)), earliest)
         return min(earliest, epochs - 1), min(latest, epochs - 1)

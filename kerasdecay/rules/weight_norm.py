@@ -42,8 +42,8 @@ class WeightNorm(Rule[WeightNormState]):
 
     Args:
         factor: γ in (0, 1): new rate = rate × γ.
-        last_decay: The share of the horizon after which the late reduction comes, in (0, 1); None
-            for no late reduction.
+        last_decay: The share of the horizon after which the late reduction comes, in (0, 1),
+            or such as `"85%"`; None for no late reduction.
         min_lr: No reduction goes below this; >= 0.
 
     Raises:
@@ -61,7 +61,9 @@ class WeightNorm(Rule[WeightNormState]):
     state_class: ClassVar[type[RuleState]] = WeightNormState
 
     factor: float = _checks.field(0.1, _checks.number, above=0, below=1)
-    last_decay: float | None = _checks.field(0.85, _checks.number, optional=True, above=0, below=1)
+    last_decay: float | str | None = _checks.field(
+        0.85, _checks.share, optional=True, above=0, below=1
+    )
     min_lr: float = _checks.field(0.0, _checks.rate, zero=True)
 
     @property
@@ -109,7 +111,7 @@ class WeightNorm(Rule[WeightNormState]):
         if self.last_decay is None or observation.epochs is None or state.decayed_late:
             return False
         done, epochs = observation.epoch + 1, observation.epochs
-        return min(share_of(self.last_decay, epochs), epochs - 1) <= done < epochs
+        return min(share_of(float(self.last_decay), epochs), epochs - 1) <= done < epochs
 
     def _reduce(
         self, state: WeightNormState, observation: Observation, factor: float, seen: str

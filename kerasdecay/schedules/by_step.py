@@ -92,10 +92,10 @@ class ByStep(OfStep):
     function: Callable[[Any], Any] = _checks.field(..., _function)
 
     def of_numbers(self, steps: np.ndarray) -> np.ndarray:
-        """F of each step."""
+        """Call the function for each step."""
         rates = [checked_rate(self.function(int(one)), int(one), "step") for one in steps]
         return np.asarray(rates, dtype=np.float64)
 
     def of_tensor(self, step: Any) -> Any:
-        """F of the tensor."""
+        """Call the function with the tensor."""
         return self.function(step)

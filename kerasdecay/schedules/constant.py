@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from kerasdecay.schedules.base import Shape
+from kerasdecay import _checks
+from kerasdecay.schedules.base import Shape, rate_or_auto
 from kerasdecay.schedules.timeline import Moment
 
 
@@ -14,16 +15,21 @@ class Constant(Shape):
     """A rate that stays: η(t) = η₀.
 
     Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's.
+        initial_learning_rate: η₀ >= 0; None takes the optimizer's. 0 trains nothing: it freezes
+            what it is used for, in a `sequence` for a while.
 
     Raises:
-        ValueError: If the rate is not a finite number > 0.
+        ValueError: If the rate is not a finite number >= 0.
 
     Examples:
         >>> from kerasdecay.schedules import Timeline
         >>> float(Constant(0.1).rates(7, Timeline(15, unit="epoch")))
         0.1
     """
+
+    initial_learning_rate: float | str | None = _checks.field(
+        None, rate_or_auto, optional=True, zero=True
+    )
 
     @property
     def changes_within_epochs(self) -> bool:

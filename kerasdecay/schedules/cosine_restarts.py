@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from kerasdecay import _checks
@@ -27,7 +28,8 @@ class CosineRestarts(Annealing):
         cycle: T: epochs, `"500 steps"` or `"25%"` of the horizon, at least one update and at most
             the horizon.
         growth: m >= 1. With 2 and n cycles, T = horizon / (2ⁿ − 1) fills the horizon.
-        factor: γ in (0, 1], the height of each cycle as a share of that before it.
+        factor: γ > 0, the height of each cycle as a share of that before it; above 1 the restarts
+            grow.
 
     Raises:
         ValueError: For a value out of its range; when not one cycle fits into the horizon.
@@ -42,11 +44,17 @@ class CosineRestarts(Annealing):
 
     cycle: Duration = _checks.field("25%", durations.check, positive=True)
     growth: float = _checks.field(1.0, _checks.number, at_least=1)
-    factor: float = _checks.field(1.0, _checks.number, above=0, at_most=1)
+    factor: float = _checks.field(1.0, _checks.number, above=0)
 
     def check(self, start: Moment) -> None:
-        """Raise a ValueError if not one cycle fits into the horizon."""
-        self._updates("cycle", start)
+        """Raise a ValueError if not one cycle fits into the horizon, or one grows too high."""
+        length = self._updates("cycle", start)
+        last = periods.last_end(length, start.horizon, self.growth) - 1
+        restarts = int(periods.phase(start.within(last + 1).at(last), length, self.growth).number)
+        highest = math.log(_checks.LARGEST_RATE / (self.initial if self.is_resolved else 1.0))
+        if restarts * math.log(self.factor) > highest:
+            allowed = f"so small that float32 can hold the rate after {restarts} restarts"
+            raise _checks.invalid("CosineRestarts", "factor", allowed, self.factor)
 
     def share(self, now: Moment) -> Any:
         """γⁱ (1 + cos πz)/2, and 0 after the last full cycle."""

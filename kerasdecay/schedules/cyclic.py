@@ -19,13 +19,16 @@ class Cyclic(Shape):
 
     In cycle i = 0, 1, …, of which the share z is done,
     η(t) = η₀/d + (η₀ − η₀/d) γⁱ (1 − |2z − 1|). γ = 1 is the source's "triangular", γ = ½ its
-    "triangular2".
+    "triangular2". With `every` s the triangles shrink all the time, by γ^(t/s) in the place of γⁱ:
+    its "exp_range".
 
     Args:
         initial_learning_rate: η₀ > 0, the peak of the first triangle; None takes the optimizer's.
         cycle: c, up and down: epochs, `"500 steps"` or `"25%"` of the horizon, at least one update.
         factor: γ in (0, 1], the height of each triangle as a share of that before it.
         div_factor: d >= 1.
+        every: s: epochs, `"1 steps"` or `"10%"` of the horizon, longer than 0; None: γ belongs to
+            the triangles.
 
     Raises:
         ValueError: For a value out of its range; when c is shorter than an update of the run.
@@ -42,17 +45,25 @@ class Cyclic(Shape):
     cycle: Duration = _checks.field("25%", durations.check, positive=True)
     factor: float = _checks.field(1.0, _checks.number, above=0, at_most=1)
     div_factor: float = _checks.field(4.0, _checks.number, at_least=1)
+    every: Duration | None = _checks.field(None, durations.check, optional=True, positive=True)
 
     def check(self, start: Moment) -> None:
-        """Raise a ValueError if a cycle is shorter than one update."""
+        """Raise a ValueError if a cycle is shorter than one update, or s is nothing."""
         self._cycle(start)
+        self._shrunk(start, 0)
 
     def learning_rate(self, now: Moment) -> Any:
-        """η₀/d + (η₀ − η₀/d) γⁱ (1 − |2z − 1|)."""
+        """η₀/d + (η₀ − η₀/d) γⁱ (1 − |2z − 1|), or with γ^(t/s)."""
         number, done, left = periods.phase(now, self._cycle(now))
         triangle = 2.0 * now.xp.minimum(done, left) / (done + left)
         low = self.initial / self.div_factor
-        return low + (self.initial - low) * now.xp.power(self.factor, number) * triangle
+        return low + (self.initial - low) * self._shrunk(now, number) * triangle
+
+    def _shrunk(self, now: Moment, number: Any) -> Any:
+        if self.every is None:
+            return now.xp.power(self.factor, number)
+        every = self._updates("every", now, shortest=0, fits=False)
+        return now.xp.power(self.factor, now.xp.real(now.update) / every)
 
     def _cycle(self, now: Moment) -> float:
         return self._updates("cycle", now, fits=False)

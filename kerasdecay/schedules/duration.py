@@ -10,8 +10,8 @@ from kerasdecay import _checks
 from kerasdecay.schedules.timeline import Timeline
 
 Duration = int | float | str
-"""An amount of training: a number of epochs, `"500 steps"`, `"2 epochs"`, or `"10%"` of the
-horizon."""
+"""An amount of training: a number of epochs, `"500 steps"`, `"0.5 epochs"`, or `"10%"` of the
+horizon. A bare number between 0 and 1 is none: it could be a share or a part of an epoch."""
 
 _ALLOWED = 'a number of epochs >= 0, "500 steps", or a share of the horizon such as "10%"'
 _FORM = re.compile(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*(%|steps?|epochs?)\s*", re.IGNORECASE)
@@ -28,9 +28,19 @@ def parse(owner: str, argument: str, value: Any) -> tuple[float, str]:
         (10.0, '%')
     """
     if not isinstance(value, str):
-        return _checks.number(
+        found = _checks.number(
             owner, argument, value, at_least=0, remedy=f"A duration is {_ALLOWED}."
-        ), "epochs"
+        )
+        if 0 < found < 1:
+            remedy = f"Did you mean '{100 * found:g}%'? A part of an epoch is '{found:g} epochs'."
+            raise _checks.invalid(
+                owner,
+                argument,
+                "0, a number of epochs >= 1, or a share of the horizon in %",
+                value,
+                remedy,
+            )
+        return found, "epochs"
     form = _FORM.fullmatch(value)
     try:
         amount = float(form.group(1)) if form else -1.0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import warnings
 
+from kerasdecay import _checks
 from kerasdecay.schedules.base import Shape
 from kerasdecay.schedules.constant import Constant
 from kerasdecay.schedules.cosine import Cosine
@@ -31,6 +34,26 @@ class _Family(dict[str, type[Shape]]):
         renamed = "warmup-stable"
         warnings.warn(f"{name} is now called {renamed}.", DeprecationWarning, stacklevel=2)
         return self[renamed]
+
+
+def shape_named(owner: str, argument: str, name: str) -> Shape:
+    """Return the shape of a name, its initial rate left open, or raise a ValueError.
+
+    The name of the class will do as well.
+
+    Examples:
+        >>> shape_named("LearningRateDecay", "schedule", "cosine").initial_learning_rate is None
+        True
+        >>> type(shape_named("LearningRateDecay", "schedule", "CosineRestarts")).__name__
+        'CosineRestarts'
+    """
+    dashed = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name.strip())
+    dashed = re.sub(r"[\s_-]+", "-", dashed).lower().removesuffix("-decay")
+    if dashed in FAMILY:
+        return FAMILY[dashed]()
+    near = difflib.get_close_matches(dashed, FAMILY, n=1)
+    remedy = f"Did you mean {near[0]!r}?" if near else ""
+    raise _checks.invalid(owner, argument, f"one of {', '.join(FAMILY)}", name, remedy)
 
 
 FAMILY: dict[str, type[Shape]] = _Family(

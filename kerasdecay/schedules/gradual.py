@@ -12,6 +12,8 @@ from kerasdecay.schedules.base import Shape
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.timeline import Moment
 
+RISING_STEPS = "For a tenth write 0.1. Steps that rise are a sequence of Constants."
+
 
 @dataclasses.dataclass(frozen=True)
 class Gradual(Shape):

@@ -9,6 +9,7 @@ from kerasdecay import _checks
 from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.base import Shape
 from kerasdecay.schedules.duration import Duration
+from kerasdecay.schedules.gradual import RISING_STEPS
 from kerasdecay.schedules.timeline import Moment
 
 
@@ -45,7 +46,7 @@ class MultiStep(Shape):
     """
 
     milestones: tuple[Duration, ...] = _checks.field(("50%", "75%"), _milestones)
-    factor: float = _checks.field(0.1, _checks.number, above=0, at_most=1)
+    factor: float = _checks.field(0.1, _checks.number, above=0, at_most=1, remedy=RISING_STEPS)
 
     @property
     def changes_within_epochs(self) -> bool:

@@ -41,7 +41,8 @@ def done(now: Moment, length: float) -> Any:
         return now.update // int(length)
     if now.xp is NUMPY:
         return _count(length, now.update)
-    return now.xp.passed(edges(length, now.horizon), now.update)
+    # One update further: where several periods end at the horizon, all of them are done.
+    return now.xp.passed(edges(length, now.horizon + 1), now.update)
 
 
 def phase(now: Moment, length: float, growth: float = 1.0) -> Phase:

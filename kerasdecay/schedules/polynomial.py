@@ -6,7 +6,10 @@ import dataclasses
 from typing import Any
 
 from kerasdecay import _checks
+from kerasdecay.schedules import duration as durations
+from kerasdecay.schedules import periods
 from kerasdecay.schedules.annealing import Annealing
+from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.timeline import Moment
 
 
@@ -18,6 +21,10 @@ class Polynomial(Annealing):
         initial_learning_rate: η₀ > 0; None takes the optimizer's.
         final_learning_rate: η₁ in [0, η₀].
         power: p > 0. 1 is a straight line; above it, the rate falls fast first, below it, late.
+        cycle: T: epochs, `"500 steps"` or `"25%"` of the horizon, at least one update and at most
+            the horizon; None: one way down over the horizon. With it the rate is at η₁ at T, 2T, …
+            and comes down in cycle k = 1, 2, … along 1 − t/(kT) in the place of 1 − z. After the
+            last full cycle η₁ holds.
 
     Raises:
         ValueError: For a value out of its range.
@@ -32,7 +39,22 @@ class Polynomial(Annealing):
     """
 
     power: float = _checks.field(2.0, _checks.number, above=0)
+    cycle: Duration | None = _checks.field(None, durations.check, optional=True, positive=True)
+
+    def check(self, start: Moment) -> None:
+        """Raise a ValueError if not one cycle fits into the horizon."""
+        if self.cycle is not None:
+            self._updates("cycle", start)
 
     def share(self, now: Moment) -> Any:
-        """(1 − z)^p."""
-        return now.xp.power(now.remaining, self.power)
+        """(1 − z)^p, or (1 − t/(kT))^p."""
+        left = now.remaining if self.cycle is None else self._left_of_cycle(now)
+        return now.xp.power(left, self.power)
+
+    def _left_of_cycle(self, now: Moment) -> Any:
+        """1 − t/(kT), where the moment kT still belongs to cycle k, and 0 after the last one."""
+        length = self._updates("cycle", now)
+        now = now.within(periods.last_end(length, now.horizon))
+        before = now.at(now.xp.maximum(now.update - 1, 0))
+        left = periods.phase(before, length).left - now.xp.real(now.update - before.update)
+        return left / (now.xp.real(now.update) + left)

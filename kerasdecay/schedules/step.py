@@ -8,7 +8,7 @@ from typing import Any
 from kerasdecay import _checks
 from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.duration import Duration
-from kerasdecay.schedules.gradual import Gradual
+from kerasdecay.schedules.gradual import RISING_STEPS, Gradual
 from kerasdecay.schedules.timeline import Moment
 
 
@@ -33,7 +33,7 @@ class Step(Gradual):
     """
 
     every: Duration = _checks.field("30%", durations.check, positive=True)
-    factor: float = _checks.field(0.1, _checks.number, above=0, at_most=1)
+    factor: float = _checks.field(0.1, _checks.number, above=0, at_most=1, remedy=RISING_STEPS)
 
     def learning_rate(self, now: Moment) -> Any:
         """η₀ γ^⌊t/s⌋."""

@@ -134,6 +134,10 @@ class Moment:
         """Return the moment of `updates` since the start of the run."""
         return cls(_clip(xp, updates, timeline.updates), timeline.updates, timeline, xp)
 
+    def at(self, update: Any) -> Moment:
+        """Return another moment of the same schedule."""
+        return dataclasses.replace(self, update=update)
+
     def after(self, start: int) -> Moment:
         """Return this moment as seen by a schedule that starts `start` updates later."""
         horizon = max(self.horizon - start, 0)

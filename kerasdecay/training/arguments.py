@@ -7,13 +7,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, get_args, get_type_hints
 
-import keras
-
 from kerasdecay import _checks
 from kerasdecay.rules import Rule
-from kerasdecay.schedules import ByEpoch, Schedule
+from kerasdecay.schedules import Schedule
 from kerasdecay.schedules import warmup as warmed_up
 from kerasdecay.schedules.duration import Duration
+from kerasdecay.training.as_schedule import as_schedule
 
 
 class RunOptions(TypedDict, total=False):
@@ -85,44 +84,6 @@ def check_ways_down(schedules: Iterable[Any], rules: tuple[Rule[Any], ...]) -> N
         )
 
 
-def as_schedule(schedule: Any) -> Schedule | Callable[[int, float], float]:
-    """Return what a user gave as a schedule, or, if it needs the rate before, as the function.
-
-    Raises:
-        ValueError: If it is neither a schedule nor a function of one or two arguments.
-    """
-    if isinstance(schedule, Schedule):
-        return schedule
-    must_be = (
-        "LearningRateDecay: schedule must be a kerasdecay schedule or a function of the epoch."
-    )
-    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-        raise ValueError(
-            f"{must_be} Received: schedule={type(schedule).__name__}(…), Keras' own, a function of "
-            "the step. Take the shape of that name from kerasdecay.schedules, or give it to the "
-            "optimizer and leave the callback out."
-        )
-    if isinstance(schedule, keras.callbacks.Callback):
-        raise ValueError(
-            f"{must_be} Received: the callback {schedule!r}. Give it to fit by itself, or take its "
-            "shape from kerasdecay.schedules."
-        )
-    if isinstance(schedule, type):
-        raise ValueError(
-            "LearningRateDecay: schedule must be a schedule itself. Received: the class "
-            f"{schedule.__name__}. Write {schedule.__name__}(…)."
-        )
-    if callable(schedule):
-        if _accepts(schedule, 2):
-            return schedule
-        if _accepts(schedule, 1):
-            return ByEpoch(schedule)
-    raise ValueError(
-        "LearningRateDecay: schedule must be a kerasdecay schedule, or a function f(epoch) or "
-        f"f(epoch, learning_rate). Received: schedule={schedule!r}."
-    )
-
-
 def signature(init: Callable[..., None], common: Callable[..., None]) -> inspect.Signature:
     """Return the signature of a callback's `__init__`, the shared options spelt out.
 
@@ -184,15 +145,3 @@ def _warmed_up(schedule: Any, warmup: Duration | None) -> Any:
             "Use a schedule, or a function of the epoch alone.",
         )
     return warmed_up(schedule, warmup)
-
-
-def _accepts(function: Callable[..., Any], count: int) -> bool:
-    try:
-        found = inspect.signature(function)
-    except ValueError:  # a builtin without one
-        return count == 1
-    try:
-        found.bind(*range(count))
-    except TypeError:
-        return False
-    return True

@@ -13,7 +13,7 @@ import keras
 from kerasdecay import _checks
 from kerasdecay._config import from_config, to_config
 from kerasdecay.control import StateFile
-from kerasdecay.control.probe import Choice, Probe, probe_steps
+from kerasdecay.control.probe import Choice, Probe, most_cautious, probe_steps
 from kerasdecay.control.store import check_path
 from kerasdecay.records import Event, Trace
 from kerasdecay.rules import BatchObservation, Rule
@@ -364,8 +364,8 @@ class DecayCallback(keras.callbacks.Callback):
             self._open(model, beginning.probed(choice))
             return
         self._beginning = beginning
-        kind = find.optimizer_kind(next(iter(automatic.values())).optimizer)
-        self._probing = Probing(model, automatic, Probe(steps, kind))
+        kinds = (find.optimizer_kind(target.optimizer) for target in automatic.values())
+        self._probing = Probing(model, automatic, Probe(steps, most_cautious(kinds)))
 
     def _open(self, model: Any, beginning: Beginning, trace: Trace | None = None) -> None:
         """Begin the session of a training whose initial rates are known."""

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasdecay._checks import SMALLEST_RATE
 from kerasdecay.control import ScheduledRates
 from kerasdecay.schedules import Moment
 from kerasdecay.training.namespace import KERAS
@@ -23,6 +24,8 @@ from kerasdecay.training.targets import shortest
 _HOOK = "_get_current_learning_rate"
 _OFFSET = "_kerasdecay_offset"
 _TRIED = 0.125
+_SAMPLES = 10_000
+"""The most steps that are asked for a rate above 0."""
 
 
 def reference(planned: ScheduledRates) -> float:
@@ -35,7 +38,9 @@ def reference(planned: ScheduledRates) -> float:
     rate = float(schedule.learning_rate(start))
     if rate > 0:
         return rate
-    return float(np.max(schedule.rates(np.arange(timeline.updates), timeline)))
+    # A rate that begins at 0, or that is 0 throughout: any other of the run will do.
+    places = np.linspace(0, timeline.updates - 1, min(timeline.updates, _SAMPLES)).astype(np.int64)
+    return float(np.max(schedule.rates(places, timeline))) or SMALLEST_RATE
 
 
 def install(model: Any, optimizer: Any, planned: ScheduledRates, base: float, done: int) -> None:
@@ -114,6 +119,10 @@ def uninstall(model: Any, optimizers: Any) -> dict[int, float]:
 def check(optimizer: Any, planned: ScheduledRates) -> None:
     """Raise a ValueError unless a step of this optimizer can compute these rates."""
     planned.schedule.rates(keras.ops.convert_to_tensor(0), planned.timeline, KERAS)
+    if keras.backend.backend() != "torch":  # where the host computes a table of the rates
+        # A function that asks "if step < …" fails only with a step that has no value yet.
+        step = keras.KerasTensor((), dtype="int32")
+        keras.backend.compute_output_spec(_rate_of_step(planned), step)
     check_supported(optimizer)
 
 

@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
-from kerasdecay.schedules import Timeline
+import kerasdecay
+from kerasdecay.schedules import (
+    Constant,
+    Cyclic,
+    Exponential,
+    InverseSqrt,
+    Knee,
+    MultiStep,
+    OneCycle,
+    Step,
+    Timeline,
+    WarmupStable,
+    cooldown,
+    sequence,
+    warmup,
+)
 from kerasdecay.schedules.duration import check, exact_updates_in, is_whole_epochs, updates_in
 
 RUN = Timeline(15, 391)
@@ -27,7 +46,7 @@ UNKNOWN = Timeline(15, unit="epoch")
         (" 10 % ", RUN, 587),  # 586.5: halves go up
         ("10%", UNKNOWN, 2),  # 1.5
         ("9%", UNKNOWN, 1),  # 1.35
-        (0.25, RUN, 98),  # 97.75
+        ("0.25 epochs", RUN, 98),  # 97.75
         ("100%", RUN, 5865),
         (0, RUN, 0),
         ("0 steps", RUN, 0),
@@ -35,7 +54,7 @@ UNKNOWN = Timeline(15, unit="epoch")
         ("391 steps", BY_EPOCH, 1),
         ("195 steps", BY_EPOCH, 0),
         ("29%", Timeline(100, unit="epoch"), 29),  # int(0.29 * 100) is 28
-        (0.29, Timeline(1, 50), 15),  # 14.5, of which binary fractions make 14.499…9
+        ("0.29 epochs", Timeline(1, 50), 15),  # 14.5, of which binary fractions make 14.499…9
         (20, RUN, 7820),  # beyond the horizon
     ],
 )
@@ -99,3 +118,45 @@ def test_steps_need_a_known_number_of_them() -> None:
 )
 def test_whole_epochs(value: object, whole: bool) -> None:
     assert is_whole_epochs(value) is whole
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        (0.05, "'5%'"),
+        (0.5, "'50%'"),
+        (1e-6, "'0.0001%'"),
+        (np.float32(0.25), "'25%'"),
+        (Fraction(1, 8), "'12.5%'"),
+    ],
+)
+def test_a_number_between_0_and_1_is_asked_about(value: object, meant: str) -> None:
+    told = rf"Owner: argument must be 0, a number of epochs >= 1.*Did you mean {meant}\?"
+    with pytest.raises(ValueError, match=told) as caught:
+        check("Owner", "argument", value)
+    said = re.search(r"'([^']+ epochs)'", str(caught.value))
+    assert said is not None  # the second remedy is a duration of the same length
+    assert exact_updates_in(said[1], RUN) == pytest.approx(391 * float(value))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: warmup(Constant(0.1), 0.05),
+        lambda: sequence([Constant(0.1), Constant(0.01)], [0.5]),
+        lambda: cooldown(Constant(0.1), 0.8),
+        lambda: Step(0.1, every=0.3),
+        lambda: MultiStep(0.1, milestones=(0.5, 0.75)),
+        lambda: Exponential(0.1, every=0.5),
+        lambda: Cyclic(0.1, cycle=0.25),
+        lambda: OneCycle(0.1, rise=0.3),
+        lambda: InverseSqrt(0.1, timescale=0.1),
+        lambda: WarmupStable(0.1, decay=0.2),
+        lambda: Knee(0.1, hold=0.5),
+        lambda: kerasdecay.LearningRateDecay(Constant(0.1), warmup=0.05),
+        lambda: kerasdecay.WarmupDecay(0.05),
+    ],
+)
+def test_every_argument_that_is_a_duration_asks(make: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=r"must be 0, a number of epochs.*Did you mean '\d+%'\?"):
+        make()

@@ -11,7 +11,7 @@ import pytest
 from kerasdecay.schedules import FAMILY, simulate
 
 NO_NUMBER = [math.nan, math.inf, -1, None, "fast", True, 10**400]
-NO_DURATION = [0, -1, math.nan, "110%", "3 weeks", None, True, [], 10**400, "1e999 epochs"]
+NO_DURATION = [0, -1, math.nan, "110%", "3 weeks", None, True, [], 10**400, "1e999 epochs", 0.5]
 NO_DURATION += ["1e999 steps", "1.5 steps", Fraction(10**400)]
 NO_RATE = [1e-40, 5e-324, 1e39, 1e308]
 NO_RISE = [
@@ -38,6 +38,8 @@ ARGUMENTS = {
     "hold": NO_DURATION[1:],
     "milestones": [(), 5, "50%", (0,), (1, -1), ("x",), None],
     "factor": [*NO_NUMBER, 0, 1.5],
+    "exponent": [*NO_NUMBER, 0],
+    "fraction": [*NO_NUMBER, 0, 1.5, "0%", "101%", "half"],
     "decay_rate": [*NO_NUMBER, 0],
     "power": [*NO_NUMBER, 0],
     "growth": [*NO_NUMBER, 0.5],
@@ -58,12 +60,21 @@ ARGUMENTS = {
     ],
 }
 
+# What means something for one shape alone: a frozen part, restarts that grow, no cycle.
+ALLOWED = [
+    ("constant", "initial_learning_rate", 0),
+    ("cosine-restarts", "factor", 1.5),
+    ("cyclic", "every", None),
+    ("polynomial", "cycle", None),
+]
+
 ROWS = [
     (name, argument, value)
     for name, shape in FAMILY.items()
     for argument in shape.__dataclass_fields__
     for value in ARGUMENTS[argument]
     if not (argument == "initial_learning_rate" and value is None)
+    if (name, argument, value) not in ALLOWED
 ]
 
 
@@ -79,6 +90,39 @@ def test_named(name: str, argument: str, value: object) -> None:
 def test_every_argument_of_every_shape_is_in_the_table() -> None:
     fields = itertools.chain.from_iterable(s.__dataclass_fields__ for s in FAMILY.values())
     assert set(fields) == set(ARGUMENTS)
+
+
+@pytest.mark.parametrize(("name", "argument", "value"), ALLOWED)
+def test_what_is_allowed_for_one_shape_gives_rates(name: str, argument: str, value: object) -> None:
+    rates = simulate(FAMILY[name](**{"initial_learning_rate": 0.1, argument: value}), epochs=12)
+    assert ((rates >= 0) & (rates < 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"factor": 10}, "factor must be <= 1, or final_learning_rate given"),
+        ({"factor": 1.01}, "factor must be <= 1, or final_learning_rate given"),
+        ({"factor": 2, "final_learning_rate": 0.05}, "final_learning_rate must be at least init"),
+    ],
+)
+def test_an_exponential_that_rises_needs_its_ceiling(arguments: dict, told: str) -> None:
+    with pytest.raises(ValueError, match=f"^Exponential: {told}"):
+        FAMILY["exponential"](0.1, **arguments)
+
+
+@pytest.mark.parametrize(("factor", "initial"), [(2.0, 0.1), (1e30, 0.1), (1.2, 1e30)])
+def test_restarts_that_grow_beyond_float32_are_named(factor: float, initial: float) -> None:
+    schedule = FAMILY["cosine-restarts"](initial, cycle=1, factor=factor)
+    assert simulate(schedule, epochs=2)[-1] == pytest.approx(initial * factor)
+    with pytest.raises(ValueError, match="factor must be so small that float32 can hold the rate"):
+        simulate(schedule, epochs=300)
+
+
+@pytest.mark.parametrize("name", ["step", "multi-step"])
+def test_steps_that_rise_are_told_what_to_write(name: str) -> None:
+    with pytest.raises(ValueError, match=r"factor must be .*a tenth write 0\.1.*sequence of Const"):
+        FAMILY[name](0.1, factor=10)
 
 
 def test_power_step_takes_no_rate_from_1_on() -> None:
@@ -98,9 +142,21 @@ def test_a_floor_above_the_optimizers_rate_is_found_when_that_is_known(name: str
     ("name", "arguments", "allowed"),
     [
         ("step", {"every": "1%"}, "every must be at least one epoch long"),
-        ("multi-step", {"milestones": ("50%", 0.1)}, "milestones must be at least one epoch long"),
-        ("exponential", {"every": 0.2, "staircase": True}, "every must be at least one epoch"),
-        ("inverse-time", {"every": 0.2, "staircase": True}, "every must be at least one epoch"),
+        (
+            "multi-step",
+            {"milestones": ("50%", "0.1 epochs")},
+            "milestones must be at least one epoch long",
+        ),
+        (
+            "exponential",
+            {"every": "0.2 epochs", "staircase": True},
+            "every must be at least one epoch",
+        ),
+        (
+            "inverse-time",
+            {"every": "0.2 epochs", "staircase": True},
+            "every must be at least one epoch",
+        ),
         ("cosine-restarts", {"cycle": 16}, "cycle must be at most the 15 epochs"),
         ("cosine-restarts", {"cycle": "1%"}, "cycle must be at least one epoch"),
         ("cyclic", {"cycle": "1%"}, "cycle must be at least one epoch"),

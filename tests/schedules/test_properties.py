@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schedule_strategies import assume_it_fits, compositions, durations, shapes, timelines
+from schedule_strategies import assume_it_fits, compositions, durations, rises, shapes, timelines
 
 from kerasdecay._config import from_config
-from kerasdecay.schedules import FAMILY, Moment, Schedule, Shape, Timeline, warmup
+from kerasdecay.schedules import FAMILY, CosineRestarts, Moment, Schedule, Shape, Timeline, warmup
 
 EPSILON = 1e-12
 
@@ -32,6 +32,8 @@ many = settings(few, max_examples=150)
 
 def floor(shape: Shape) -> float:
     """The rate that a shape promises never to go below."""
+    if getattr(shape, "rises", False):
+        return shape.initial
     if hasattr(shape, "final_learning_rate"):
         return shape.final_learning_rate
     if hasattr(shape, "min_learning_rate"):
@@ -41,6 +43,16 @@ def floor(shape: Shape) -> float:
     if hasattr(shape, "div_factor"):
         return shape.initial / shape.div_factor
     return 0.0
+
+
+def ceiling(shape: Shape, rates: np.ndarray) -> float:
+    """The rate that a shape promises never to go above, given the rates of its run."""
+    if getattr(shape, "rises", False):
+        return shape.final_learning_rate
+    if isinstance(shape, CosineRestarts) and shape.factor > 1:
+        restarts = int((np.diff(rates) > 0).sum())
+        return shape.initial * shape.factor**restarts
+    return shape.initial
 
 
 @any_name
@@ -54,14 +66,14 @@ def test_finite_and_within_the_promised_bounds(
     rates = shape.rates(np.arange(timeline.updates + 5), timeline)
     assert np.isfinite(rates).all()
     assert rates.min() >= floor(shape) * (1 - EPSILON)
-    assert rates.max() <= shape.initial * (1 + EPSILON)
+    assert rates.max() <= ceiling(shape, rates) * (1 + EPSILON)
 
 
 @pytest.mark.parametrize("name", FALLING)
 @few
 @given(data=st.data(), timeline=timelines())
 def test_never_rises(name: str, data: st.DataObject, timeline: Timeline) -> None:
-    shape = data.draw(shapes(name))
+    shape = data.draw(shapes(name, falls=True))
     assume_it_fits(shape, timeline)
     rates = shape.rates(np.arange(timeline.updates + 5), timeline)
     assert rates[0] == pytest.approx(shape.initial, rel=EPSILON)
@@ -114,13 +126,13 @@ def test_round_trips(schedule: Schedule) -> None:
 @given(
     shape=shapes(),
     duration=durations,
-    start=st.one_of(st.none(), st.floats(0.0, 1.0)),
+    how=rises(),
     timeline=timelines(),
 )
 def test_warmup_rises_to_the_schedule_and_then_is_it_shifted(
-    shape: Shape, duration: object, start: float | None, timeline: Timeline
+    shape: Shape, duration: object, how: dict, timeline: Timeline
 ) -> None:
-    schedule = warmup(shape, duration, start)
+    schedule = warmup(shape, duration, **how)
     assume_it_fits(schedule, timeline)
     length = schedule.warmup_updates(timeline)
     rates = schedule.rates(np.arange(timeline.updates), timeline)
@@ -130,6 +142,10 @@ def test_warmup_rises_to_the_schedule_and_then_is_it_shifted(
     rise = rates[:length]
     assert (np.diff(rise) >= -EPSILON * shape.initial).all()
     assert (rise <= alone[0] * (1 + EPSILON)).all()
-    if start is None and length:
-        assert rise[0] == pytest.approx(alone[0] / length, rel=1e-9)
+    if how["start"] is None and length:
+        assert rise[0] >= alone[0] / length**2 / 2 * (1 - EPSILON)
         assert rise[-1] == pytest.approx(alone[0], rel=1e-9)
+        if how["curve"] == "linear":
+            assert rise[0] == pytest.approx(alone[0] / length, rel=1e-9)
+    elif length:
+        assert rise[0] == pytest.approx(how["start"] * alone[0], rel=1e-9, abs=1e-300)

@@ -1,0 +1,90 @@
+"""What a user may give as a schedule, and the schedule that it becomes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasdecay import _checks
+from kerasdecay.schedules import ByEpoch, ByStep, Constant, EpochRates, Schedule
+from kerasdecay.schedules.by_step import OfStep
+from kerasdecay.schedules.family import shape_named
+from kerasdecay.training.from_keras import FromKeras
+
+_OWNER = "LearningRateDecay"
+
+
+def as_schedule(schedule: Any) -> Schedule | Callable[[int, float], float]:
+    """Return what a user gave as a schedule, or, if it needs the rate before, as the function.
+
+    A schedule stays what it is. The name of a shape is that shape, with the optimizer's rate; a
+    number is a constant rate; a list has one rate for each epoch; a schedule of Keras is asked for
+    each step's rate.
+
+    Raises:
+        ValueError: If it is none of these, nor a function of one or two arguments.
+    """
+    if isinstance(schedule, Schedule):
+        return schedule
+    if isinstance(schedule, str):
+        return shape_named(_OWNER, "schedule", schedule)
+    if _checks.real(schedule) is not None:
+        return Constant(schedule)
+    if isinstance(schedule, (list, tuple, np.ndarray)):
+        return EpochRates(schedule)  # type: ignore[arg-type]  # its field becomes a tuple
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return FromKeras(schedule)
+    must_be = f"{_OWNER}: schedule must be a kerasdecay schedule or a function of the epoch."
+    if isinstance(schedule, keras.callbacks.Callback):
+        raise ValueError(
+            f"{must_be} Received: the callback {schedule!r}. Give it to fit by itself, or take its "
+            "shape from kerasdecay.schedules."
+        )
+    if isinstance(schedule, type):
+        raise ValueError(
+            f"{_OWNER}: schedule must be a schedule itself. Received: the class "
+            f"{schedule.__name__}. Write {schedule.__name__}(…)."
+        )
+    if callable(schedule):
+        if _accepts(schedule, 2):
+            return schedule
+        if _accepts(schedule, 1):
+            return ByEpoch(schedule)
+    raise ValueError(
+        f"{_OWNER}: schedule must be a kerasdecay schedule, the name of one, a rate, a list of one "
+        "rate an epoch, or a function f(epoch) or f(epoch, learning_rate). "
+        f"Received: schedule={schedule!r}."
+    )
+
+
+def by_steps(schedule: Any, function: Any) -> OfStep:
+    """Return the schedule of `by_step=`: a function of the step, or a schedule of Keras.
+
+    Args:
+        schedule: What was given beside it, which must be None.
+        function: The argument.
+    """
+    if schedule is not None:
+        allowed = "None where by_step= gives the rate of each step"
+        raise _checks.invalid(_OWNER, "schedule", allowed, schedule)
+    if isinstance(function, keras.optimizers.schedules.LearningRateSchedule):
+        return FromKeras(function)
+    if isinstance(function, type) or not callable(function) or not _accepts(function, 1):
+        raise _checks.invalid(_OWNER, "by_step", "a function f(step), from 0", function)
+    return ByStep(function)
+
+
+def _accepts(function: Callable[..., Any], count: int) -> bool:
+    try:
+        found = inspect.signature(function)
+    except ValueError:  # a builtin without one
+        return count == 1
+    try:
+        found.bind(*range(count))
+    except TypeError:
+        return False
+    return True
