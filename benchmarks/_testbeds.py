@@ -1,8 +1,10 @@
-"""What the decays are compared on: two data sets, each with a network, in up to two regimes."""
+"""What decays are compared on: data sets, each with a network, in up to two regimes."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import itertools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import layers
+from sklearn.datasets import make_classification
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 
@@ -21,6 +24,7 @@ Split = tuple[np.ndarray, np.ndarray]
 
 WEIGHT_DECAY = 5e-4
 SHIFT = 4 / 32
+_MADE = "scikit-learn make_classification, seed 0, columns rescaled"
 
 
 @dataclass(frozen=True)
@@ -28,13 +32,14 @@ class Testbed:
     """Data in three splits, and a function that returns the compiled network.
 
     Attributes:
-        name: `"digits"` or `"cifar10"`.
-        regime: `"plain"`, or `"regularised"`: weight decay, flips and shifts.
+        name: `"digits"`, `"tabular"`, `"sequence"` or `"cifar10"`.
+        regime: `"plain"`, or `"regularised"`: weight decay, flips and shifts; or the name of the
+            optimizer that took the place of plain SGD.
         source: What the data are, in words.
-        train: Images and labels to train on.
+        train: Inputs and labels to train on.
         validation: What the rules watch.
         test: Read once, at the end.
-        batch_size: Images a step.
+        batch_size: Samples a step.
         build_model: Returns a new compiled network.
     """
 
@@ -65,6 +70,34 @@ def digits() -> Testbed:
     )
 
 
+def tabular() -> Testbed:
+    """Return a table of 20 columns on very different scales, five classes, with a dense network."""
+    x, y = make_classification(
+        3600, 20, n_informative=10, n_redundant=4, n_classes=5, flip_y=0.03, random_state=0
+    )
+    x *= np.exp(np.random.default_rng(0).normal(scale=0.7, size=20))
+    split = _in_three(x.astype("float32"), y, 2000, 600)
+    return Testbed("tabular", "plain", _MADE, *split, 32, _tabular_network)
+
+
+def sequence() -> Testbed:
+    """Return strings of 16 symbols, with a recurrent network that finds what follows a mark."""
+    random = np.random.default_rng(0)
+    x = random.integers(0, 8, size=(3600, 16))
+    marks = random.integers(0, 15, size=3600)
+    x[np.arange(3600), marks] = 8
+    split = _in_three(x.astype("int32"), x[np.arange(3600), marks + 1], 2000, 600)
+    return Testbed(
+        "sequence", "plain", "strings with a mark, seed 0", *split, 32, _sequence_network
+    )
+
+
+def trained_by(testbed: Testbed, optimizer: str) -> Testbed:
+    """Return a test bed whose network has another optimizer, which is then its regime."""
+    build = functools.partial(_with_optimizer, testbed.build_model, optimizer)
+    return dataclasses.replace(testbed, regime=optimizer, build_model=build)
+
+
 def cifar10(regime: str, data_dir: str | None, note: str = "") -> Testbed:
     """Return CIFAR-10 with the example's native network: 10,000 images to train on.
 
@@ -86,6 +119,32 @@ def cifar10(regime: str, data_dir: str | None, note: str = "") -> Testbed:
         batch_size=128,
         build_model=functools.partial(_cifar10_network, regime),
     )
+
+
+def _in_three(x: np.ndarray, y: np.ndarray, train: int, validation: int) -> tuple[Split, ...]:
+    ends = (0, train, train + validation, len(x))
+    return tuple((x[first:last], y[first:last]) for first, last in itertools.pairwise(ends))
+
+
+def _with_optimizer(build: Callable[[], keras.Model], optimizer: str) -> keras.Model:
+    model = build()
+    metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    model.compile(optimizer, model.loss, metrics=metrics, jit_compile=False)
+    return model
+
+
+def _tabular_network() -> keras.Model:
+    inputs = keras.Input((20,))
+    x = inputs
+    for _ in range(2):
+        x = layers.Dense(64, activation="relu")(x)
+    return _networks.compile_network(keras.Model(inputs, layers.Dense(5)(x)), jit_compile=False)
+
+
+def _sequence_network() -> keras.Model:
+    inputs = keras.Input((16,), dtype="int32")
+    x = layers.GRU(32)(layers.Embedding(9, 16)(inputs))
+    return _networks.compile_network(keras.Model(inputs, layers.Dense(8)(x)), jit_compile=False)
 
 
 def _digits_network() -> keras.Model:

@@ -19,7 +19,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +92,27 @@ def run_all(
     path: Path,
     until: float,
     parallel: int | None = None,
+    *,
+    among: Mapping[str, Callable[[Any], Any]] = ARMS,
+    starts: Sequence[tuple[int, float | None]] = (),
 ) -> None:
-    """Train what has no line in `path` yet, all arms of a seed in one call of `compare`."""
+    """Train what has no line in `path` yet, all arms of a seed in one call of `compare`.
+
+    Args:
+        testbed: What they are trained on.
+        names: The arms.
+        seeds: The seeds.
+        path: The file of lines.
+        until: The time at which no further run begins.
+        parallel: How many runs are trained at the same time.
+        among: Name → what makes an arm from its initial rate.
+        starts: The (epochs, initial rate) pairs; the rate None is for arms that find their own. By
+            default those of the test bed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     done = _done(path)
     for seed in seeds:
-        for epochs, rate in settings(testbed.name):
+        for epochs, rate in starts or settings(testbed.name):
             common = {
                 "testbed": testbed.name,
                 "regime": testbed.regime,
@@ -108,7 +123,7 @@ def run_all(
                 "batch_size": testbed.batch_size,
             }
             missing = [name for name in names if (name, seed, epochs, rate) not in done]
-            arms, undefined = _defined(missing, rate)
+            arms, undefined = _defined(missing, rate, among)
             for name, reason in undefined.items():
                 _append(path, {"arm": name, **common, "undefined": reason})
             if arms:
@@ -146,12 +161,12 @@ def run_seed(
 
 
 def _defined(
-    names: list[str], rate: float
+    names: list[str], rate: float | None, among: Mapping[str, Callable[[Any], Any]]
 ) -> tuple[dict[str, Callable[[], keras.callbacks.Callback]], dict[str, str]]:
     """Return the arms that this initial rate is allowed for, and why the others refuse it."""
     arms, undefined = {}, {}
     for name in names:
-        make = functools.partial(ARMS[name], rate)
+        make = functools.partial(among[name], rate)
         try:
             make()
         except ValueError as error:
@@ -174,7 +189,7 @@ def _figures(run: Run) -> dict[str, Any]:
     }
 
 
-def _done(path: Path) -> set[tuple[str, int, int, float]]:
+def _done(path: Path) -> set[tuple[str, int, int, float | None]]:
     """Return (arm, seed, epochs, initial rate) of every line that is there.
 
     A last line without an end is a run that was killed as it was written: it is cut off.
@@ -193,10 +208,10 @@ def _append(path: Path, line: dict[str, Any]) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     told = "undefined" if "undefined" in line else f"{line['test_accuracy']:.4f}"
+    rate = line["initial_learning_rate"]
+    start = "without a rate" if rate is None else f"from {rate:g}"
     print(
-        f"{line['arm']:22} seed {line['seed']}, {line['epochs']} epochs from "
-        f"{line['initial_learning_rate']:g}: {told}",
-        flush=True,
+        f"{line['arm']:22} seed {line['seed']}, {line['epochs']} epochs {start}: {told}", flush=True
     )
 
 

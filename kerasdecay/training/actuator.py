@@ -62,6 +62,10 @@ class Actuator(abc.ABC):
         """
 
     @abc.abstractmethod
+    def reach(self, batch: int) -> None:
+        """Tell the tracks the open-loop rates of a batch of this epoch, before rules see it."""
+
+    @abc.abstractmethod
     def end(self, model: Any) -> None:
         """Leave the optimizers ordinary ones, at their last rates."""
 

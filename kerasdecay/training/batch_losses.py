@@ -76,6 +76,10 @@ class BatchLosses:
         """Note that the running mean begins anew, with the batch that comes next."""
         self._restart(self._done)
 
+    def forget(self) -> None:
+        """Drop the losses of this epoch so far, for what they trained was put back."""
+        self._losses = []
+
     def take(self) -> tuple[float, ...]:
         """Return the epoch's losses and begin the next epoch."""
         losses, self._losses = self._losses, []
@@ -116,11 +120,11 @@ class BatchLosses:
     def _find_metric(self, model: Any, done: int, loss: float) -> None:
         """Find, over the first two executions, the metric whose running mean the logs tell.
 
-        After the first one a mean and a batch's own loss are the same.
+        After the first one of a mean, it and the batch's own loss are the same.
         """
         metrics = [] if model is None else model.metrics
         means = [one for one in metrics if hasattr(one, "total") and hasattr(one, "count")]
-        if not self._losses:
+        if self._since == self._done:
             self._first_counts = {id(one): _number(one.count) for one in means}
             return
         self._is_running_mean = False
@@ -129,8 +133,8 @@ class BatchLosses:
             if count > 0 and abs(_number(metric.total) / count - loss) <= 1e-4 * abs(loss):
                 self._is_running_mean, self._metric = True, metric
                 size = self._first_counts.get(id(metric), 0.0)
-                self._batch_size = size / self._done
-                self._size, self._total = size, self._losses[0] * size
+                self._batch_size = size / (self._done - self._since)
+                self._size, self._total = size, self._losses[-1] * size
                 return
 
     def _warn(self, samples: float, done: int) -> None:

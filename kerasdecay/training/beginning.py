@@ -171,6 +171,14 @@ class Beginning:
             if isinstance(schedule := self.plan.schedule_of(key), Schedule) and schedule.is_auto
         }
 
+    def write_given(self) -> None:
+        """Write the first rates of the schedules that need no probe, to train beside it."""
+        for key in self.targets.keys() - self.automatic.keys():
+            planned = self.plan.open_loop(key, self.origin.base_rates[key])
+            if isinstance(planned, ScheduledRates):
+                planned.begin_epoch(self.epoch)
+                self.targets[key].write(float(planned.rates(0, 1)[0]))
+
     def probed(self, choice: Choice) -> Beginning:
         """Return the beginning with what a probe has found for the automatic rates.
 

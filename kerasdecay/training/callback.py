@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -91,6 +92,7 @@ class DecayCallback(keras.callbacks.Callback):
         self._state_file: StateFile | None = None
         self._memory: Memory | None = None
         self._probing: Probing | None = None
+        self._ended_probing: Probing | None = None
         self._beginning: Beginning | None = None
         self._guard: Guard | None = None
         self._batch_losses = BatchLosses(owner)
@@ -123,11 +125,18 @@ class DecayCallback(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Find out, before the first step, whether this training can be done."""
         self._refuse_two_trainings(allowed=1)
+        interrupted = self._probing
         self._end_training()
         self.trace = None
         model = self.model
         find.release(model)
-        find.rate_targets(model, self.optimizer_names)
+        targets = find.rate_targets(model, self.optimizer_names)
+        if interrupted is not None and interrupted.is_left_in(targets):
+            interrupted.end()
+            self._warn(
+                "the training before was interrupted while rates were tried for it. The model and "
+                "its optimizer are put back to where it began."
+            )
         for schedule in self.schedules.values():
             if isinstance(schedule, Schedule):
                 schedule.check(Moment.of(0, self._timeline()))
@@ -172,6 +181,9 @@ class DecayCallback(keras.callbacks.Callback):
             for rule in self._directed
         )
         events = self._session.end_epoch(model, epoch, logs, self._directed, losses)
+        if self._ended_probing is not None:
+            self._ended_probing.log(logs)
+            self._ended_probing = None
         decided = [(event, index % len(self.rules)) for index, event in enumerate(events)]
         for event, rule in decided:  # first of all, for a restored weight is nobody's best
             if event.kind == "improve" and self.rules[rule].restores_best_weights:
@@ -190,6 +202,11 @@ class DecayCallback(keras.callbacks.Callback):
             self._session.end(self.model)
         elif self._probing is not None and self._beginning is not None:
             self._end_probing(self.model, 0).end(self.model)
+            self._warn(
+                "the training has ended while rates were tried for it, and all was put back: the "
+                "model is not trained. Train it for more batches, or give an initial rate instead "
+                'of "auto".'
+            )
         if self.verbose and self.trace is not None:
             output.show_summary(self.trace)
         watch = self._watch
@@ -238,6 +255,7 @@ class DecayCallback(keras.callbacks.Callback):
             "_state_file": None,
             "_memory": None,
             "_probing": None,
+            "_ended_probing": None,
             "_beginning": None,
             "_guard": None,
             "_best_states": BestStates(owner),
@@ -267,7 +285,9 @@ class DecayCallback(keras.callbacks.Callback):
         assert self._probing is not None
         assert self._beginning is not None
         probing, self._probing = self._probing, None
+        self._ended_probing = probing
         choice = probing.end()
+        self._batch_losses.forget()
         self._has_spoilt_metrics = True
         self._open(model, self._beginning.probed(choice))
         assert self._session is not None
@@ -366,6 +386,7 @@ class DecayCallback(keras.callbacks.Callback):
         self._beginning = beginning
         kinds = (find.optimizer_kind(target.optimizer) for target in automatic.values())
         self._probing = Probing(model, automatic, Probe(steps, most_cautious(kinds)))
+        beginning.write_given()
 
     def _open(self, model: Any, beginning: Beginning, trace: Trace | None = None) -> None:
         """Begin the session of a training whose initial rates are known."""
@@ -390,6 +411,9 @@ class DecayCallback(keras.callbacks.Callback):
         if event.decision.stop:
             model.stop_training = True
 
+    def _warn(self, what: str) -> None:
+        warnings.warn(f"{type(self).__name__}: {what}", stacklevel=3)
+
     def _remember(self) -> None:
         """Keep what the next training must know of this one, without a reference to its model."""
         if self._session is not None and self._memory is not None:
@@ -400,7 +424,7 @@ class DecayCallback(keras.callbacks.Callback):
         owner = type(self).__name__
         self._remember()
         self._session = None
-        self._probing = self._beginning = self._guard = None
+        self._probing = self._ended_probing = self._beginning = self._guard = None
         self._has_spoilt_metrics = False
         self._epoch = 0
         self._state_file = None

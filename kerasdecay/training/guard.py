@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 
 from kerasdecay.rules import Look
+from kerasdecay.training import find
 from kerasdecay.training.snapshot import Snapshot, build_optimizer
 
 
@@ -31,18 +33,22 @@ class Guard:
         self._pending: Snapshot | None = None
         self._has_failed = False
         self._first_kernels = self._last_kernels = first.kernels(model)
+        self._last_updates = _updates(model)
 
     def look(self, model: Any) -> tuple[Snapshot, Look]:
         """Copy everything, and return with the copy what it shows."""
         taken = Snapshot(model)
         kernels = taken.kernels(model)
+        updates = _updates(model)
+        is_updated = updates != self._last_updates
         looked = Look(
             is_finite=taken.is_finite,
             moved=_distance(kernels, self._first_kernels),
             changed=_distance(kernels, self._last_kernels),
-            idle=_idle(kernels, self._last_kernels),
+            # While an optimizer accumulates gradients all kernels stand still.
+            idle=_idle(kernels, self._last_kernels) if is_updated else 0.0,
         )
-        self._last_kernels = kernels
+        self._last_kernels, self._last_updates = kernels, updates
         return taken, looked
 
     def accept(self, taken: Snapshot) -> None:
@@ -66,6 +72,12 @@ class Guard:
         self._has_failed, self._pending = True, None
         self._good.restore()
         self._last_kernels = self._good.kernels(model)
+        self._last_updates = _updates(model)
+
+
+def _updates(model: Any) -> list[int]:
+    """Return how often each optimizer has updated its variables."""
+    return [int(keras.ops.convert_to_numpy(one.iterations)) for one in find.all_optimizers(model)]
 
 
 def _distance(kernels: list[np.ndarray], others: list[np.ndarray]) -> float:

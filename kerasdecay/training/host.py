@@ -35,6 +35,7 @@ class HostActuator(Actuator):
         self._batch = 0
         self._present: tuple[float, ...] = ()
         self._before: tuple[int, tuple[float, ...]] = (0, ())
+        self._is_scaled_anew = False
 
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
         """Write the first rate, whatever the optimizer holds."""
@@ -52,16 +53,23 @@ class HostActuator(Actuator):
             return
         if batch >= self._end:
             self._load(batch)
-        if self._block[batch - self._first] != self._present:
+        if self._is_scaled_anew or self._block[batch - self._first] != self._present:
             _ = callback.model  # on JAX this brings the state of the training into the variables
             if self._batch == 0:
                 self.notice_others(epoch)
             self._set(epoch, batch)
 
     def go_on(self, model: Any, epoch: int, batch: int) -> None:
-        """Write the rate in force again."""
-        self._write({track.key: track.rate for track in self.tracks})
+        """Write the rate in force again; it is recorded with the batch, if that comes."""
+        self.apply_scale()
+        if batch < self._batches:
+            self._is_scaled_anew = True  # so that its begin hook records it, at its own rate
+            return
+        self._before, self._batch = (self._batch, self._present), batch
         self.trace.record_rates(epoch, batch, [track.rate for track in self.tracks])
+
+    def reach(self, batch: int) -> None:
+        """Nothing to do: the tracks know the rates that were written."""
 
     def end_epoch(self, epoch: int, steps: Mapping[str, int], last_trained: int) -> None:
         """Take back the rate of a batch that was begun and never came."""
@@ -86,7 +94,7 @@ class HostActuator(Actuator):
 
     def _set(self, epoch: int, batch: int) -> None:
         self._before = self._batch, self._present
-        self._batch = batch
+        self._batch, self._is_scaled_anew = batch, False
         self._present = self._block[min(batch, self._end - 1) - self._first]
         self._settle()
         for track, target in self.pairs():

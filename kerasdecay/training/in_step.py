@@ -16,6 +16,9 @@ from kerasdecay.training.targets import RateTarget
 _CHUNK = 65536
 """Steps whose rates are recorded at a time."""
 
+_BLOCK = 4096
+"""Steps whose rates are computed at a time for rules that watch each batch."""
+
 
 class CompiledActuator(Actuator):
     """Lets the compiled step compute the rate.
@@ -45,6 +48,7 @@ class CompiledActuator(Actuator):
         self._scaled: dict[str, float] = {}
         self._scales: dict[str, float] = {}
         self._first = self._recorded = 0
+        self._block: tuple[int, dict[str, list[float]]] = (0, {})
         self._held_then: dict[str, float] = {}
 
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
@@ -67,6 +71,7 @@ class CompiledActuator(Actuator):
                 present = done
             self._begun_at[track.key] = present
         self._first, self._recorded = first, 0
+        self._block = (0, {})
         self.apply_scale()
 
     def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
@@ -105,6 +110,21 @@ class CompiledActuator(Actuator):
             self._install(model, track, target, done)
             track.open_rate = float(self._installed[track.key].at(np.asarray(max(done - 1, 0))))
         self.rewrite()
+
+    def reach(self, batch: int) -> None:
+        """Tell the tracks the open-loop rates of a batch, computed by blocks."""
+        place = batch - self._first
+        start, block = self._block
+        if not block or place >= start + _BLOCK:
+            start = place
+            steps = np.arange(start, start + _BLOCK)
+            block = {
+                key: planned.at(self._begun_at[key] + steps).tolist()
+                for key, planned in self._installed.items()
+            }
+            self._block = start, block
+        for track in self.tracks:
+            track.open_rate = block[track.key][place - start]
 
     def _install(self, model: Any, track: Track, target: RateTarget, done: int) -> None:
         follows = _scheduled(track.open_loop)

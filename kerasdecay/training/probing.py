@@ -58,10 +58,19 @@ class Probing:
             target.write(self._first_rates[key])
         return self._probe.choice()
 
+    def is_left_in(self, targets: Mapping[str, RateTarget]) -> bool:
+        """Whether the optimizers still hold what was tried last, as after Ctrl-C."""
+        return all(
+            key in targets
+            and targets[key].optimizer is target.optimizer
+            and target.same(target.read(), self._tried[-1][2])
+            for key, target in self._targets.items()
+        )
+
     def log(self, logs: dict[str, Any]) -> None:
-        """Put the rates that were tried last into the logs of an epoch that has ended meanwhile."""
+        """Log the rate that was tried last, in an epoch that has seen no other."""
         for key, target in self._targets.items():
-            logs[key] = target.held(self._tried[-1][2])
+            logs.setdefault(key, target.held(self._tried[-1][2]))
 
     def record(self, trace: Trace) -> None:
         """Record the rates that were tried, before those of the training."""

@@ -56,6 +56,7 @@ class Session:
         self._next_look: float = 1
         self._skips = may_skip
         self._left_before: Mapping[str, float] = {}
+        self._put_back: tuple[int, Mapping[str, float]] = (-1, {})
 
     @property
     def left(self) -> Mapping[str, float]:
@@ -65,6 +66,7 @@ class Session:
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
         """Bring the rates of the epoch's first batch, or of the one with which training begins."""
         self._epoch = epoch
+        self._put_back = (-1, {})
         self._actuator.notice_others(epoch)
         self.controller.begin_epoch(epoch)
         self._actuator.begin_epoch(model, epoch, first)
@@ -101,12 +103,15 @@ class Session:
         most = max(made.values())
         if self._steps.last_begun is None and most == 0:
             return []
-        self._actuator.end_epoch(epoch, made, self._steps.last_trained(most))
+        last = self._steps.last_trained(most)
+        self._actuator.end_epoch(epoch, made, last)
         self._check_steps(model, made)
+        # The rate that was used is not in force any more, if the last batch was put back.
+        used = self._put_back[1] if self._put_back[0] >= last else {}
         for track in self.controller.tracks:
             # A part of a MultiOptimizer to which no variable belongs has the rates of the others.
             if made[track.key] or self._skips or (not self._are_named and most):
-                logs[track.key] = self.targets[track.key].held(track.rate)
+                logs[track.key] = self.targets[track.key].held(used.get(track.key, track.rate))
         probes.measure(rules, model, logs)
         numbers = {key: as_number(value) for key, value in logs.items()}
         metrics = {key: number for key, number in numbers.items() if number is not None}
@@ -129,9 +134,12 @@ class Session:
 
         The rates follow once everything has been put back: see `put_back`.
         """
+        self._actuator.reach(seen.batch)
         events = self.controller.observe_batch(rules, seen)
         for event in events:
             self.trace.record_decision(event)
+        if events:
+            self._put_back = seen.batch, {event.key: event.before for event in reversed(events)}
         return events
 
     def put_back(self, model: Any, restore: Callable[[], None], batch: int) -> None:

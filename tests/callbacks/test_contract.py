@@ -29,6 +29,7 @@ from tiny import (
 
 from kerasdecay import (
     AdaptiveKneeDecay,
+    AutoDecay,
     CosineDecay,
     GreedyDecay,
     LearningRateDecay,
@@ -42,7 +43,7 @@ from kerasdecay import (
     WarmupStableDecay,
     WeightNormDecay,
 )
-from kerasdecay.rules import Plateau
+from kerasdecay.rules import Plateau, Rescue
 from kerasdecay.schedules import Linear, PowerStep
 from kerasdecay.training.callback import DecayCallback
 
@@ -79,6 +80,16 @@ FAMILY: dict[str, tuple[Callable[..., DecayCallback], list[float]]] = {
     "LearningRateDecay every few steps": (
         lambda **given: LearningRateDecay(Linear(), update="8 steps", rules=[RULE], **given),
         [0.5, 0.5, 0.5 * 2 / 3, 0.5 * 2 / 3, 0.25 / 3, 0.25 / 3],
+    ),
+    "LearningRateDecay with a rescue": (
+        lambda **given: LearningRateDecay(PowerStep(stages=2), rules=[Rescue(), RULE], **given),
+        [0.5, 0.5, 0.5, 0.25, 0.125, 0.125],
+    ),
+    "AutoDecay": (
+        # The 24 batches are too few for a probe: the rate is the optimizer's.
+        lambda **given: AutoDecay(**given),
+        # The knee is after 19.2 batches, rounded to 19: down to 0 in five.
+        [0.5, 0.5, 0.5, 0.5, 0.5, 0.5 / 5],
     ),
     "PowerStepDecay": (
         lambda **given: PowerStepDecay(**given),
