@@ -9,6 +9,7 @@ from kerasdecay.schedules import (
     Cosine,
     CosineRestarts,
     Cyclic,
+    EpochRates,
     Exponential,
     InverseSqrt,
     InverseTime,
@@ -42,6 +43,7 @@ class Case(NamedTuple):
 
 SHAPES = [
     Case("constant", Constant(0.1), [0.1, 0.1, 0.1], 0.1, False),
+    Case("constant, frozen", Constant(0.0), [0.0, 0.0], 0.0, False),
     Case(
         "power-step, the article's",
         PowerStep(0.1),
@@ -89,6 +91,25 @@ SHAPES = [
         0.05,
         False,
     ),
+    Case(
+        "exponential, floor",
+        Exponential(0.8, every=1, factor=0.5, final_learning_rate=0.15),
+        [0.8, 0.4, 0.2, 0.15],
+        0.15,
+    ),
+    Case(
+        "exponential, rising",
+        Exponential(0.1, every=1, factor=2.0, final_learning_rate=0.7),
+        [0.1, 0.2, 0.4, 0.7],
+        0.7,
+    ),
+    Case(
+        "exponential, rising staircase",
+        Exponential(0.1, every=2, factor=3.0, final_learning_rate=0.5, staircase=True),
+        [0.1, 0.1, 0.3, 0.3, 0.5],
+        0.5,
+        False,
+    ),
     Case("exponential, default", Exponential(1.0), [1.0, 0.1], 0.01),
     Case("inverse-time", InverseTime(0.6, every=1), [0.6, 0.3, 0.2, 0.15], 0.12),
     Case(
@@ -100,6 +121,19 @@ SHAPES = [
     ),
     Case("polynomial", Polynomial(0.16), [0.16, 0.09, 0.04, 0.01], 0.0),
     Case("polynomial, final", Polynomial(0.5, 0.1, power=1), [0.5, 0.4, 0.3, 0.2], 0.1),
+    # In cycle k, 1 − t/(2k): 1, ½, 0, then ¼, 0, then ⅙.
+    Case(
+        "polynomial, cycle",
+        Polynomial(0.48, power=1, cycle=2),
+        [0.48, 0.24, 0.0, 0.12, 0.0, 0.08],
+        0.0,
+    ),
+    Case(
+        "polynomial, cycle that leaves a rest",
+        Polynomial(0.5, 0.1, power=2, cycle=3),
+        [0.5, 0.2777777778, 0.1444444444, 0.1, 0.1],
+        0.1,
+    ),
     Case("linear", Linear(0.4), [0.4, 0.3, 0.2, 0.1], 0.0),
     Case("cosine", Cosine(0.1), [0.1, 0.0853553391, 0.05, 0.0146446609], 0.0),
     Case("cosine, final", Cosine(0.1, 0.02), [0.1, 0.06], 0.02),
@@ -109,6 +143,20 @@ SHAPES = [
         [0.1, 0.05, 0.05, 0.0426776695, 0.025, 0.0073223305, 0.0],
         0.0,
     ),
+    Case("cosine, exponent", Cosine(0.16, exponent=2), [0.16, 0.09, 0.01], 0.0),
+    Case("cosine, half of the wave", Cosine(0.4, fraction="50%"), [0.4, 0.3414213562], 0.2),
+    Case(
+        "cosine, three quarters, final",
+        Cosine(0.5, 0.1, fraction=2 / 3, exponent=1),
+        [0.5, 0.4],
+        0.2,
+    ),
+    Case(
+        "cosine-restarts, growing",
+        CosineRestarts(0.1, 0.02, cycle=2, factor=2.0),
+        [0.1, 0.06, 0.18, 0.1, 0.34, 0.18, 0.02],
+        0.02,
+    ),
     Case("cosine-restarts, full", CosineRestarts(0.4, 0.2), [0.4] * 4, 0.2),
     Case("cyclic, triangular", Cyclic(0.4, cycle=4), [0.1, 0.25, 0.4, 0.25, 0.1, 0.25], 0.4),
     Case(
@@ -116,6 +164,12 @@ SHAPES = [
         Cyclic(0.4, cycle=4, factor=0.5),
         [0.1, 0.25, 0.4, 0.25, 0.1, 0.175, 0.25, 0.175],
         0.1,
+    ),
+    Case(
+        "cyclic, exp_range",
+        Cyclic(0.5, cycle=2, factor=0.5, div_factor=5, every=1),
+        [0.1, 0.3, 0.1, 0.15, 0.1],
+        0.1125,
     ),
     Case(
         "one-cycle, linear",
@@ -203,6 +257,60 @@ COMPOSITIONS = [
         0.1,
     ),
     Case("warmup of the whole, cooldown", warmup(cooldown(Linear(0.4), 1), 2), [0.2, 0.4], 0.4),
+    Case(
+        "warmup, cosine",
+        warmup(Constant(0.4), 4, start=0.0, curve="cosine"),
+        [0.0, 0.0585786438, 0.2, 0.3414213562, 0.4],
+        0.4,
+    ),
+    Case(
+        "warmup, cosine, whose first update trains",
+        warmup(Constant(0.4), 2, curve="cosine"),
+        [0.2, 0.4, 0.4],
+        0.4,
+    ),
+    Case(
+        "warmup, 1-sqrt",
+        warmup(Constant(0.4), 4, start=0.5, curve="1-sqrt"),
+        [0.2, 0.2267949192, 0.2585786438, 0.3, 0.4],
+        0.4,
+    ),
+    Case(
+        "warmup, exponential",
+        warmup(Linear(0.8), 3, start=0.125, curve="exponential"),
+        [0.1, 0.2, 0.4, 0.8, 0.4],
+        0.0,
+    ),
+    Case(
+        "warmup without a shift",
+        warmup(Linear(0.4), 2, shift=False),
+        [0.2, 0.3, 0.2, 0.1],
+        0.0,
+    ),
+    Case(
+        "warmup without a shift, of stages",
+        warmup(PowerStep(0.1), 2, start=0.5, shift=False),
+        [0.05, 0.075, 0.01, 0.01, 0.001, 0.001],
+        0.001,
+    ),
+    Case("product", Linear(0.4) * Step(every=2, factor=0.5), [0.4, 0.3, 0.1, 0.05], 0.0),
+    Case(
+        "product of three",
+        Constant(0.8) * Step(every=1, factor=0.5) * Step(1, every=2, factor=0.5),
+        [0.8, 0.4, 0.1, 0.05],
+        0.0125,
+        False,
+    ),
+    Case(
+        "product with parts that are scaled",
+        Constant(0.4) * sequence([0.5 * Constant(), Constant()], [2]),
+        [0.2, 0.2, 0.4],
+        0.4,
+        False,
+    ),
+    Case("a half of it", 0.5 * Linear(0.4), [0.2, 0.15, 0.1, 0.05], 0.0),
+    Case("epoch rates", EpochRates([0.3, 0.0, 0.2]), [0.3, 0.0, 0.2, 0.2], 0.2, False),
+    Case("epoch rates, a number too many", EpochRates([0.3, 0.2, 0.1]), [0.3, 0.2], 0.1, False),
     Case("scaled", scaled(Linear(0.4), 0.5), [0.2, 0.15, 0.1, 0.05], 0.0),
     Case("scaled warmup", scaled(warmup(Constant(0.4), 2), 0.5), [0.1, 0.2, 0.2], 0.2),
 ]

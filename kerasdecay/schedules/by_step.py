@@ -12,7 +12,7 @@ import numpy as np
 from kerasdecay import _checks
 from kerasdecay.schedules.base import Schedule
 from kerasdecay.schedules.by_epoch import checked_rate
-from kerasdecay.schedules.namespace import NUMPY
+from kerasdecay.schedules.namespace import NUMPY, ArrayNamespace
 from kerasdecay.schedules.timeline import Moment, unknown_steps
 
 
@@ -34,7 +34,7 @@ class OfStep(Schedule):
         """Return the rates of a vector of steps, on the host."""
 
     @abc.abstractmethod
-    def of_tensor(self, step: Any) -> Any:
+    def of_tensor(self, step: Any, xp: ArrayNamespace) -> Any:
         """Return the rate of an integer tensor of one step, as a number or a tensor."""
 
     def learning_rate(self, now: Moment) -> Any:
@@ -45,7 +45,7 @@ class OfStep(Schedule):
             # NumPy 1 returns the places flat, whatever the shape of the steps.
             return self.of_numbers(steps)[places.reshape(step.shape)]
         try:
-            return now.xp.real(self.of_tensor(_steps(now)))
+            return now.xp.real(self.of_tensor(_steps(now), now.xp))
         except Exception as error:
             raise ValueError(
                 "kerasdecay: inside the compiled step a function of the step is called with a "
@@ -76,7 +76,8 @@ class ByStep(OfStep):
 
     Args:
         function: Takes the step (an int, from 0) and returns a rate that float32 can hold, or 0.
-            Its own errors reach the caller. Inside a compiled step it is called with a tensor.
+            Its own errors reach the caller. Inside a compiled step it is called with a float
+            tensor.
 
     Raises:
         ValueError: If the function returns anything else; if it fails with a tensor in the compiled
@@ -96,6 +97,6 @@ class ByStep(OfStep):
         rates = [checked_rate(self.function(int(one)), int(one), "step") for one in steps]
         return np.asarray(rates, dtype=np.float64)
 
-    def of_tensor(self, step: Any) -> Any:
-        """Call the function with the tensor."""
-        return self.function(step)
+    def of_tensor(self, step: Any, xp: ArrayNamespace) -> Any:
+        """Call the function with the tensor, as a float: TensorFlow adds no 1.0 to an integer."""
+        return self.function(xp.real(step))

@@ -120,10 +120,30 @@ def check(optimizer: Any, planned: ScheduledRates) -> None:
     """Raise a ValueError unless a step of this optimizer can compute these rates."""
     planned.schedule.rates(keras.ops.convert_to_tensor(0), planned.timeline, KERAS)
     if keras.backend.backend() != "torch":  # where the host computes a table of the rates
-        # A function that asks "if step < …" fails only with a step that has no value yet.
-        step = keras.KerasTensor((), dtype="int32")
-        keras.backend.compute_output_spec(_rate_of_step(planned), step)
+        traced = _Traced(_rate_of_step(planned))
+        traced.compute_output_spec(keras.KerasTensor((), dtype="int32"))
+        if traced.error is not None:
+            raise traced.error
     check_supported(optimizer)
+
+
+class _Traced(keras.Operation):
+    """Calls a function as a compiled step does, with a step that has no value yet.
+
+    A user's function that asks "if step < …" fails with nothing else.
+    """
+
+    def __init__(self, rate_of: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._rate_of = rate_of
+        self.error: ValueError | None = None
+
+    def call(self, step: Any) -> Any:
+        try:
+            return self._rate_of(step)
+        except ValueError as error:  # kept, because Keras would put its own words around it
+            self.error = error
+            return step
 
 
 def check_supported(optimizer: Any) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kerasdecay.schedules import (
+    ByStep,
     Constant,
     Cosine,
     CosineRestarts,
@@ -29,6 +30,7 @@ from kerasdecay.schedules import (
     sequence,
     warmup,
 )
+from kerasdecay.training.from_keras import FromKeras
 
 torch = pytest.importorskip("torch")
 optax = pytest.importorskip("optax")
@@ -77,6 +79,7 @@ class Row(NamedTuple):
 
 
 HOLDS, FALLS, RISES = "the same", "goes on falling", "rises again"
+OTHERWISE = "goes on, and lies elsewhere"
 
 ROWS = [
     Row("torch StepLR", Step(RATE, "50 steps"), of_torch(torch_schedulers.StepLR, 50), FALLS),
@@ -261,6 +264,134 @@ ROWS = [
         )
         for curve in ("linear", "cosine", "1-sqrt")
     ),
+    *(
+        Row(
+            f"transformers get_wsd_schedule, {curve} warmup",
+            warmup(WarmupStable(RATE, decay="33 steps"), "15 steps", start=0.0, curve=curve),
+            of_torch(
+                hugging_face.get_wsd_schedule,
+                15,
+                33,
+                END,
+                warmup_type=curve,
+                decay_type="1-sqrt",
+            ),
+        )
+        for curve in ("linear", "cosine", "1-sqrt")
+    ),
+    Row(
+        "optax exponential_decay, a floor",
+        Exponential(RATE, every="40 steps", factor=0.5, final_learning_rate=RATE / 4),
+        of_function(optax.exponential_decay(RATE, 40, 0.5, end_value=RATE / 4)),
+    ),
+    Row(
+        "optax exponential_decay, rising to a ceiling",
+        Exponential(RATE, every="40 steps", factor=2.0, final_learning_rate=1.5),
+        of_function(optax.exponential_decay(RATE, 40, 2.0, end_value=1.5)),
+    ),
+    Row(
+        "optax exponential_decay, a warmup by the same factor",
+        warmup(Constant(16 * RATE), "40 steps", start=1 / 16, curve="exponential"),
+        of_function(optax.exponential_decay(RATE, 40, 16.0, end_value=16 * RATE)),
+    ),
+    Row(
+        "optax cosine_decay_schedule, exponent",
+        Cosine(RATE, RATE / 8, exponent=2.5),
+        of_function(optax.cosine_decay_schedule(RATE, END, alpha=1 / 8, exponent=2.5)),
+    ),
+    Row(
+        "transformers get_cosine_schedule_with_warmup, half of the half wave",
+        warmup(Cosine(RATE, fraction=0.5), "15 steps", start=0.0),
+        of_torch(hugging_face.get_cosine_schedule_with_warmup, 15, END, num_cycles=0.25),
+        FALLS,
+    ),
+    Row(
+        "transformers get_cosine_with_min_lr_schedule_with_warmup, most of the half wave",
+        warmup(Cosine(RATE, RATE / 8, fraction="80%"), "15 steps", start=0.0),
+        of_torch(
+            hugging_face.get_cosine_with_min_lr_schedule_with_warmup,
+            15,
+            END,
+            num_cycles=0.4,
+            min_lr_rate=1 / 8,
+        ),
+        OTHERWISE,
+    ),
+    Row(
+        "Keras CosineDecayRestarts, growing",
+        CosineRestarts(RATE, RATE / 8, cycle="17 steps", growth=2, factor=1.5),
+        of_function(keras_schedules.CosineDecayRestarts(RATE, 17, 2.0, 1.5, 1 / 8)),
+        RISES,
+    ),
+    Row(
+        "Keras PolynomialDecay, cycle",
+        Polynomial(RATE, 0.0625, power=2, cycle="40 steps"),
+        of_function(keras_schedules.PolynomialDecay(RATE, 40, 0.0625, power=2.0, cycle=True)),
+        RISES,
+    ),
+    Row(
+        "torch CyclicLR, exp_range",
+        Cyclic(RATE, cycle=2, div_factor=5, factor=0.98, every="1 steps"),
+        of_torch(torch_schedulers.CyclicLR, RATE / 5, RATE, STEPS, mode="exp_range", gamma=0.98),
+        OTHERWISE,
+    ),
+    Row(
+        "torch ChainedScheduler, two that decay",
+        Exponential(RATE, every="1 steps", factor=0.97) * Step(every="50 steps", factor=0.5),
+        of_torch(
+            lambda optimizer: torch_schedulers.ChainedScheduler(
+                [
+                    torch_schedulers.ExponentialLR(optimizer, 0.97),
+                    torch_schedulers.StepLR(optimizer, 50, 0.5),
+                ]
+            )
+        ),
+        FALLS,
+    ),
+    Row(
+        "torch ChainedScheduler, a constant factor at first",
+        Exponential(RATE, every="1 steps", factor=0.97)
+        * sequence([0.1 * Constant(), Constant()], ["20 steps"]),
+        of_torch(
+            lambda optimizer: torch_schedulers.ChainedScheduler(
+                [
+                    torch_schedulers.ConstantLR(optimizer, 0.1, 20),
+                    torch_schedulers.ExponentialLR(optimizer, 0.97),
+                ]
+            )
+        ),
+        FALLS,
+    ),
+    Row(
+        "torch ChainedScheduler, a warmup that does not shift",
+        warmup(Step(RATE, every="50 steps"), "20 steps", start=0.25, shift=False),
+        of_torch(
+            lambda optimizer: torch_schedulers.ChainedScheduler(
+                [
+                    torch_schedulers.LinearLR(optimizer, 0.25, 1.0, total_iters=20),
+                    torch_schedulers.StepLR(optimizer, 50),
+                ]
+            )
+        ),
+        FALLS,
+    ),
+    Row(
+        "torch LambdaLR, a function of the step",
+        0.25 * ByStep(lambda step: 1 / (1 + step)),
+        of_torch(torch_schedulers.LambdaLR, lambda step: 1 / (1 + step)),
+        FALLS,
+    ),
+    Row(
+        "torch MultiplicativeLR, a product over the steps",
+        ByStep(lambda step: RATE * 0.97**step),
+        of_torch(torch_schedulers.MultiplicativeLR, lambda step: 0.97),
+        FALLS,
+    ),
+    Row(
+        "Keras CosineDecay itself",
+        FromKeras(keras_schedules.CosineDecay(0.0, 90, warmup_target=RATE, warmup_steps=30)),
+        of_function(keras_schedules.CosineDecay(0.0, 90, warmup_target=RATE, warmup_steps=30)),
+    ),
     Row(
         "transformers get_constant_schedule_with_warmup",
         warmup(Constant(RATE), "15 steps", start=0.0),
@@ -288,8 +419,10 @@ def test_equal_at_every_step(row: Row) -> None:
     elif row.past == FALLS:
         assert (np.diff(past) <= 0).all()
         assert past[-1] < held
-    else:
+    elif row.past == RISES:
         assert past.max() > held + 0.01
+    else:
+        assert np.abs(past - held).max() > 0.01
 
 
 def test_wsd_warmup_is_a_share_of_the_rate_here_and_starts_at_the_final_rate_there() -> None:
