@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
-import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from kerasdecay import _checks
 from kerasdecay.control import (
-    Bookmark,
     Controller,
     FunctionRates,
     ScheduledRates,
@@ -24,122 +20,15 @@ from kerasdecay.control import (
 from kerasdecay.control.origin import Found, Origin, Past, absolute, from_optimizer
 from kerasdecay.control.probe import Choice
 from kerasdecay.records import Setup, Trace
-from kerasdecay.rules import Rule
-from kerasdecay.schedules import Constant, Schedule, Timeline
-from kerasdecay.schedules.warmup import Warmup
+from kerasdecay.schedules import Schedule
 from kerasdecay.training import find, ledger
 from kerasdecay.training.host import HostActuator
 from kerasdecay.training.in_step import CompiledActuator
+from kerasdecay.training.memory import Memory
+from kerasdecay.training.plan import Plan
 from kerasdecay.training.session import Session
 from kerasdecay.training.targets import RateTarget
-from kerasdecay.training.updates import Update
-
-
-@dataclasses.dataclass
-class Memory:
-    """What a callback object remembers of its last training, without holding its model.
-
-    Args:
-        first_epoch: The epoch that it began with.
-        next_epoch: The epoch that it would go on with.
-        bookmark: Where it stood; None while it is under way.
-        optimizers: Log name → (the optimizer, the steps that it had made).
-    """
-
-    first_epoch: int
-    next_epoch: int
-    bookmark: Bookmark | None = None
-    optimizers: Mapping[str, tuple[weakref.ref[Any], int | None]] = dataclasses.field(
-        default_factory=dict
-    )
-
-    def close(self, session: Session) -> None:
-        """Note where the session has left its optimizers."""
-        bookmark = session.bookmark(self.next_epoch)
-        tracks = {}
-        for key, track in bookmark.tracks.items():
-            # An interrupted training may have been released since, at another rate.
-            since = ledger.left(session.targets[key].optimizer)
-            rates = (session.left[key], *([] if since is None else [since.rate]))
-            known = tuple(rate for rate in rates if not math.isnan(rate))
-            tracks[key] = dataclasses.replace(track, rates=known)
-        self.bookmark = dataclasses.replace(bookmark, tracks=tracks)
-        self.optimizers = {
-            key: (weakref.ref(target.optimizer), target.steps())
-            for key, target in session.targets.items()
-        }
-
-    def knows(self, target: RateTarget) -> bool:
-        """Whether this is an optimizer that the training left, and that was not set back since."""
-        reference, steps = self.optimizers.get(target.key, (lambda: None, None))
-        present = target.steps()
-        return reference() is target.optimizer and (present or 0) >= (steps or 0)
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What a callback wants of a training.
-
-    Args:
-        owner: The callback's class name.
-        schedules: Name of the optimizer → schedule or function; the name None for all there are.
-        rules: The rules.
-        update: When rates are written.
-        timeline: Horizon and steps.
-        names: The optimizers that the user has named, or None.
-        initial_rate_argument: How this callback is given an initial rate.
-        counts_steps: Whether the optimizers' own counters tell their steps.
-        fits_one_epoch: Whether `fit` ends after epoch 0.
-    """
-
-    owner: str
-    schedules: Mapping[str | None, Any]
-    rules: tuple[Rule[Any], ...]
-    update: Update
-    timeline: Timeline
-    names: list[str] | None
-    initial_rate_argument: str
-    counts_steps: bool
-    fits_one_epoch: bool
-
-    def schedule_of(self, key: str) -> Any:
-        """Return the schedule of the optimizer with this log name."""
-        return self.schedules.get(key.removeprefix("learning_rate_"), self.schedules.get(None))
-
-    @property
-    def is_absolute(self) -> bool:
-        """Whether every schedule has its initial rate."""
-        return all(isinstance(one, Schedule) and one.is_resolved for one in self.schedules.values())
-
-    @property
-    def follows(self) -> bool:
-        """Whether it does nothing but scale the optimizer's own rate, as ReduceLROnPlateau does."""
-        comes_down = any(rule.way_down for rule in self.rules)
-        return not comes_down and all(
-            isinstance(one.schedule if isinstance(one, Warmup) else one, Constant)
-            for one in self.schedules.values()
-        )
-
-    def accepted(self, key: str, rate: float) -> float:
-        """Return a rate that was found, halved until the schedule takes it: PowerStep wants < 1."""
-        schedule = self.schedule_of(key)
-        while rate > _checks.SMALLEST_RATE:
-            try:
-                schedule.resolve(rate)
-            except ValueError:
-                rate /= 2
-            else:
-                break
-        return rate
-
-    def open_loop(self, key: str, base_rate: float | None) -> ScheduledRates | FunctionRates:
-        """Return what is planned for an optimizer from an initial rate, None if it has its own."""
-        schedule = self.schedule_of(key)
-        if isinstance(schedule, Schedule):
-            resolved = schedule if base_rate is None else schedule.resolve(base_rate)
-            return ScheduledRates(resolved, self.timeline, base_rate, self.update.every)
-        assert base_rate is not None
-        return FunctionRates(schedule, base_rate)
+from kerasdecay.training.telling import tell
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,7 +105,7 @@ class Beginning:
         controller = _controller(plan, targets, found, self.origin, state_file)
         if trace is None:
             trace = Trace(_setup(plan, epoch, controller, self.origin))
-        _tell(plan, epoch, targets, found, controller, self.origin, trace)
+        tell(plan, epoch, targets, found, controller, self.origin, trace)
         for target in targets.values():
             left = ledger.Left(math.nan, plan.timeline.epochs, plan.fits_one_epoch and epoch == 0)
             before = ledger.left(target.optimizer)
@@ -376,75 +265,6 @@ def _setup(plan: Plan, epoch: int, controller: Controller, origin: Origin) -> Se
         base_source=origin.source,
         first_epoch=epoch,
     )
-
-
-def _tell(
-    plan: Plan,
-    epoch: int,
-    targets: Mapping[str, RateTarget],
-    found: Mapping[str, Found],
-    controller: Controller,
-    origin: Origin,
-    trace: Trace,
-) -> None:
-    """Record where the training starts from, and warn, once, of what may not be expected."""
-    if origin.goes_on is not None:
-        kept = ": the rules keep what they have decided" if plan.rules else ""
-        trace.record_note(f"goes on with epoch {epoch + 1}{kept}")
-    elif epoch > 0 and plan.rules:
-        trace.record_note(f"begins with epoch {epoch + 1}: the rules start afresh")
-    told = [
-        origin.warning,
-        _jump(plan, epoch, targets, found, controller),
-        _loop_of_fits(plan, epoch, targets),
-    ]
-    for what in filter(None, told):
-        trace.record_note(what)
-        warnings.warn(f"{plan.owner}: {what}", stacklevel=2)
-
-
-def _jump(
-    plan: Plan,
-    epoch: int,
-    targets: Mapping[str, RateTarget],
-    found: Mapping[str, Found],
-    controller: Controller,
-) -> str:
-    """Return what to tell where a longer horizon lifts the rate of a training that goes on."""
-    for track in controller.tracks:
-        left, open_loop = ledger.left(targets[track.key].optimizer), track.planned
-        if epoch == 0 or left is None or not isinstance(open_loop, ScheduledRates):
-            continue
-        first = epoch * plan.timeline.updates_per_epoch
-        before, now = (open_loop.at(np.asarray([first - 1, first])) * track.scale).tolist()
-        rate = found[track.key].rate
-        if plan.timeline.epochs > left.epochs and rate * 1.01 < min(before, now):
-            return (
-                f"{track.key} jumps up from {rate:g} to {now:.4g} with epoch {epoch + 1}, for the "
-                f"schedule is planned over {plan.timeline.epochs} epochs now and was planned over "
-                f"{left.epochs} before. Pass epochs=…, all the epochs that there will be, from the "
-                "first fit on."
-            )
-    return ""
-
-
-def _loop_of_fits(plan: Plan, epoch: int, targets: Mapping[str, RateTarget]) -> str:
-    """Return what to tell where `fit(epochs=1)` is called again and again."""
-    constant = plan.follows and not plan.rules
-    if epoch > 0 or not plan.fits_one_epoch or constant:
-        return ""
-    for target in targets.values():
-        left = ledger.left(target.optimizer)
-        if left is not None and left.was_one_epoch and not left.has_told and target.steps():
-            left.has_told = True
-            return (
-                "fit(epochs=1) has been called again from epoch 0, which begins the decay anew "
-                "each time. To let one decay go on, write:\n"
-                "    for epoch in range(epochs):\n"
-                "        model.fit(…, initial_epoch=epoch, epochs=epoch + 1, callbacks=[decay])  "
-                "# decay made once, with epochs=…"
-            )
-    return ""
 
 
 def _session(

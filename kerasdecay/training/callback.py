@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import keras
 
 from kerasdecay import _checks
-from kerasdecay._config import from_config, to_config
+from kerasdecay._config import to_config
 from kerasdecay.control import StateFile
 from kerasdecay.control.probe import Choice, Probe, most_cautious, probe_steps
 from kerasdecay.control.store import check_path
@@ -22,15 +20,19 @@ from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.training import arguments, find, output, probes, updates
 from kerasdecay.training.batch_losses import BatchLosses
-from kerasdecay.training.beginning import Beginning, Memory, Plan, begin
+from kerasdecay.training.beginning import Beginning, begin
+from kerasdecay.training.given import GivenArguments
 from kerasdecay.training.guard import Guard
+from kerasdecay.training.memory import Memory
 from kerasdecay.training.metrics import MetricWatch
+from kerasdecay.training.plan import Plan
 from kerasdecay.training.probing import Probing
 from kerasdecay.training.session import Session
 from kerasdecay.training.snapshot import BestStates
+from kerasdecay.training.under_way import fits_under_way
 
 
-class DecayCallback(keras.callbacks.Callback):
+class DecayCallback(GivenArguments, keras.callbacks.Callback):
     """The life of every decay callback; the named ones only fill in the parts.
 
     Args:
@@ -46,18 +48,10 @@ class DecayCallback(keras.callbacks.Callback):
         verbose: 0 shows nothing, 1 a panel before and a summary after the training.
     """
 
-    _given: tuple[tuple[Any, ...], dict[str, Any]]
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Show the shared options in the signature of a subclass that takes `**options`."""
         super().__init_subclass__(**kwargs)
         cls.__signature__ = arguments.signature(cls.__init__, DecayCallback.__init__)
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Keep the arguments as they were given, for `get_config`, as Keras' layers do."""
-        self = super().__new__(cls)
-        self._given = (args, kwargs)
-        return self
 
     def __init__(
         self,
@@ -217,33 +211,6 @@ class DecayCallback(keras.callbacks.Callback):
     def take_losses_as_they_are(self) -> None:
         """Take the batches' losses in the logs for what they say, and not for a running mean."""
         self._batch_losses.take_as_they_are()
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments as plain data; a function stays the object that it is."""
-        args, kwargs = self._given
-        bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs)
-        given = dict(bound.arguments)
-        kinds = {one.kind: name for name, one in bound.signature.parameters.items()}
-        given.pop(next(iter(bound.signature.parameters)))
-        given |= given.pop(kinds.get(inspect.Parameter.VAR_KEYWORD, ""), {})
-        return {name: to_config(value) for name, value in given.items()}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Rebuild a callback from `get_config()`'s result."""
-        given = {name: from_config(value) for name, value in config.items()}
-        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-        kinds = [one.kind for one in parameters]
-        if inspect.Parameter.VAR_POSITIONAL not in kinds:
-            return cls(**given)
-        rest = kinds.index(inspect.Parameter.VAR_POSITIONAL)  # a subclass's own `*args`
-        first = [given.pop(one.name) for one in parameters[:rest] if one.name in given]
-        return cls(*first, *given.pop(parameters[rest].name, ()), **given)
-
-    def __repr__(self) -> str:
-        args, kwargs = self._given
-        given = [*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())]
-        return f"{type(self).__name__}({', '.join(given)})"
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles carry the configuration and the record, not the model or the run."""
@@ -435,7 +402,7 @@ class DecayCallback(keras.callbacks.Callback):
 
     def _refuse_two_trainings(self, allowed: int) -> None:
         """Raise a ValueError if more than so many `fit` calls are under way with this object."""
-        if _fits_under_way(self) > allowed:
+        if fits_under_way(self) > allowed:
             raise ValueError(
                 f"{type(self).__name__}: one callback object cannot steer two trainings at once. "
                 "Received: a second fit while the first is running. Give each fit an object of its "
@@ -450,19 +417,3 @@ class DecayCallback(keras.callbacks.Callback):
             "rules": to_config(self.rules),
             "update": str(self.update),
         }
-
-
-def _fits_under_way(callback: Any) -> int:
-    """Return how many `fit` calls have this callback, in all threads.
-
-    Their frames tell it: a note of the callback's own would outlive an interrupted training.
-    """
-    count = 0
-    for frame in sys._current_frames().values():
-        caller: Any = frame
-        while caller is not None:
-            if caller.f_code.co_name == "fit":
-                held = getattr(caller.f_locals.get("callbacks"), "callbacks", ())
-                count += any(one is callback for one in held)
-            caller = caller.f_back
-    return count

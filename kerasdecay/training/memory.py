@@ -1,0 +1,55 @@
+"""What a callback object remembers from one training to the next."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from kerasdecay.control import Bookmark
+from kerasdecay.training import ledger
+from kerasdecay.training.session import Session
+from kerasdecay.training.targets import RateTarget
+
+
+@dataclasses.dataclass
+class Memory:
+    """What a callback object remembers of its last training, without holding its model.
+
+    Args:
+        first_epoch: The epoch that it began with.
+        next_epoch: The epoch that it would go on with.
+        bookmark: Where it stood; None while it is under way.
+        optimizers: Log name → (the optimizer, the steps that it had made).
+    """
+
+    first_epoch: int
+    next_epoch: int
+    bookmark: Bookmark | None = None
+    optimizers: Mapping[str, tuple[weakref.ref[Any], int | None]] = dataclasses.field(
+        default_factory=dict
+    )
+
+    def close(self, session: Session) -> None:
+        """Note where the session has left its optimizers."""
+        bookmark = session.bookmark(self.next_epoch)
+        tracks = {}
+        for key, track in bookmark.tracks.items():
+            # An interrupted training may have been released since, at another rate.
+            since = ledger.left(session.targets[key].optimizer)
+            rates = (session.left[key], *([] if since is None else [since.rate]))
+            known = tuple(rate for rate in rates if not math.isnan(rate))
+            tracks[key] = dataclasses.replace(track, rates=known)
+        self.bookmark = dataclasses.replace(bookmark, tracks=tracks)
+        self.optimizers = {
+            key: (weakref.ref(target.optimizer), target.steps())
+            for key, target in session.targets.items()
+        }
+
+    def knows(self, target: RateTarget) -> bool:
+        """Whether this is an optimizer that the training left, and that was not set back since."""
+        reference, steps = self.optimizers.get(target.key, (lambda: None, None))
+        present = target.steps()
+        return reference() is target.optimizer and (present or 0) >= (steps or 0)

@@ -1,0 +1,80 @@
+"""What a callback wants of a training."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from kerasdecay import _checks
+from kerasdecay.control import FunctionRates, ScheduledRates
+from kerasdecay.rules import Rule
+from kerasdecay.schedules import Constant, Schedule, Timeline
+from kerasdecay.schedules.warmup import Warmup
+from kerasdecay.training.updates import Update
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a callback wants of a training.
+
+    Args:
+        owner: The callback's class name.
+        schedules: Name of the optimizer → schedule or function; the name None for all there are.
+        rules: The rules.
+        update: When rates are written.
+        timeline: Horizon and steps.
+        names: The optimizers that the user has named, or None.
+        initial_rate_argument: How this callback is given an initial rate.
+        counts_steps: Whether the optimizers' own counters tell their steps.
+        fits_one_epoch: Whether `fit` ends after epoch 0.
+    """
+
+    owner: str
+    schedules: Mapping[str | None, Any]
+    rules: tuple[Rule[Any], ...]
+    update: Update
+    timeline: Timeline
+    names: list[str] | None
+    initial_rate_argument: str
+    counts_steps: bool
+    fits_one_epoch: bool
+
+    def schedule_of(self, key: str) -> Any:
+        """Return the schedule of the optimizer with this log name."""
+        return self.schedules.get(key.removeprefix("learning_rate_"), self.schedules.get(None))
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether every schedule has its initial rate."""
+        return all(isinstance(one, Schedule) and one.is_resolved for one in self.schedules.values())
+
+    @property
+    def follows(self) -> bool:
+        """Whether it does nothing but scale the optimizer's own rate, as ReduceLROnPlateau does."""
+        comes_down = any(rule.way_down for rule in self.rules)
+        return not comes_down and all(
+            isinstance(one.schedule if isinstance(one, Warmup) else one, Constant)
+            for one in self.schedules.values()
+        )
+
+    def accepted(self, key: str, rate: float) -> float:
+        """Return a rate that was found, halved until the schedule takes it: PowerStep wants < 1."""
+        schedule = self.schedule_of(key)
+        while rate > _checks.SMALLEST_RATE:
+            try:
+                schedule.resolve(rate)
+            except ValueError:
+                rate /= 2
+            else:
+                break
+        return rate
+
+    def open_loop(self, key: str, base_rate: float | None) -> ScheduledRates | FunctionRates:
+        """Return what is planned for an optimizer from an initial rate, None if it has its own."""
+        schedule = self.schedule_of(key)
+        if isinstance(schedule, Schedule):
+            resolved = schedule if base_rate is None else schedule.resolve(base_rate)
+            return ScheduledRates(resolved, self.timeline, base_rate, self.update.every)
+        assert base_rate is not None
+        return FunctionRates(schedule, base_rate)

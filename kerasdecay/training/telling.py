@@ -1,0 +1,84 @@
+"""What a user is told as a training begins, of what may not be expected of the rate."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+
+from kerasdecay.control import Controller, ScheduledRates
+from kerasdecay.control.origin import Found, Origin
+from kerasdecay.records import Trace
+from kerasdecay.training import ledger
+from kerasdecay.training.plan import Plan
+from kerasdecay.training.targets import RateTarget
+
+
+def tell(
+    plan: Plan,
+    epoch: int,
+    targets: Mapping[str, RateTarget],
+    found: Mapping[str, Found],
+    controller: Controller,
+    origin: Origin,
+    trace: Trace,
+) -> None:
+    """Record where the training starts from, and warn, once, of what may not be expected."""
+    if origin.goes_on is not None:
+        kept = ": the rules keep what they have decided" if plan.rules else ""
+        trace.record_note(f"goes on with epoch {epoch + 1}{kept}")
+    elif epoch > 0 and plan.rules:
+        trace.record_note(f"begins with epoch {epoch + 1}: the rules start afresh")
+    told = [
+        origin.warning,
+        _jump(plan, epoch, targets, found, controller),
+        _loop_of_fits(plan, epoch, targets),
+    ]
+    for what in filter(None, told):
+        trace.record_note(what)
+        warnings.warn(f"{plan.owner}: {what}", stacklevel=2)
+
+
+def _jump(
+    plan: Plan,
+    epoch: int,
+    targets: Mapping[str, RateTarget],
+    found: Mapping[str, Found],
+    controller: Controller,
+) -> str:
+    """Return what to tell where a longer horizon lifts the rate of a training that goes on."""
+    for track in controller.tracks:
+        left, open_loop = ledger.left(targets[track.key].optimizer), track.planned
+        if epoch == 0 or left is None or not isinstance(open_loop, ScheduledRates):
+            continue
+        first = epoch * plan.timeline.updates_per_epoch
+        before, now = (open_loop.at(np.asarray([first - 1, first])) * track.scale).tolist()
+        rate = found[track.key].rate
+        if plan.timeline.epochs > left.epochs and rate * 1.01 < min(before, now):
+            return (
+                f"{track.key} jumps up from {rate:g} to {now:.4g} with epoch {epoch + 1}, for the "
+                f"schedule is planned over {plan.timeline.epochs} epochs now and was planned over "
+                f"{left.epochs} before. Pass epochs=…, all the epochs that there will be, from the "
+                "first fit on."
+            )
+    return ""
+
+
+def _loop_of_fits(plan: Plan, epoch: int, targets: Mapping[str, RateTarget]) -> str:
+    """Return what to tell where `fit(epochs=1)` is called again and again."""
+    constant = plan.follows and not plan.rules
+    if epoch > 0 or not plan.fits_one_epoch or constant:
+        return ""
+    for target in targets.values():
+        left = ledger.left(target.optimizer)
+        if left is not None and left.was_one_epoch and not left.has_told and target.steps():
+            left.has_told = True
+            return (
+                "fit(epochs=1) has been called again from epoch 0, which begins the decay anew "
+                "each time. To let one decay go on, write:\n"
+                "    for epoch in range(epochs):\n"
+                "        model.fit(…, initial_epoch=epoch, epochs=epoch + 1, callbacks=[decay])  "
+                "# decay made once, with epochs=…"
+            )
+    return ""
