@@ -121,10 +121,10 @@ class DecayCallback(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Find out, before the first step, whether this training can be done."""
         self._refuse_two_trainings(allowed=1)
+        model = self.model
+        find.release(model)  # first, so that the rate it leaves is remembered
         self._end_training()
         self.trace = None
-        model = self.model
-        find.release(model)
         find.rate_targets(model, self._names())
         for schedule in self.schedules.values():
             if isinstance(schedule, Schedule):
@@ -399,8 +399,8 @@ class DecayCallback(keras.callbacks.Callback):
         if _fits_under_way(self) > allowed:
             raise ValueError(
                 f"{type(self).__name__}: one callback object cannot steer two trainings at once. "
-                "Received: a second fit while the first is running. Give each fit an object of its "
-                "own."
+                "Received: a second fit while the first is running, or the object twice in "
+                "callbacks=[…]. Give each fit an object of its own."
             )
 
     def _configuration(self) -> Any:
@@ -414,7 +414,7 @@ class DecayCallback(keras.callbacks.Callback):
 
 
 def _fits_under_way(callback: Any) -> int:
-    """Return how many `fit` calls have this callback, in all threads.
+    """Return how often the `fit` calls of all threads have this callback.
 
     Their frames tell it: a note of the callback's own would outlive an interrupted training.
     """
@@ -424,6 +424,6 @@ def _fits_under_way(callback: Any) -> int:
         while caller is not None:
             if caller.f_code.co_name == "fit":
                 held = getattr(caller.f_locals.get("callbacks"), "callbacks", ())
-                count += any(one is callback for one in held)
+                count += sum(one is callback for one in held)
             caller = caller.f_back
     return count
