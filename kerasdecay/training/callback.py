@@ -120,10 +120,10 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
         """Find out, before the first step, whether this training can be done."""
         self._refuse_two_trainings(allowed=1)
         interrupted = self._probing
+        model = self.model
+        find.release(model)  # first, so that the rate it leaves is remembered
         self._end_training()
         self.trace = None
-        model = self.model
-        find.release(model)
         targets = find.rate_targets(model, self.optimizer_names)
         if interrupted is not None and interrupted.is_left_in(targets):
             interrupted.end()
@@ -405,8 +405,8 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
         if fits_under_way(self) > allowed:
             raise ValueError(
                 f"{type(self).__name__}: one callback object cannot steer two trainings at once. "
-                "Received: a second fit while the first is running. Give each fit an object of its "
-                "own."
+                "Received: a second fit while the first is running, or the object twice in "
+                "callbacks=[…]. Give each fit an object of its own."
             )
 
     def _configuration(self) -> Any:

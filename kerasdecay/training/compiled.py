@@ -7,7 +7,9 @@ the optimizer's own. So nothing is added to its state, and checkpoints keep thei
 
 from __future__ import annotations
 
+import dataclasses
 import types
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -57,16 +59,75 @@ def install(model: Any, optimizer: Any, planned: ScheduledRates, base: float, do
     """
     offset = done - _steps_of(optimizer)
     rate_of = _rate_of_step(planned)
+    trace = _new_trace(optimizer)
 
     # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
     def learning_rate(self: Any) -> Any:
         step = keras.ops.convert_to_tensor(self._iterations) + offset
+        trace.is_asked = trace.is_asked or _is_in_step(step)
         # The variable is of the floatx, and the schedule is computed in single precision.
-        return rate_of(step) * (keras.ops.cast(self._learning_rate, "float32") / base)
+        variable = keras.ops.cast(self._learning_rate, "float32")
+        rate = rate_of(step) * (variable / base)
+        return rate if trace.in_force is None else keras.ops.where(trace.in_force, rate, variable)
 
     _replace(optimizer, learning_rate)
     object.__setattr__(optimizer, _OFFSET, offset)
     model.make_train_function(force=True)
+
+
+@dataclasses.dataclass
+class _Trace:
+    """What is known of the traced steps that go by an installed schedule.
+
+    A `train_step` with a `tf.function` of its own is traced once and for all. On TensorFlow a
+    variable, which is none of the optimizer's, lets that trace go by the optimizer's own rate once
+    the schedule is taken out.
+
+    Args:
+        in_force: Whether the schedule is installed, as a variable; None where there is none.
+        is_asked: Whether a step has asked for its rate.
+    """
+
+    in_force: Any = None
+    is_asked: bool = False
+
+
+_TRACES: weakref.WeakKeyDictionary[Any, list[_Trace]] = weakref.WeakKeyDictionary()
+
+
+def _new_trace(optimizer: Any) -> _Trace:
+    _end_traces(optimizer)
+    trace = _Trace()
+    if keras.backend.backend() == "tensorflow":
+        trace.in_force = keras.Variable(True, dtype="bool", trainable=False, autocast=False)
+    # They live as long as the optimizer, for an old trace still reads their variables.
+    _TRACES.setdefault(optimizer, []).append(trace)
+    return trace
+
+
+def _end_traces(optimizer: Any) -> None:
+    for trace in _TRACES.get(optimizer, [])[-1:]:
+        if trace.in_force is not None:
+            trace.in_force.assign(False)
+
+
+def is_asked(optimizer: Any) -> bool:
+    """Whether a training step has asked the schedule that is installed for its rate."""
+    return any(trace.is_asked for trace in _TRACES.get(optimizer, [])[-1:])
+
+
+def _is_in_step(step: Any) -> bool:
+    """Whether a tensor belongs to a training step, and to nobody who just reads the rate."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return not tf.executing_eagerly()
+    if backend == "jax":
+        import jax
+
+        return isinstance(step, jax.core.Tracer)
+    return True
 
 
 def _rate_of_step(planned: ScheduledRates) -> Callable[[Any], Any]:
@@ -110,6 +171,7 @@ def uninstall(model: Any, optimizers: Any) -> dict[int, float]:
             finally:  # a schedule of the user's own may fail, and must not stay for that
                 object.__delattr__(optimizer, _HOOK)
                 object.__delattr__(optimizer, _OFFSET)
+                _end_traces(optimizer)
             optimizer.learning_rate = rates[place] = rate
     if rates:
         model.make_train_function(force=True)

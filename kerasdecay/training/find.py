@@ -52,6 +52,14 @@ def optimizers_of(model: Any, names: Iterable[str] | None = None) -> dict[str, A
         found = _parts(model)
     else:
         found = {f"learning_rate_{name}": _named(model, name) for name in names}
+        for one in found.values():
+            twins = [name for name, other in found.items() if other is one]
+            if len(twins) > 1:
+                raise ValueError(
+                    "LearningRateDecay: optimizers must name each optimizer once. Received: "
+                    f"{' and '.join(name.removeprefix('learning_rate_') for name in twins)}, which "
+                    "are one optimizer."
+                )
     return {key: _without_loss_scale(one) for key, one in found.items()}
 
 

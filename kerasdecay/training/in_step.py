@@ -50,6 +50,8 @@ class CompiledActuator(Actuator):
         self._first = self._recorded = 0
         self._block: tuple[int, dict[str, list[float]]] = (0, {})
         self._held_then: dict[str, float] = {}
+        self.is_new = False
+        """Whether the schedule was installed, or anew, as the present epoch began."""
 
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
         """Install the schedule at the first epoch; write base × scale if it is not there yet.
@@ -58,6 +60,7 @@ class CompiledActuator(Actuator):
         and where a rule has decided to come down. Steps that loss scaling skips are no such case:
         the schedule then waits with the updates.
         """
+        self.is_new = False
         if not self._installed:
             for track, target in self.pairs():
                 compiled.check(target.optimizer, _scheduled(track.planned))
@@ -130,6 +133,7 @@ class CompiledActuator(Actuator):
         follows = _scheduled(track.open_loop)
         base = compiled.reference(_scheduled(track.planned))
         compiled.install(model, target.optimizer, follows, base, done)
+        self.is_new = True
         self._installed[track.key] = follows
 
     def _record(self, epoch: int, count: int, made: Mapping[str, int] | None = None) -> None:

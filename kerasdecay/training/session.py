@@ -11,7 +11,7 @@ from kerasdecay.control import Bookmark, Controller
 from kerasdecay.records import Event, Trace
 from kerasdecay.records.numbers import as_number
 from kerasdecay.rules import BatchObservation, Observation, Rule
-from kerasdecay.training import find, probes
+from kerasdecay.training import compiled, find, probes
 from kerasdecay.training.actuator import Actuator
 from kerasdecay.training.host import HostActuator
 from kerasdecay.training.in_step import CompiledActuator
@@ -70,6 +70,8 @@ class Session:
         self._actuator.notice_others(epoch)
         self.controller.begin_epoch(epoch)
         self._actuator.begin_epoch(model, epoch, first)
+        if isinstance(self._actuator, CompiledActuator) and self._actuator.is_new:
+            self._next_look = 1
         self._steps = StepCount(self.targets, getattr(model, "steps_per_execution", 1), first)
 
     def begin_batch(self, callback: Any, batch: int) -> None:
@@ -165,6 +167,7 @@ class Session:
 
     def end(self, model: Any) -> None:
         """Leave the optimizers ordinary ones, at their last rates."""
+        self._actuator.notice_others(self._epoch)
         self._actuator.end(model)
 
     def _check_compiled(self, callback: Any, batch: int) -> None:
@@ -178,12 +181,26 @@ class Session:
         steps, begun = any(made.values()), self._steps.begun
         # One of several optimizers may step seldom. Each look costs JAX a copy of the whole state.
         self._next_look = 2 * begun if self._are_named else math.inf
-        if self._skips or (steps and all(count in (0, begun) for count in made.values())):
+        ordinary = steps and all(count in (0, begun) for count in made.values())
+        if self._is_reached(model, made) and (self._skips or ordinary):
             return
         assert isinstance(self._actuator, CompiledActuator)
         self._actuator.leave(model, self._epoch, begun, made)
         self._actuator = self._take_host({key: count / begun for key, count in made.items()})
         self._actuator.begin_epoch(model, self._epoch, batch)
+
+    def _is_reached(self, model: Any, made: Mapping[str, int]) -> bool:
+        """Whether the schedules are in the steps that were made; warn if they are not."""
+        reached = model.run_eagerly or all(
+            compiled.is_asked(target.optimizer) for key, target in self.targets.items() if made[key]
+        )
+        if not reached:
+            self._warn(
+                'update="compiled" does not reach the training step, which was traced before: its '
+                "train_step is a tf.function or jax.jit of its own. From now on the rate is "
+                'written before each batch instead, as with update="batch".'
+            )
+        return reached
 
     def _take_host(self, times: Mapping[str, float]) -> HostActuator:
         """Return the actuator that takes over; warn if an optimizer was the reason.
@@ -212,11 +229,12 @@ class Session:
             self._refuse_idle(model)
             return
         a_batch = {key: self._steps.a_batch(count) for key, count in made.items()}
-        if self._fallback is not None and any(times not in (0, 1) for times in a_batch.values()):
+        is_ordinary = all(times in (0, 1) for times in a_batch.values())
+        if self._fallback is not None and not (self._is_reached(model, made) and is_ordinary):
             self._actuator.end(model)
             self._actuator = self._take_host(a_batch)
             self._actuator.apply_scale()
-        self._fallback = None
+        self._next_look = math.inf
         for key, count in made.items():
             if count == 0:
                 if self._are_named:

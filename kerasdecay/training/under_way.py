@@ -7,7 +7,7 @@ from typing import Any
 
 
 def fits_under_way(callback: Any) -> int:
-    """Return how many `fit` calls have this callback, in all threads.
+    """Return how often the `fit` calls of all threads have this callback.
 
     Their frames tell it: a note of the callback's own would outlive an interrupted training.
     """
@@ -17,6 +17,6 @@ def fits_under_way(callback: Any) -> int:
         while caller is not None:
             if caller.f_code.co_name == "fit":
                 held = getattr(caller.f_locals.get("callbacks"), "callbacks", ())
-                count += any(one is callback for one in held)
+                count += sum(one is callback for one in held)
             caller = caller.f_back
     return count

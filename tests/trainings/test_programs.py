@@ -84,6 +84,7 @@ class WGAN(keras.Model):
     def __init__(self, critic_steps: int) -> None:
         super().__init__()
         self.critic, self.generator = new_layers(2, 8, 1), new_layers(3, 8, 2)
+        self.built = True
         self.critic_steps = critic_steps
 
     def compile(self, d_optimizer: Any, g_optimizer: Any) -> None:
@@ -178,6 +179,7 @@ class Distiller(keras.Model):
     def __init__(self) -> None:
         super().__init__()
         self.teacher, self.student = new_layers(2, 6, 1), new_layers(2, 4, 1)
+        self.built = True
 
     def compile(self, optimizer: Any, alpha: float) -> None:
         super().compile(optimizer=optimizer)
@@ -278,6 +280,7 @@ class SimCLR(keras.Model):
     def __init__(self) -> None:
         super().__init__()
         self.encoder, self.probe = new_layers(2, 6, 3), new_layers(3, 1)
+        self.built = True
 
     def compile(self, contrastive_optimizer: Any, probe_optimizer: Any) -> None:
         super().compile()
