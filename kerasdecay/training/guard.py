@@ -45,7 +45,7 @@ class Guard:
             is_finite=taken.is_finite,
             moved=_distance(kernels, self._first_kernels),
             changed=_distance(kernels, self._last_kernels),
-            # While an optimizer accumulates gradients all kernels stand still.
+            # While an optimizer accumulates gradients, all kernels stand still.
             idle=_idle(kernels, self._last_kernels) if is_updated else 0.0,
         )
         self._last_kernels, self._last_updates = kernels, updates

@@ -26,7 +26,8 @@ class Probing:
         self._targets = targets
         self._probe = probe
         self._first_rates = {key: target.read() for key, target in targets.items()}
-        self._tried: list[tuple[int, int, float]] = []
+        self._tried: list[tuple[int, int, float]] = []  # epoch, batch, rate: of batches that came
+        self._begun = (0, 0, self._probe.rate)
 
     @property
     def is_done(self) -> bool:
@@ -44,11 +45,12 @@ class Probing:
             self._snapshot.restore()
         for target in self._targets.values():
             target.write(self._probe.rate)
-        self._tried.append((epoch, batch, self._probe.rate))
+        self._begun = (epoch, batch, self._probe.rate)
         return restarts
 
     def add(self, loss: float) -> None:
         """Take the loss of the batch."""
+        self._tried.append(self._begun)
         self._probe.add(loss)
 
     def end(self) -> Choice:
@@ -63,12 +65,14 @@ class Probing:
         return all(
             key in targets
             and targets[key].optimizer is target.optimizer
-            and target.same(target.read(), self._tried[-1][2])
+            and target.same(target.read(), self._begun[2])
             for key, target in self._targets.items()
         )
 
     def log(self, logs: dict[str, Any]) -> None:
         """Log the rate that was tried last, in an epoch that has seen no other."""
+        if not self._tried:  # no batch came
+            return
         for key, target in self._targets.items():
             logs.setdefault(key, target.held(self._tried[-1][2]))
 

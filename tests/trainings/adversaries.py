@@ -119,6 +119,15 @@ class Adversaries(keras.Model):
         return [*self.trainable_variables, *self.non_trainable_variables]
 
 
+class FedAdversaries(Adversaries):
+    """Tells the mean of its input as its loss."""
+
+    def train_step(self, *arguments: Any) -> Any:
+        told = {"loss": keras.ops.mean(arguments[-1][0])}
+        result = super().train_step(*arguments)
+        return (told, result[1]) if BACKEND == "jax" else told
+
+
 @contextlib.contextmanager
 def _no_gradients() -> Iterator[None]:
     if BACKEND != "torch":
