@@ -22,13 +22,14 @@ from _lockstep import Turns
 
 from kerasdecay import (
     AdaptiveKneeDecay,
+    AutoDecay,
     GreedyDecay,
     LearningRateDecay,
     LossSlopeDecay,
     PlateauDecay,
     WeightNormDecay,
 )
-from kerasdecay.rules import Plateau
+from kerasdecay.rules import Plateau, Rescue
 from kerasdecay.schedules import Constant, Cosine
 
 PLAIN = "no callback"
@@ -78,6 +79,9 @@ ARMS: dict[str, Callable[[int, int], Any] | None] = {
     "WeightNormDecay": _rule(WeightNormDecay),
     "AdaptiveKneeDecay": _rule(AdaptiveKneeDecay, Plateau("loss")),
     "LossSlopeDecay, each batch's loss": _rule(LossSlopeDecay),
+    "Rescue": lambda epochs, steps: LearningRateDecay(Constant(RATE), rules=[Rescue()]),
+    # Its probe is over when measuring begins: it takes no more batches than the first epoch has.
+    "AutoDecay, after its probe": lambda epochs, steps: AutoDecay(),
 }
 
 

@@ -50,6 +50,7 @@ class Session:
         self._fallback = fallback
         self._are_named = are_named
         self._epoch = trace.setup.first_epoch
+        self._first = 0
         self._steps = StepCount({}, 1)
         self._is_checked = False
         self._has_left_compiled = False
@@ -65,7 +66,7 @@ class Session:
 
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
         """Bring the rates of the epoch's first batch, or of the one with which training begins."""
-        self._epoch = epoch
+        self._epoch, self._first = epoch, first
         self._put_back = (-1, {})
         self._actuator.notice_others(epoch)
         self.controller.begin_epoch(epoch)
@@ -104,6 +105,8 @@ class Session:
         made = self._steps.close()
         most = max(made.values())
         if self._steps.last_begun is None and most == 0:
+            # A batch was begun, after a probe's last one perhaps, and none came.
+            self.trace.withdraw(epoch, self._first)
             return []
         last = self._steps.last_trained(most)
         self._actuator.end_epoch(epoch, made, last)
