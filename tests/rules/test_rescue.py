@@ -61,82 +61,108 @@ LEARNED = [1.0, 0.9, 0.5, 0.5]
 FALLS: dict[str, tuple[list[Batch], int, str]] = {
     "a NaN at the first batch": ([math.nan], 0, "loss is nan: back to the first state, rate × 0.1"),
     "an infinity": ([1.0, math.inf], 1, "loss is inf: back to the first state, rate × 0.1"),
-    "minus infinity": ([1.0, 0.9, 0.8, -math.inf], 3, "loss is -inf: back to the first state, rate × 0.1"),
+    "minus infinity": (
+        [1.0, 0.9, 0.8, -math.inf],
+        3,
+        "loss is -inf: back to the first state, rate × 0.1",
+    ),
     "a NaN once it has learned": (
-        [*LEARNED, math.nan], 4, "loss is nan: back to the first state, rate × 0.3162",
+        [*LEARNED, math.nan],
+        4,
+        "loss is nan: back to the first state, rate × 0.3162",
     ),
     "a NaN once a good state is confirmed": (
         [*LEARNED, (0.5, WELL), math.nan],
-        5, "loss is nan: back to the last good state, rate × 0.3162",
+        5,
+        "loss is nan: back to the last good state, rate × 0.3162",
     ),
     "a NaN once a state is confirmed that has not learned": (
-        [1.0, 0.9, (0.9, WELL), math.nan], 3, "loss is nan: back to the first state, rate × 0.1",
+        [1.0, 0.9, (0.9, WELL), math.nan],
+        3,
+        "loss is nan: back to the first state, rate × 0.1",
     ),
     "a variable not finite": (
-        [1.0, 1.0, (1.0, BROKEN)], 2, "a variable is not finite: back to the first state, rate × 0.1",
+        [1.0, 1.0, (1.0, BROKEN)],
+        2,
+        "a variable is not finite: back to the first state, rate × 0.1",
     ),
     "a variable not finite before there is a level": (
-        [(1.0, BROKEN)], 0, "a variable is not finite: back to the first state, rate × 0.1",
+        [(1.0, BROKEN)],
+        0,
+        "a variable is not finite: back to the first state, rate × 0.1",
     ),
     "a variable not finite once it has learned": (
         [*LEARNED, (0.4, BROKEN)],
-        4, "a variable is not finite: back to the first state, rate × 0.3162",
+        4,
+        "a variable is not finite: back to the first state, rate × 0.3162",
     ),
     "above the threshold": (
         [1.0, 1.6, 1.6],
-        2, "loss is at 1.6, at first 1, far above the best: back to the first state, rate × 0.1",
+        2,
+        "loss is at 1.6, at first 1, far above the best: back to the first state, rate × 0.1",
     ),
     "above the threshold later": (
         [1.0, 1.2, 0.9, 1.4, 1.51, 1.6],
-        5, "loss is at 1.51, at first 1, far above the best: back to the first state, rate × 0.1",
+        5,
+        "loss is at 1.51, at first 1, far above the best: back to the first state, rate × 0.1",
     ),
     "a hundred times the first loss is not exploded": (
         [1.0, 100.0, 100.0],
-        2, "loss is at 100, at first 1, far above the best: back to the first state, rate × 0.1",
+        2,
+        "loss is at 100, at first 1, far above the best: back to the first state, rate × 0.1",
     ),
     "exploded": (
         [1.0, 100.5, 1e30],
-        2, "loss is at 100.5, at first 1, far above the best: back to the first state, rate × 0.01",
+        2,
+        "loss is at 100.5, at first 1, far above the best: back to the first state, rate × 0.01",
     ),
     "above the first loss once it has learned": (
         [*LEARNED, 1.1, 1.1],
-        5, "loss is at 1.1, at first 1, far above the best: back to the first state, rate × 0.1",
+        5,
+        "loss is at 1.1, at first 1, far above the best: back to the first state, rate × 0.1",
     ),
     "above the first loss once a good state is confirmed": (
         [*LEARNED, (0.5, WELL), 1.1, 1.1],
-        6, "loss is at 1.1, at first 1, far above the best: back to the last good state, rate × 0.1",
+        6,
+        "loss is at 1.1, at first 1, far above the best: back to the last good state, rate × 0.1",
     ),
     "dead": (
         [1.0, 0.9, (0.9, IDLE)],
-        2, "loss is at 0.9, at first 1, and 50% of the kernels stand still: back to the first state, "
+        2,
+        "loss is at 0.9, at first 1, and 50% of the kernels stand still: back to the first state, "
         "rate × 0.1",
     ),
     "dead after it has learned": (
         [*LEARNED, (0.5, WELL), 0.7, (0.7, dataclasses.replace(IDLE, idle=1.0))],
-        6, "loss is at 0.7, at first 1, and 100% of the kernels stand still: back to the last good "
+        6,
+        "loss is at 0.7, at first 1, and 100% of the kernels stand still: back to the last good "
         "state, rate × 0.1",
     ),
     "dead at a rate that has decayed a little": (
         [(1.0, WELL, 1.0), (0.9, WELL, 0.1), (0.9, IDLE, 0.011)],
-        2, "loss is at 0.9, at first 1, and 50% of the kernels stand still: back to the first state, "
+        2,
+        "loss is at 0.9, at first 1, and 50% of the kernels stand still: back to the first state, "
         "rate × 0.1",
     ),
     "wandering": (
         [*[1.0] * 99, (1.0, WANDERING)],
-        99, "loss is at 1, at first 1, while the weights change by 60% between two looks: back to "
+        99,
+        "loss is at 1, at first 1, while the weights change by 60% between two looks: back to "
         "the first state, rate × 0.1",
     ),
     "wandering a little below the first loss": (
         [1.0, *[0.81] * 120, (0.81, WANDERING)],
-        121, "loss is at 0.81, at first 1, while the weights change by 60% between two looks: back "
+        121,
+        "loss is at 0.81, at first 1, while the weights change by 60% between two looks: back "
         "to the first state, rate × 0.1",
     ),
     "wandering above the first loss": (
         [1.0, *[1.4] * 149, (1.4, dataclasses.replace(WANDERING, changed=2.0))],
-        150, "loss is at 1.4, at first 1, while the weights change by 200% between two looks: back "
+        150,
+        "loss is at 1.4, at first 1, while the weights change by 200% between two looks: back "
         "to the first state, rate × 0.1",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FALLS)
@@ -161,13 +187,21 @@ FINE: dict[str, list[Batch]] = {
     "two losses are no level": [1.0, 1e9],
     "kernels stand still where the loss is low": [1.0, 0.29, 0.29, (0.29, IDLE)],
     "kernels stand still that have never moved": [
-        *[1.0] * 20, (1.0, dataclasses.replace(IDLE, moved=0.04, idle=1.0)),
+        *[1.0] * 20,
+        (1.0, dataclasses.replace(IDLE, moved=0.04, idle=1.0)),
     ],
     "fewer than half of the kernels stand still": [
-        1.0, 0.9, 0.9, (0.9, dataclasses.replace(IDLE, idle=0.49)),
+        1.0,
+        0.9,
+        0.9,
+        (0.9, dataclasses.replace(IDLE, idle=0.49)),
     ],
     "kernels stand still at the end of a schedule": [
-        (1.0, WELL, 1.0), (0.9, WELL, 0.1), (0.9, IDLE, 0.0099), (0.9, IDLE, 1e-5), (0.9, IDLE, 0.0),
+        (1.0, WELL, 1.0),
+        (0.9, WELL, 0.1),
+        (0.9, IDLE, 0.0099),
+        (0.9, IDLE, 1e-5),
+        (0.9, IDLE, 0.0),
     ],
     "weights wander in the first hundred batches": [*[1.0] * 98, (1.0, WANDERING)],
     "weights wander once it has learned": [*LEARNED, *[0.5] * 200, (0.5, WANDERING)],
@@ -175,7 +209,7 @@ FINE: dict[str, list[Batch]] = {
     "a negative loss that rises": [-1.0, *[5.0] * 30, (5.0, IDLE), *[500.0] * 90, (9.0, WANDERING)],
     "a first loss of 0 that rises": [0.0, *[5.0] * 30, (5.0, IDLE)],
     "a loss that crosses 0": [2.0, 1.0, 0.0, -1.0, -1.0, 0.5, 1.9, 1.9, (1.9, WELL)],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FINE)
@@ -193,7 +227,7 @@ def test_a_loss_that_begins_at_0_or_below_is_rescued_where_it_is_not_finite(firs
     assert last.decision.reason == "loss is nan: back to the last good state, rate × 0.3162"
     last = replayed([first, first, (first, WELL), math.nan])[-1]
     assert last.decision.reason == "loss is nan: back to the last good state, rate × 0.1"
-    last = replayed(confirmed[:2] + [math.nan])[-1]
+    last = replayed([*confirmed[:2], math.nan])[-1]
     assert last.decision.reason == "loss is nan: back to the first state, rate × 0.1"
 
 
@@ -229,7 +263,8 @@ def test_after_a_death_the_level_of_the_dead_network_is_the_first_loss() -> None
     assert told(replayed([1.36, 1.36, 1.36], state=dead)) == [
         (
             2,
-            "loss is at 1.36, at first 0.9, far above the best: back to the first state, rate × 0.1",
+            "loss is at 1.36, at first 0.9, far above the best: "
+            "back to the first state, rate × 0.1",
         )
     ]
     # Where it has exploded, the first loss stays.
