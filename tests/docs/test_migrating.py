@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
 import re
 from typing import NamedTuple
@@ -14,6 +15,7 @@ import kerasdecay
 from kerasdecay import schedules, simulate
 
 torch = pytest.importorskip("torch")
+optax = pytest.importorskip("optax")
 hugging_face = pytest.importorskip("transformers.optimization")
 
 torch_schedulers = torch.optim.lr_scheduler
@@ -31,7 +33,39 @@ READERS = {
     "c": 1,
     "f": lambda epoch: 0.1 / (1 + epoch),
     "g": lambda epoch: 0.9**epoch,
+    "h": lambda step: 1 / (1 + step),
+    "schedule": keras.optimizers.schedules.CosineDecay(0.0, 90, warmup_target=0.1, warmup_steps=30),
 }
+
+
+def timms_cosine(
+    t_initial: int,
+    cycle_decay: float = 1.0,
+    cycle_limit: int = 1,
+    warmup_t: int = 0,
+    warmup_lr_init: float = 0.0,
+    warmup_prefix: bool = False,
+) -> list[float]:
+    """Return what timm 1.0's CosineLRScheduler computes, written down from its `_get_lr`."""
+    rates = []
+    for t in range(EPOCHS):
+        if t < warmup_t:
+            rates.append(warmup_lr_init + t * (RATE - warmup_lr_init) / warmup_t)
+            continue
+        t -= warmup_t if warmup_prefix else 0
+        cycle = t // t_initial
+        wave = (
+            0.5 * RATE * cycle_decay**cycle * (1 + math.cos(math.pi * (t % t_initial) / t_initial))
+        )
+        rates.append(wave if cycle < cycle_limit else 0.0)
+    return rates
+
+
+def timms_step(decay_t: int, decay_rate: float) -> list[float]:
+    """Return what timm 1.0's StepLRScheduler computes."""
+    return [RATE * decay_rate ** (t // decay_t) for t in range(EPOCHS)]
+
+
 LIBRARIES = {
     "": {
         **vars(keras.callbacks),
@@ -40,6 +74,8 @@ LIBRARIES = {
     },
     "torch": vars(torch_schedulers),
     "transformers": vars(hugging_face),
+    "optax": vars(optax),
+    "timm": {"CosineLRScheduler": timms_cosine, "StepLRScheduler": timms_step},
 }
 OURS = {**vars(schedules), **{name: getattr(kerasdecay, name) for name in kerasdecay.__all__}}
 
@@ -137,7 +173,12 @@ def both(row: Row, theirs, decay):
         return [theirs.schedule(epoch) for epoch in range(EPOCHS)], rates_of(decay)
     if isinstance(theirs, keras.optimizers.Optimizer):
         return rates_of_keras(theirs._learning_rate), rates_of(decay)
-    return rates_of_torch(theirs, row.left.startswith("transformers")), rates_of(decay)
+    if isinstance(theirs, list):
+        return theirs, rates_of(decay)
+    if row.left.startswith("optax"):
+        return rates_of_keras(theirs), rates_of(decay)
+    batchwise = row.left.startswith("transformers") or row.left.endswith("stepped once a batch")
+    return rates_of_torch(theirs, batchwise), rates_of(decay)
 
 
 @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
