@@ -102,6 +102,7 @@ class Session:
         made = self._steps.close()
         most = max(made.values())
         if self._steps.last_begun is None and most == 0:
+            self.trace.withdraw(epoch, 0)
             return []
         self._actuator.end_epoch(epoch, made, self._steps.last_trained(most))
         self._check_steps(model, made)

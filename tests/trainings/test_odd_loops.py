@@ -202,7 +202,7 @@ def test_one_optimizer_of_two_names_is_refused(update: str) -> None:
     model = new_odometer()
     model.own = model.optimizer
     schedules = {"optimizer": Linear(0.4), "own": Linear(0.2)}
-    with pytest.raises(ValueError, match="must name each optimizer once.*optimizer and own"):
+    with pytest.raises(ValueError, match=r"must name each optimizer once.*optimizer and own"):
         fit(model, [LearningRateDecay(optimizers=schedules, update=update)], epochs=2)
     assert travelled(model) == 0
 
