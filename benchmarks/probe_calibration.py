@@ -43,7 +43,6 @@ from kerasdecay.callbacks import LearningRateDecay
 from kerasdecay.schedules import Knee
 from kerasdecay.study import find_learning_rate
 from kerasdecay.study.environment import environment
-from kerasdecay.study.snapshot import unchanged
 
 RESULTS = Path(__file__).resolve().parent / "results" / "probe_calibration.jsonl"
 EPOCHS, BATCH_SIZE = 15, 32
@@ -74,12 +73,17 @@ def table() -> Problem:
         x, y, test_size=0.25, random_state=0, stratify=y
     )
     scaler = StandardScaler().fit(x_train)
-    hidden = [layers.Dense(32, activation="relu"), layers.Dense(16, activation="relu")]
-    inputs = keras.Input((x.shape[1],))
     return Problem(
         (scaler.transform(x_train).astype("float32"), y_train),
         (scaler.transform(x_test).astype("float32"), y_test),
-        lambda: _network(inputs, hidden, classes=2),
+        lambda: keras.Sequential(
+            [
+                keras.Input((x.shape[1],)),
+                layers.Dense(32, activation="relu"),
+                layers.Dense(16, activation="relu"),
+                layers.Dense(2),
+            ]
+        ),
     )
 
 
@@ -93,29 +97,26 @@ def sequences() -> Problem:
     x[rows, place], x[rows, place + 1] = y, 4 + y
     other = draw.integers(0, 8, size=1600)  # a single token of a pair decides nothing
     x[rows, (place + 5) % 16] = other
-    hidden = [
-        layers.Embedding(30, 16),
-        layers.Conv1D(32, 2, activation="relu"),
-        layers.GlobalMaxPooling1D(),
-    ]
-    inputs = keras.Input((16,), dtype="int32")
     return Problem(
-        (x[:1200], y[:1200]), (x[1200:], y[1200:]), lambda: _network(inputs, hidden, classes=4)
+        (x[:1200], y[:1200]),
+        (x[1200:], y[1200:]),
+        lambda: keras.Sequential(
+            [
+                keras.Input((16,), dtype="int32"),
+                layers.Embedding(30, 16),
+                layers.Conv1D(32, 2, activation="relu"),
+                layers.GlobalMaxPooling1D(),
+                layers.Dense(4),
+            ]
+        ),
     )
 
 
-PROBLEMS = {"digits": images, "breast cancer": table, "sequences": sequences}
+PROBLEMS = {"breast cancer": table, "sequences": sequences, "digits": images}
 OPTIMIZERS: dict[str, tuple[Callable[[float], Any], np.ndarray]] = {
     "SGD": (keras.optimizers.SGD, 10.0 ** (np.arange(-6, 2) / 3)),
     "Adam": (keras.optimizers.Adam, 10.0 ** (np.arange(-12, -3) / 3)),
 }
-
-
-def _network(inputs: Any, hidden: list[layers.Layer], classes: int) -> keras.Model:
-    x = inputs
-    for layer in hidden:
-        x = layer.__class__.from_config(layer.get_config())(x)  # new weights for each model
-    return keras.Model(inputs, layers.Dense(classes)(x))
 
 
 def main() -> None:
@@ -153,12 +154,12 @@ def measured(lines: list[dict[str, Any]], seeds: int) -> Iterator[dict[str, Any]
                 missing = [arm for arm in arms if (name, optimizer, seed, arm) not in done]
                 if not missing:
                     continue
-                keras.utils.set_random_seed(seed)
-                model = problem.build()
-                loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-                model.compile(kind(0.01), loss, metrics=["accuracy"], jit_compile=False)
                 found = find_learning_rate(
-                    model, problem.train, batch_size=BATCH_SIZE, seed=seed, verbose=0
+                    _model(problem, kind, seed),
+                    problem.train,
+                    batch_size=BATCH_SIZE,
+                    seed=seed,
+                    verbose=0,
                 )
                 rates = {f"{rate:.2g}": float(rate) for rate in grid}
                 rates["recommended"] = found.suggestion.rate
@@ -171,21 +172,31 @@ def measured(lines: list[dict[str, Any]], seeds: int) -> Iterator[dict[str, Any]
                         "arm": arm,
                         "rate": rates[arm],
                         "why": found.suggestion.reason if arm == "recommended" else "",
-                        "test_accuracy": _accuracy(model, problem, rates[arm]),
+                        "test_accuracy": _accuracy(problem, kind, seed, rates[arm]),
                         "epochs": EPOCHS,
                         "environment": machine,
                     }
 
 
-def _accuracy(model: keras.Model, problem: Problem, rate: float | None) -> float | None:
+def _model(problem: Problem, kind: Callable[[float], Any], seed: int) -> keras.Model:
+    """Return the compiled network with the initial weights, and the batches to come, of a seed."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    model = problem.build()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(kind(0.01), loss, metrics=["accuracy"], jit_compile=False)
+    return model
+
+
+def _accuracy(
+    problem: Problem, kind: Callable[[float], Any], seed: int, rate: float | None
+) -> float | None:
     if rate is None:
         return None
-    with unchanged(model):
-        decay = LearningRateDecay(Knee(rate, hold="80%"))
-        model.fit(
-            *problem.train, epochs=EPOCHS, batch_size=BATCH_SIZE, callbacks=[decay], verbose=0
-        )
-        return float(model.evaluate(*problem.test, verbose=0, return_dict=True)["accuracy"])
+    model = _model(problem, kind, seed)
+    decay = LearningRateDecay(Knee(rate, hold="80%"))
+    model.fit(*problem.train, epochs=EPOCHS, batch_size=BATCH_SIZE, callbacks=[decay], verbose=0)
+    return float(model.evaluate(*problem.test, verbose=0, return_dict=True)["accuracy"])
 
 
 def report(lines: list[dict[str, Any]]) -> Table:
