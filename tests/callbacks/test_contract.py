@@ -47,7 +47,10 @@ from kerasdecay.rules import Plateau, Rescue
 from kerasdecay.schedules import Linear, PowerStep
 from kerasdecay.training.callback import DecayCallback
 
-pytestmark = pytest.mark.any_backend
+pytestmark = [
+    pytest.mark.any_backend,
+    pytest.mark.filterwarnings("ignore:AutoDecay. .auto.: no suggestion"),
+]
 
 EPOCHS = 6
 SCRIPT = [5.0, 4.0, 4.0, 4.0, 3.0, 3.0]

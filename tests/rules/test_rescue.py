@@ -129,8 +129,8 @@ FALLS: dict[str, tuple[list[Batch], int, str]] = {
     "dead": (
         [1.0, 0.9, (0.9, IDLE)],
         2,
-        "loss is at 0.9, at first 1, and 50% of the kernels stand still: back to the first state, "
-        "rate × 0.1",
+        "loss is at 0.9, at first 1, and 50% of the kernels stand still: "
+        "back to the first state, rate × 0.1",
     ),
     "dead after it has learned": (
         [*LEARNED, (0.5, WELL), 0.7, (0.7, dataclasses.replace(IDLE, idle=1.0))],
@@ -141,8 +141,8 @@ FALLS: dict[str, tuple[list[Batch], int, str]] = {
     "dead at a rate that has decayed a little": (
         [(1.0, WELL, 1.0), (0.9, WELL, 0.1), (0.9, IDLE, 0.011)],
         2,
-        "loss is at 0.9, at first 1, and 50% of the kernels stand still: back to the first state, "
-        "rate × 0.1",
+        "loss is at 0.9, at first 1, and 50% of the kernels stand still: "
+        "back to the first state, rate × 0.1",
     ),
     "wandering": (
         [*[1.0] * 99, (1.0, WANDERING)],
