@@ -47,7 +47,7 @@ def count(owner: str, argument: str, value: Any, *, at_least: int) -> int:
 
 def speaks(owner: str, verbose: Any) -> bool:
     """Return whether `owner` reports its progress: `verbose` is 0 or 1, or a flag."""
-    if not isinstance(verbose, int) or verbose not in (0, 1):
+    if not isinstance(verbose, (bool, np.bool_, int)) or verbose not in (0, 1):
         raise invalid(owner, "verbose", "0 or 1", verbose)
     return bool(verbose)
 

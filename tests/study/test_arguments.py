@@ -23,13 +23,13 @@ def build():
     ("change", "message"),
     [
         ({"epochs": 10**30}, "epochs must be an integer >= 1 and <= 2147483647"),
-        ({"epochs": HUGE}, "epochs must be .*an integer of 1329 bits"),
+        ({"epochs": HUGE}, "epochs must be an integer >= 1 and <= 2147483647"),
         ({"batch_size": 10**30}, "batch_size must be an integer >= 1 and <="),
         ({"seeds": (2**32,)}, "seeds must be an integer >= 0 and <= 4294967295"),
         ({"seeds": (HUGE,)}, "seeds must be"),
         ({"arms": {"a": HUGE}}, r"arms\['a'\] must be a finite number"),
-        ({"arms": {"a": 1e39}}, r"arms\['a'\] must be a learning rate that single precision"),
-        ({"arms": {"a": 1e-50}}, r"arms\['a'\] must be a learning rate that single precision"),
+        ({"arms": {"a": 1e39}}, r"arms\['a'\] must be between 1.2e-38 and 3.4e38"),
+        ({"arms": {"a": 1e-50}}, r"arms\['a'\] must be between 1.2e-38 and 3.4e38"),
         ({"resume": 1}, "resume must be True or False. Received: resume=1"),
         ({"resume": "yes"}, "resume must be True or False"),
         ({"resume": None}, "resume must be True or False"),
@@ -62,8 +62,8 @@ def test_compare(change, message):
         ({"steps": HUGE}, "steps must be an integer >= 2 and <="),
         ({"steps": "many"}, "steps must be an integer >= 2"),
         ({"start": HUGE}, "start must be a finite number"),
-        ({"start": 1e-60}, "start must be a learning rate that single precision can hold"),
-        ({"end": 1e60}, "end must be a learning rate that single precision can hold"),
+        ({"start": 1e-60}, "start must be between 1.2e-38 and 3.4e38"),
+        ({"end": 1e60}, "end must be between 1.2e-38 and 3.4e38"),
         ({"end": "1"}, "end must be a finite number"),
         ({"smoothing": HUGE}, "smoothing must be"),
         ({"divergence": HUGE}, "divergence must be"),
@@ -193,7 +193,7 @@ def test_without_interactive_logging_the_suggestions_are_logged(
     assert capsys.readouterr().out == ""
     shown = [message.split()[0] for message in logged.messages if message[:1] == " "]
     rule = "─" * len(logged.messages[1].strip())
-    assert shown == ["suggestion", rule, "valley", "steepest", "minimum/10"]
+    assert shown == ["suggestion", rule, "recommended", "valley", "steepest", "minimum/10"]
     assert logged.messages[-1].startswith("3 of 3 steps, rates 1e-07 to 10")
 
 
