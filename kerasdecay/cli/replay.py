@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
     rate = _rate(options, rule)
     epochs = read_log(options.log, rule.watched, options.separator)
     losses: list[list[float]] | None = None
-    if rule.needs_batch_losses:
+    if rule.needs_batch_losses or rule.watches_batches:
         epochs, losses = by_epoch(epochs)
 
     from kerasdecay.report.console import show
