@@ -282,7 +282,7 @@ def test_every_rule_has_a_row():
 @pytest.mark.parametrize(("fallen", "factor"), [(5.0, 0.1), (1000.0, 0.01), (math.nan, 0.1)])
 def test_a_replay_tells_of_a_rescue(capsys, monkeypatch, tmp_path, fallen, factor):
     monkeypatch.setenv("COLUMNS", "200")
-    losses = [[1.0] * 10, [fallen] * 8, [1.0] * 10]
+    losses = [[1.0] * 10, [fallen] * (1 if math.isnan(fallen) else 8), [1.0] * 10]
     rows = [f"{epoch},{loss}" for epoch, one in enumerate(losses) for loss in one]
     path = tmp_path / "batches.csv"
     path.write_text("\n".join(["epoch,loss", *rows]))
