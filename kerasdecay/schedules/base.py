@@ -110,7 +110,7 @@ def rate_or_auto(owner: str, argument: str, value: Any, **limits: Any) -> float 
     if isinstance(value, str):
         if value == AUTO:
             return AUTO
-        raise _checks.invalid(owner, argument, 'a number > 0, None or "auto"', value)
+        raise _checks.invalid(owner, argument, 'a finite number > 0, None or "auto"', value)
     return _checks.rate(owner, argument, value, **limits)
 
 
