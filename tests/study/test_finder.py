@@ -367,7 +367,7 @@ RESULT = LearningRateRange(
 TABLE = """
  suggestion    learning rate   why
  ──────────────────────────────────────────────────────────────────────
- recommended            0.03   0.03: 0.3 × 0.1, where the loss rose
+ recommended           0.024   0.024: 0.3 × 0.079, where the loss rose
  valley               0.0079   half way down a fall of 21 points
  steepest               0.01   the loss changes by -0.5 a decade there
  minimum/10             0.01   a tenth of 0.1, where the loss is lowest
@@ -388,7 +388,7 @@ def test_the_picture(tmp_path):
     assert (tmp_path / "range.png").read_bytes().startswith(b"\x89PNG")
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
-        "recommended  0.03",
+        "recommended  0.024",
         "valley  0.0079",
         "steepest  0.01",
         "minimum/10  0.01",
