@@ -60,7 +60,7 @@ class Rescue(Rule[RescueState]):
     loss L₀ > 0, a training has fallen if
 
     - a loss, or a variable of the model or its optimizers, is not finite;
-    - m > `threshold` · L₀, or m > L₀ once m has been below 0.8 · L₀: far above the best;
+    - m > `threshold` · L₀: far above the best;
     - m >= 0.3 · L₀, and half of the kernels stand still although they have moved before, at a rate
       that has not decayed to 1 % yet: the network is dead and predicts a constant;
     - m >= 0.8 · L₀ after 100 batches, while the weights change by half of their norm between two
@@ -181,7 +181,7 @@ class Rescue(Rule[RescueState]):
         """Say in words how a training has fallen; empty if it has not."""
         assert state.first is not None
         has_learned = self._has_learned(state)
-        if level > state.first * (1.0 if has_learned else self.threshold):
+        if level > self.threshold * state.first:
             return ", far above the best"
         look = seen.look
         if look is None or look.moved < _MOVED:

@@ -116,15 +116,15 @@ FALLS: dict[str, tuple[list[Batch], int, str]] = {
         2,
         "loss is at 100.5, at first 1, far above the best: back to the first state, rate × 0.01",
     ),
-    "above the first loss once it has learned": (
-        [*LEARNED, 1.1, 1.1],
+    "far above the first loss once it has learned": (
+        [*LEARNED, 1.6, 1.6],
         5,
-        "loss is at 1.1, at first 1, far above the best: back to the first state, rate × 0.1",
+        "loss is at 1.6, at first 1, far above the best: back to the first state, rate × 0.1",
     ),
-    "above the first loss once a good state is confirmed": (
-        [*LEARNED, (0.5, WELL), 1.1, 1.1],
+    "far above the first loss once a good state is confirmed": (
+        [*LEARNED, (0.5, WELL), 1.6, 1.6],
         6,
-        "loss is at 1.1, at first 1, far above the best: back to the last good state, rate × 0.1",
+        "loss is at 1.6, at first 1, far above the best: back to the last good state, rate × 0.1",
     ),
     "dead": (
         [1.0, 0.9, (0.9, IDLE)],
