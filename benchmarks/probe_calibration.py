@@ -7,8 +7,9 @@ Three problems (images with BatchNormalization, a table, token sequences), SGD a
 training holds its rate for 80 % of the budget and goes straight to zero. For each seed all rates
 start from the same weights and see the same batches: the grid of three rates a decade, and what
 `find_learning_rate` suggests from 100 steps with its default range: the recommended rate and
-fastai's three. The constants in `kerasdecay/control/probe.py` were chosen on other networks, of
-which only the digits' are alike.
+fastai's three. This is a check with Keras, not a held-out test: the digits and the table, with the
+same layers, were among the problems that the constants in `kerasdecay/control/probe.py` were chosen
+on. The sequences were not.
 
 Each finished training is one line in benchmarks/results/probe_calibration.jsonl, written at once;
 what has a line is not trained again.
