@@ -81,8 +81,8 @@ def warmup_and_decay(run, rate, warmup, decay):
         ((3, 3), (1, 1)),  # neither alone: the one leaves no room for the other
         ((3, 1), (1, 1)),
         ((1, 3), (1, 1)),
-        ((1.5, 0.5), (1.5, 0.5)),
-        ((2.5, 0.5), (1.0, 0.5)),
+        ((1.5, "0.5 epochs"), (1.5, "0.5 epochs")),
+        ((2.5, "0.5 epochs"), (1.0, "0.5 epochs")),
         (("5 epochs", "1 epochs"), ("1 epochs", "1 epochs")),
         (("50 steps", "1 steps"), ("7 steps", "1 steps")),
     ],
