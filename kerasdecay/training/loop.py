@@ -53,7 +53,7 @@ def steer(
         ...         for step in range(3):
         ...             rate = run.begin_step()
         ...             loss = model.train_on_batch(x, y)
-        ...         run.end_epoch({"loss": loss})
+        ...         logs = run.end_epoch({"loss": loss})
         >>> len(decay.trace.learning_rates)
         6
     """

@@ -186,7 +186,7 @@ def decay_from_hp(
         ...         return model.fit(*args, callbacks=callbacks, **kwargs)
         >>> hp = keras_tuner.HyperParameters()
         >>> decay_from_hp(hp, ("cosine",), min_learning_rate=0.1).schedule
-        Cosine(initial_learning_rate=0.1, final_learning_rate=0.0)
+        Cosine(initial_learning_rate=0.1, final_learning_rate=0.0, ...)
         >>> hp.values
         {'decay_name': 'cosine', 'decay_learning_rate': 0.1, 'decay_cosine_final': 0.0}
     """
