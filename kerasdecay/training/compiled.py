@@ -97,8 +97,7 @@ _TRACES: weakref.WeakKeyDictionary[Any, list[_Trace]] = weakref.WeakKeyDictionar
 
 def _new_trace(optimizer: Any) -> _Trace:
     _end_traces(optimizer)
-    # Installed anew in mid-training, it is asked as the one before was.
-    trace = _Trace(is_asked=_is_installed(optimizer) and is_asked(optimizer))
+    trace = _Trace()
     if keras.backend.backend() == "tensorflow":
         trace.in_force = keras.Variable(True, dtype="bool", trainable=False, autocast=False)
     # They live as long as the optimizer, for an old trace still reads their variables.

@@ -159,6 +159,8 @@ class Session:
         restore()
         self._steps.set_back(made)
         self._actuator.go_on(model, self._epoch, batch + 1)
+        # A schedule that was installed anew is asked by the next step, and not before.
+        self._next_look = max(self._next_look, self._steps.begun + 2)
 
     def rewrite(self) -> None:
         """Write the rates again, after what the optimizers held before has been put back."""
