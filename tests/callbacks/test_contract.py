@@ -49,7 +49,7 @@ from kerasdecay.training.callback import DecayCallback
 
 pytestmark = [
     pytest.mark.any_backend,
-    pytest.mark.filterwarnings("ignore:AutoDecay. .auto.: no suggestion"),
+    pytest.mark.filterwarnings("ignore:AutoDecay. .auto.. no suggestion"),
 ]
 
 EPOCHS = 6
