@@ -116,6 +116,11 @@ def is_asked(optimizer: Any) -> bool:
     return any(trace.is_asked for trace in _TRACES.get(optimizer, [])[-1:])
 
 
+def steps_untraced(model: Any) -> bool:
+    """Whether each training step runs operation by operation, and asks for its rate anew."""
+    return bool(model.run_eagerly or (keras.backend.backend() == "jax" and not model.jit_compile))
+
+
 def _is_in_step(step: Any) -> bool:
     """Whether a tensor belongs to a training step, and to nobody who just reads the rate."""
     backend = keras.backend.backend()

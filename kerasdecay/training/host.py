@@ -73,10 +73,13 @@ class HostActuator(Actuator):
 
     def end_epoch(self, epoch: int, steps: Mapping[str, int], last_trained: int) -> None:
         """Take back the rate of a batch that was begun and never came."""
-        if self._batch > last_trained:
+        is_in_force = self._batch <= last_trained
+        if not is_in_force:
             self.trace.withdraw(epoch, self._batch)
             self._batch, self._present = self._before
         self._settle()
+        if not is_in_force:  # on JAX the variables are back by now at what the last step left
+            self.apply_scale()
 
     def apply_scale(self) -> None:
         """Write the last rate times the new scale."""

@@ -196,7 +196,7 @@ class Session:
 
     def _is_reached(self, model: Any, made: Mapping[str, int]) -> bool:
         """Whether the schedules are in the steps that were made; warn if they are not."""
-        reached = model.run_eagerly or all(
+        reached = compiled.steps_untraced(model) or all(
             compiled.is_asked(target.optimizer) for key, target in self.targets.items() if made[key]
         )
         if not reached:
