@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import collections
+import csv
 import dataclasses
+import io
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kerasdecay._files import write_atomically
 from kerasdecay.records.curve import Curve
 from kerasdecay.rules import Decision
 
@@ -211,6 +216,26 @@ class Trace:
     def learning_rates_of(self, key: str) -> np.ndarray:
         """The rate of each row for the optimizer with this log name."""
         return self._curve.rates(key)
+
+    def to_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write the rates as CSV: one row for each row of the trace.
+
+        The columns are `epoch` and `batch`, both from 0, and one for each optimizer's rate under
+        its log name. A rate holds until the next row, and reads back as the same number.
+
+        Args:
+            path: The file; folders on the way are created.
+
+        Returns:
+            `path`, as a `Path`.
+        """
+        keys = list(self.setup.base_rates)
+        columns = [self.epochs, self.batches, *(self.learning_rates_of(key) for key in keys)]
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["epoch", "batch", *keys])
+        writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
+        return write_atomically(path, text.getvalue())
 
     def __len__(self) -> int:
         return len(self._curve)

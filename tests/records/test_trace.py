@@ -101,6 +101,20 @@ def test_an_epoch_is_recorded_at_once_or_batch_by_batch():
         assert trace.learning_rates_of("learning_rate_b").tolist() == [0.5, 0.5, 0.1]
 
 
+def test_the_rates_are_written_as_csv(tmp_path):
+    trace = new_trace(base_rates={"learning_rate_a": None, "learning_rate_b": 0.5})
+    trace.record_rates(0, 0, [0.1, 0.5])
+    trace.record_rates(0, 3, [0.1 / 3, 0.5])
+    trace.record_rates(1, 0, [0.0, 1e-7])
+    path = trace.to_csv(tmp_path / "new" / "rates.csv")
+    assert path.read_text("utf-8") == (
+        "epoch,batch,learning_rate_a,learning_rate_b\n"
+        "0,0,0.1,0.5\n"
+        "0,3,0.03333333333333333,0.5\n"
+        "1,0,0.0,1e-07\n"
+    )
+
+
 def test_steps_of_an_epoch_without_length_are_an_error_with_its_remedy():
     trace = new_trace(steps_per_epoch=None)
     trace.record_rates(0, 0, [0.1])
