@@ -295,6 +295,17 @@ ROWS = [
         of_function(optax.exponential_decay(RATE, 40, 16.0, end_value=16 * RATE)),
     ),
     Row(
+        "optax warmup_exponential_decay_schedule, a floor",
+        warmup(
+            Exponential(RATE, every="40 steps", factor=0.5, final_learning_rate=RATE / 4),
+            "15 steps",
+            start=0.5,
+        ),
+        of_function(
+            optax.warmup_exponential_decay_schedule(RATE / 2, RATE, 15, 40, 0.5, end_value=RATE / 4)
+        ),
+    ),
+    Row(
         "optax cosine_decay_schedule, exponent",
         Cosine(RATE, RATE / 8, exponent=2.5),
         of_function(optax.cosine_decay_schedule(RATE, END, alpha=1 / 8, exponent=2.5)),
