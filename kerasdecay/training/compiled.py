@@ -117,8 +117,13 @@ def is_asked(optimizer: Any) -> bool:
 
 
 def steps_untraced(model: Any) -> bool:
-    """Whether each training step runs operation by operation, and asks for its rate anew."""
-    return bool(model.run_eagerly or (keras.backend.backend() == "jax" and not model.jit_compile))
+    """Whether no step goes by an old trace, so that each asks the optimizer for its rate anew.
+
+    Torch's compiler traces again where a method has been replaced.
+    """
+    backend = keras.backend.backend()
+    is_jitted = backend == "tensorflow" or (backend == "jax" and model.jit_compile)
+    return bool(model.run_eagerly or not is_jitted)
 
 
 def _is_in_step(step: Any) -> bool:
