@@ -8,6 +8,7 @@ from typing import Any
 from kerasdecay.control import Track
 from kerasdecay.records import Trace
 from kerasdecay.training.actuator import Actuator
+from kerasdecay.training.jax_state import RatesInState
 from kerasdecay.training.targets import RateTarget
 
 _BLOCK = 4096
@@ -36,9 +37,13 @@ class HostActuator(Actuator):
         self._present: tuple[float, ...] = ()
         self._before: tuple[int, tuple[float, ...]] = (0, ())
         self._is_scaled_anew = False
+        self._in_state: RatesInState | None = None
 
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
         """Write the first rate, whatever the optimizer holds."""
+        if self._batches > 1:
+            self.end(model)
+            self._in_state = RatesInState.of(model, self.targets)
         self._load(first)
         self._batch, self._present = first, self._block[0]
         self._set(epoch, first)
@@ -46,16 +51,19 @@ class HostActuator(Actuator):
     def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
         """Write a batch's rate if it is another than the one before.
 
-        The model is asked for only then: on JAX that alone copies its whole state. The first write
-        within an epoch shows whether a callback listed later has set the rate of its first batches.
+        The model is asked for once an epoch where it can be: on JAX that alone copies its whole
+        state. That first write within an epoch shows whether a callback listed later has set the
+        rate of its first batches.
         """
         if batch >= self._batches:  # one rate holds for the whole epoch, or data are too long
             return
         if batch >= self._end:
             self._load(batch)
         if self._is_scaled_anew or self._block[batch - self._first] != self._present:
-            _ = callback.model  # on JAX this brings the state of the training into the variables
-            if self._batch == 0:
+            is_first = self._batch == 0
+            if is_first or self._in_state is None or not self._in_state.is_open:
+                _ = callback.model  # on JAX this brings the state of the training to the variables
+            if is_first:
                 self.notice_others(epoch)
             self._set(epoch, batch)
 
@@ -86,7 +94,10 @@ class HostActuator(Actuator):
         self._write({track.key: track.rate for track in self.tracks})
 
     def end(self, model: Any) -> None:
-        """Nothing to do: the optimizers are ordinary ones."""
+        """Let the model's steps be its own; the optimizers are ordinary ones."""
+        if self._in_state is not None:
+            self._in_state.end()
+            self._in_state = None
 
     def _load(self, first: int) -> None:
         """Compute the open-loop rates of a block of batches."""
@@ -100,10 +111,13 @@ class HostActuator(Actuator):
         self._batch, self._is_scaled_anew = batch, False
         self._present = self._block[min(batch, self._end - 1) - self._first]
         self._settle()
-        for track, target in self.pairs():
-            self.left[track.key] = track.rate
-            target.write(track.rate)
-        self.trace.record_rates(epoch, batch, [track.rate for track in self.tracks])
+        rates = {track.key: track.rate for track in self.tracks}
+        if self._in_state is not None and self._in_state.is_open:
+            self._in_state.write(rates)
+            self.left.update(rates)
+        else:
+            self._write(rates)
+        self.trace.record_rates(epoch, batch, list(rates.values()))
 
     def _settle(self) -> None:
         for track, rate in zip(self.tracks, self._present, strict=True):

@@ -107,6 +107,7 @@ class Session:
         if self._steps.last_begun is None and most == 0:
             # A batch was begun, after a probe's last one perhaps, and none came.
             self.trace.withdraw(epoch, self._first)
+            self.rewrite()  # on JAX the variables are back at what the last step left
             return []
         last = self._steps.last_trained(most)
         self._actuator.end_epoch(epoch, made, last)

@@ -159,7 +159,9 @@ def batches(count: int) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("update", ["epoch", "batch", "compiled"])
-def test_epochs_without_data_have_no_rate_and_count_for_no_rule(update: str) -> None:
+def test_epochs_without_data_have_no_rate_and_count_for_no_rule(
+    update: str, recwarn: pytest.WarningsRecorder
+) -> None:
     model, decay = new_odometer(), LinearDecay(0.4, update=update)
     model.fit(
         batches(8), epochs=4, steps_per_epoch=4, verbose=0, callbacks=[decay, real := Odometer()]
@@ -169,6 +171,7 @@ def test_epochs_without_data_have_no_rate_and_count_for_no_rule(update: str) -> 
     assert real.moves[:8] == near(expected)
     told = decay.trace.learning_rates_of("learning_rate")
     assert len(told) <= len(real.moves)
+    assert not [one for one in recwarn if "something else also writes" in str(one.message)]
 
 
 @pytest.mark.parametrize("writer", ["batch", "epoch"])
@@ -180,6 +183,34 @@ def test_another_writer_in_the_last_epoch_is_noticed_too(writer: str) -> None:
     setattr(Writer, f"on_{'train_batch' if writer == 'batch' else 'epoch'}_begin", Writer.write)
     with warned_once("something else also writes", "left at 0.4 and is 0.9 in epoch 1"):
         fit(new_odometer(), [StepDecay(0.4, every=1, factor=0.5), Writer()], epochs=1)
+
+
+def test_a_rate_that_somebody_sets_in_one_batch_holds_for_that_batch() -> None:
+    class Writer(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            if batch == 2:
+                self.model.optimizer.learning_rate = 0.9
+
+    class Reader(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            if batch == 3:
+                seen.append(float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
+
+    seen: list[float] = []
+    model, real = new_odometer(), Odometer()
+    fit(model, [LinearDecay(0.4, update="batch"), Writer(), Reader(), real], epochs=1)
+    planned = line(0.4, len(real.moves))
+    assert real.moves == near([*planned[:2], 0.9, *planned[3:]])
+    assert seen == near([planned[3]])
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_step_is_the_trainers_own_again_after_training(epochs: int) -> None:
+    model = new_odometer()
+    fit(model, [], epochs=1)
+    own = model.train_function
+    fit(model, [LinearDecay(0.4, update="batch")], epochs=epochs)
+    assert model.train_function is own
 
 
 @pytest.mark.parametrize(
