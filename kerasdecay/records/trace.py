@@ -61,7 +61,7 @@ class Setup:
 
     Args:
         decay: The callback's class name.
-        schedule: The schedule, with the initial rates of the first optimizer filled in; or the
+        schedules: Log name → the schedule, with the optimizer's initial rate filled in; or the
             user's function.
         rules: The rules.
         update: When the rate is written: `"epoch"`, `"batch"`, `"20 steps"` …
@@ -74,7 +74,7 @@ class Setup:
     """
 
     decay: str
-    schedule: Any
+    schedules: Mapping[str, Any]
     rules: tuple[Any, ...]
     update: str
     epochs: int
@@ -82,6 +82,11 @@ class Setup:
     base_rates: Mapping[str, float | None]
     base_source: str
     first_epoch: int
+
+    @property
+    def schedule(self) -> Any:
+        """The schedule; of several optimizers the first one's."""
+        return next(iter(self.schedules.values()))
 
 
 class Trace:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich import box
@@ -79,16 +79,16 @@ def announcement(trace: Trace) -> Panel:
 
 
 def _facts(setup: Setup) -> Iterable[tuple[str, RenderableType]]:
-    yield "schedule", Text(brief(setup.schedule))
-    if is_known_ahead(setup.schedule):
-        yield from _curve(setup)
-    else:
-        yield "curve", Text("none: a function of yours is asked when its epoch comes", style="dim")
+    texts: dict[str, str] = {}
+    for key, schedule in setup.schedules.items():
+        texts.setdefault(brief(schedule), key)  # one that several optimizers share is shown once
+    for text, key in texts.items():
+        yield "schedule", Text(text if len(texts) == 1 else text + _of(key))
+        yield from _curve(setup, setup.schedules[key])
     for key, base in setup.base_rates.items():
-        given = initial_rate(setup.schedule) if base is None else base
+        given = initial_rate(setup.schedules[key]) if base is None else base
         rate = "from the function" if given is None else f"{rate_text(given)}, {setup.base_source}"
-        name = key.removeprefix("learning_rate_")
-        yield "base rate", Text(rate if name == "learning_rate" else f"{rate} ({name})")
+        yield "base rate", Text(rate + _of(key))
     horizon = count(setup.epochs, "epoch")
     if setup.steps_per_epoch is not None:
         horizon += f" of {count(setup.steps_per_epoch, 'step')}"
@@ -107,18 +107,28 @@ _WRITTEN = {
 }
 
 
-def _curve(setup: Setup) -> Iterable[tuple[str, RenderableType]]:
+def _of(key: str) -> str:
+    """Return which of several optimizers a rate belongs to."""
+    name = key.removeprefix("learning_rate_")
+    return "" if name == "learning_rate" else f" ({name})"
+
+
+def _curve(setup: Setup, schedule: Any) -> Iterable[tuple[str, RenderableType]]:
+    if not is_known_ahead(schedule):
+        told = "none: a function of yours is asked when its epoch comes"
+        yield "curve", Text(told, style="dim")
+        return
     timeline = Timeline(
         setup.epochs, setup.steps_per_epoch, "epoch" if setup.update == "epoch" else "step"
     )
     every = int(setup.update.split()[0]) if setup.update.endswith(" steps") else 1
-    begins, ends = planned(setup.schedule, timeline, every=every)
+    begins, ends = planned(schedule, timeline, every=every)
     updates = np.linspace(0, timeline.updates - 1, min(timeline.updates, _POINTS)).astype(int)
-    rates = np.asarray(setup.schedule.rates(updates, timeline))
+    rates = np.asarray(schedule.rates(updates, timeline))
     lines = stages(begins, ends)
     line = Text.assemble((sparkline(rates), "cyan"), f"  {whole(begins, ends).rate}")
     yield "curve, log" if needs_log(rates) else "curve", line
-    between_epochs = not setup.schedule.changes_within_epochs
+    between_epochs = not schedule.changes_within_epochs
     stay = [
         one for one in lines if one.low == one.high and (one.first < one.last or between_epochs)
     ]

@@ -253,10 +253,13 @@ def _controller(
 
 
 def _setup(plan: Plan, epoch: int, controller: Controller, origin: Origin) -> Setup:
-    first = controller.tracks[0].planned
+    planned = {track.key: track.planned for track in controller.tracks}
     return Setup(
         decay=plan.owner,
-        schedule=first.schedule if isinstance(first, ScheduledRates) else plan.schedule_of(""),
+        schedules={
+            key: one.schedule if isinstance(one, ScheduledRates) else plan.schedule_of(key)
+            for key, one in planned.items()
+        },
         rules=plan.rules,
         update=str(plan.update),
         epochs=plan.timeline.epochs,

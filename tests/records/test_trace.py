@@ -16,7 +16,7 @@ WAITING = Decision("wait", "not yet")
 def new_trace(**changed):
     values = {
         "decay": "PlateauDecay",
-        "schedule": Constant(0.1),
+        "schedules": {"learning_rate": Constant(0.1)},
         "rules": (),
         "update": "batch",
         "epochs": 9,

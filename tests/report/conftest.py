@@ -17,7 +17,6 @@ def setup_of():
     def setup(schedule, *, rules=(), **changed):
         values = {
             "decay": "PowerStepDecay",
-            "schedule": schedule,
             "rules": rules,
             "update": "epoch",
             "epochs": 6,
@@ -27,7 +26,7 @@ def setup_of():
             "first_epoch": 0,
             **changed,
         }
-        return Setup(**values)
+        return Setup(schedules=dict.fromkeys(values["base_rates"], schedule), **values)
 
     return setup
 

@@ -11,7 +11,7 @@ from kerasdecay.records import trace as traces
 from kerasdecay.report.console import plain, show
 from kerasdecay.report.training import announcement, decision_line, summary
 from kerasdecay.rules import Decision, Plateau
-from kerasdecay.schedules import ByEpoch, Cosine, PowerStep, Warmup
+from kerasdecay.schedules import ByEpoch, Cosine, Linear, PowerStep, Warmup
 
 
 def lines_of(text):
@@ -100,6 +100,18 @@ def test_a_long_movement_is_shown_in_parts(trace_of, capsys):
     assert len(rows) == 6
     assert "1-17" in rows[0]
     assert "84-100" in rows[-1]
+
+
+def test_optimizers_of_different_schedules_are_announced_each_with_its_own(setup_of, capsys):
+    schedules = {"learning_rate_d": Linear(0.4), "learning_rate_g": Linear(0.1)}
+    setup = setup_of(Linear(0.4), base_rates=dict.fromkeys(schedules))
+    setup = dataclasses.replace(setup, schedules=schedules, update="epoch")
+    announce(Trace(setup))
+    shown = capsys.readouterr().out
+    for name, rate, last in (("d", "0.4", "0.0667"), ("g", "0.1", "0.0167")):
+        assert f"Linear({rate}) ({name})" in shown
+        assert f"{rate} → {last}" in shown
+        assert f"{rate}, given ({name})" in shown
 
 
 def test_several_optimizers_have_a_column_each(trace_of, capsys):

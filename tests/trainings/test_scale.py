@@ -46,7 +46,7 @@ class Driver:
 def setup(schedule: Any, rates: int) -> Setup:
     return Setup(
         decay="LinearDecay",
-        schedule=schedule,
+        schedules={"learning_rate": schedule},
         rules=(),
         update="batch",
         epochs=2,
