@@ -24,6 +24,7 @@ _SIGNS = {
     "at_most": ("<=", operator.le),
 }
 _PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*")
+_STEPS = re.compile(r"\s*([0-9]{1,15})\s*steps?\s*", re.IGNORECASE)
 _LONGEST = 200
 """Characters of a received value that an error shows."""
 
@@ -155,6 +156,14 @@ def integer(
     return int(value)
 
 
+def steps(owner: str, argument: str, value: Any) -> str:
+    """Return a number of steps as `"500 steps"`, or raise a `ValueError`."""
+    form = _STEPS.fullmatch(value) if isinstance(value, str) else None
+    if form is None or int(form.group(1)) < 1:
+        raise invalid(owner, argument, 'None or a number of steps such as "500 steps"', value)
+    return f"{int(form.group(1))} steps"
+
+
 def flag(owner: str, argument: str, value: Any) -> bool:
     """Return `value` if it is True or False, of Python or of NumPy, or raise a `ValueError`."""
     kind = type(value)
@@ -207,12 +216,17 @@ def field(default: Any, check: Any, *, optional: bool = False, **arguments: Any)
         optional: Whether None is allowed; it is not checked then.
         **arguments: Passed to `check`.
     """
-    metadata = {"check": functools.partial(check, **arguments), "optional": optional}
+    metadata = checking(check, optional=optional, **arguments)
     if default is ...:
         return dataclasses.field(metadata=metadata)
     if callable(default):
         return dataclasses.field(default_factory=default, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def checking(check: Any, *, optional: bool = False, **arguments: Any) -> dict[str, Any]:
+    """Return the metadata of a field that `Checked` checks; see `field`."""
+    return {"check": functools.partial(check, **arguments), "optional": optional}
 
 
 def checked(described: dataclasses.Field[Any], owner: str, argument: str, value: Any) -> Any:

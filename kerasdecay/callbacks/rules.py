@@ -47,6 +47,8 @@ class PlateauDecay(DecayCallback):
             weights and its other state, and to the optimizer's moments.
         restore_optimizer: False goes back to the model's weights alone.
         stop_at_min_lr: Whether the training ends when a reduction is due at `min_lr`.
+        every: `"500 steps"` observes the mean loss of so many batches in place of an epoch's logs,
+            for `monitor="loss"`; patience and cooldown then count these. None: once an epoch.
         warmup: A linear warmup: epochs, `"500 steps"`, `"10%"`; the rules rest meanwhile.
         rules: A further rule, or several.
         **options: `epochs`, `update` and `state_path`, as for `LearningRateDecay`.
@@ -79,6 +81,7 @@ class PlateauDecay(DecayCallback):
         restore_best_weights: bool = False,
         restore_optimizer: bool = True,
         stop_at_min_lr: bool = False,
+        every: str | None = None,
         warmup: Duration | None = None,
         rules: Rule[Any] | Sequence[Rule[Any]] = (),
         **options: Unpack[RunOptions],
@@ -96,6 +99,7 @@ class PlateauDecay(DecayCallback):
             restore_best_weights=restore_best_weights,
             restore_optimizer=restore_optimizer,
             stop_at_min_lr=stop_at_min_lr,
+            every=every,
         )
         super().__init__(
             Constant() if schedule is None else schedule,
@@ -130,6 +134,8 @@ class GreedyDecay(_RuleDecay):
         min_lr: Lowest rate, >= 0.
         max_lr: Highest rate that a raise leads to, >= `min_lr`.
         smoothing: The metric is averaged over the last so many epochs; 1: it is not.
+        every: `"500 steps"` observes the mean loss of so many batches in place of an epoch's logs,
+            for `monitor="loss"`; patience then counts these. None: once an epoch.
         schedule: What is scaled: a schedule or a function of the epoch; None: the optimizer's rate,
             constant.
         **options: Those of `LearningRateDecay`; `rules` are further ones.
@@ -154,11 +160,19 @@ class GreedyDecay(_RuleDecay):
         min_lr: float = 1e-3,
         max_lr: float = 1.0,
         smoothing: int = 1,
+        every: str | None = None,
         schedule: Scaled = None,
         **options: Unpack[Options],
     ) -> None:
         rule = Greedy(
-            monitor, factor, patience, mode, min_lr=min_lr, max_lr=max_lr, smoothing=smoothing
+            monitor,
+            factor,
+            patience,
+            mode,
+            min_lr=min_lr,
+            max_lr=max_lr,
+            smoothing=smoothing,
+            every=every,
         )
         super().__init__(rule, schedule, options)
 
@@ -212,6 +226,8 @@ class LossSlopeDecay(_RuleDecay):
             (0, 1).
         min_losses: Batches since the last reduction that a test needs, an integer >= 20.
         min_lr: No reduction goes below this; >= 0.
+        every: `"50 steps"` tests each so many batches, whose mean counts as one loss, and decides
+            then. None: it tests once an epoch, with the loss of each batch.
         schedule: What is scaled: a schedule or a function of the epoch; None: the optimizer's rate,
             constant.
         **options: Those of `LearningRateDecay`; `rules` are further ones.
@@ -237,10 +253,12 @@ class LossSlopeDecay(_RuleDecay):
         p_value: float = 0.05,
         min_losses: int = 400,
         min_lr: float = 0.0,
+        every: str | None = None,
         schedule: Scaled = None,
         **options: Unpack[Options],
     ) -> None:
-        super().__init__(LossSlope(factor, p_value, min_losses, min_lr), schedule, options)
+        rule = LossSlope(factor, p_value, min_losses, min_lr, every=every)
+        super().__init__(rule, schedule, options)
 
 
 class AdaptiveKneeDecay(_RuleDecay):
@@ -282,7 +300,7 @@ class AdaptiveKneeDecay(_RuleDecay):
         schedule: Scaled = None,
         **options: Unpack[Options],
     ) -> None:
-        chosen = {} if trigger is None else {"trigger": trigger}
+        chosen: dict[str, Any] = {} if trigger is None else {"trigger": trigger}
         rule = AdaptiveKnee(
             **chosen,
             min_hold=min_hold,

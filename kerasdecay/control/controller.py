@@ -19,13 +19,17 @@ class Controller:
     Args:
         tracks: One for each rate.
         epochs: The horizon.
-        resting_epochs: Epochs from 0 on in which the rules rest, for the schedule warms up.
+        resting: Updates from the first on in which the rules rest, for the schedule warms up.
+        updates_per_epoch: Updates in an epoch: its batches, or 1.
     """
 
-    def __init__(self, tracks: list[Track], epochs: int, resting_epochs: int = 0) -> None:
+    def __init__(
+        self, tracks: list[Track], epochs: int, resting: int = 0, updates_per_epoch: int = 1
+    ) -> None:
         self.tracks = tracks
         self._epochs = epochs
-        self._resting_epochs = resting_epochs
+        self._resting = resting
+        self._updates_per_epoch = updates_per_epoch
 
     def begin_epoch(self, epoch: int) -> None:
         """Move all tracks on to an epoch."""
@@ -37,7 +41,7 @@ class Controller:
 
         While the schedule warms up the rules rest: they are shown nothing.
         """
-        if seen.epoch < self._resting_epochs:
+        if self._rests(seen.epoch):
             return []
         seen = dataclasses.replace(seen, epochs=self._epochs)
         return [event for track in self.tracks for event in track.observe(rules, seen)]
@@ -48,11 +52,19 @@ class Controller:
         return any(track.looks for track in self.tracks)
 
     def observe_batch(self, rules: tuple[Rule[Any], ...], seen: BatchObservation) -> list[Event]:
-        """Show the rules that watch batches what one has shown; return their events.
+        """Show the rules that watch batches what one has shown; return what they decided."""
+        seen = dataclasses.replace(seen, epochs=self._epochs)
+        rests = self._rests(seen.epoch, seen.batch)
+        return [
+            event
+            for track in self.tracks
+            for event in track.observe_batch(rules, seen, rests=rests)
+        ]
 
-        They do not rest while the schedule warms up: a training can fall there too.
-        """
-        return [event for track in self.tracks for event in track.observe_batch(rules, seen)]
+    def _rests(self, epoch: int, batch: int = 0) -> bool:
+        """Whether the schedule is warming up in this batch."""
+        done = min(batch, self._updates_per_epoch - 1)
+        return epoch * self._updates_per_epoch + done < self._resting
 
     def bookmark(self, epoch: int, *left: Mapping[str, float]) -> Bookmark:
         """Return what must be known to go on with `epoch`.

@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasdecay.control.bookmark import TrackBookmark
 from kerasdecay.records import Event
-from kerasdecay.rules import BatchObservation, Observation, Rule, RuleState
+from kerasdecay.rules import BatchObservation, Decision, Observation, Rule, RuleState
 from kerasdecay.schedules import Moment, Schedule, Timeline, cooldown
 from kerasdecay.schedules.by_epoch import checked_rate
 
@@ -154,13 +154,13 @@ class Track:
         self._rate_before = self.rate
         events = []
         for index, rule in enumerate(rules):
+            if rule.every is not None:  # it decides within epochs
+                continue
             before = self.rate
             observation = dataclasses.replace(seen, learning_rate=before, planned=self.open_rate)
             self._states[index] = rule.advance(self._states[index], observation)
             decision = self._states[index].decision
-            events.append(
-                Event(seen.epoch, type(rule).__name__, decision, before, self.rate, self.key)
-            )
+            events.append(self._event(seen.epoch, rule, index, decision, before))
         return events
 
     @property
@@ -170,19 +170,45 @@ class Track:
             rule.looks_after(state) for rule, state in zip(self._rules, self._states, strict=True)
         )
 
-    def observe_batch(self, rules: tuple[Rule[Any], ...], seen: BatchObservation) -> list[Event]:
-        """Show the rules that watch batches what one has shown; return their events."""
+    def observe_batch(
+        self, rules: tuple[Rule[Any], ...], seen: BatchObservation, *, rests: bool = False
+    ) -> list[Event]:
+        """Show the rules that watch batches what one has shown; return what they decided.
+
+        Those that observe every so many steps tell all that they decide, the others their events.
+
+        Args:
+            rules: The rules, their directions settled.
+            seen: The batch; what it tells of the rates is this track's.
+            rests: Whether the schedule warms up, and is left alone. Only a rule that looks whether
+                a training falls does not rest then.
+        """
         events = []
         for index, rule in enumerate(rules):
-            if rule.watches_batches:
-                before = self.rate
-                seen = dataclasses.replace(seen, learning_rate=before)
-                self._states[index] = rule.advance_batch(self._states[index], seen)
-                decision = self._states[index].decision
-                if decision.is_event:
-                    name = type(rule).__name__
-                    events.append(Event(seen.epoch, name, decision, before, self.rate, self.key))
+            if not rule.watches_batches or (rests and rule.every is not None):
+                continue
+            before = self.rate
+            seen = dataclasses.replace(seen, learning_rate=before, planned=self.open_rate)
+            self._states[index] = state = rule.advance_batch(self._states[index], seen)
+            decides = rule.every is not None and rule.has_observed(state)
+            if decides or (rule.every is None and state.decision.is_event):
+                events.append(
+                    self._event(seen.epoch, rule, index, state.decision, before, seen.batch)
+                )
         return events
+
+    def _event(
+        self,
+        epoch: int,
+        rule: Rule[Any],
+        index: int,
+        decision: Decision,
+        before: float,
+        batch: int | None = None,
+    ) -> Event:
+        """Return what a rule has decided, as a record."""
+        name = type(rule).__name__
+        return Event(epoch, name, decision, before, self.rate, self.key, index, batch)
 
     def bookmark(self) -> TrackBookmark:
         """Return what must be known to go on from here."""

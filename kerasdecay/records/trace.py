@@ -26,12 +26,14 @@ class Event:
     """A decision: where it was taken, and what it did to the rate.
 
     Args:
-        epoch: The epoch that had just ended, from 0.
+        epoch: The epoch, from 0: the one that had just ended, unless there is a batch.
         source: Who decided: the rule's class name.
         decision: Kind and reason.
         before: The rate before.
         after: The rate after.
         key: The log name of the rate, `"learning_rate"` or `"learning_rate_<optimizer>"`.
+        rule: The place of the rule among those of the training.
+        batch: The batch of the epoch, from 0, after which it was taken; None for an epoch's end.
     """
 
     epoch: int
@@ -40,6 +42,8 @@ class Event:
     before: float
     after: float
     key: str = "learning_rate"
+    rule: int = 0
+    batch: int | None = None
 
     @property
     def kind(self) -> str:
@@ -51,8 +55,14 @@ class Event:
         """The decision's reason, in words."""
         return self.decision.reason
 
+    @property
+    def place(self) -> str:
+        """Where it was taken, counted from 1: `epoch 3`, or `epoch 3, batch 500`."""
+        batch = "" if self.batch is None else f", batch {self.batch + 1}"
+        return f"epoch {self.epoch + 1}{batch}"
+
     def __str__(self) -> str:
-        return f"epoch {self.epoch + 1}: {self.reason}"
+        return f"{self.place}: {self.reason}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Epoch(NamedTuple):
     Args:
         number: The epoch, from 0.
         rate: Its rate, or how the rate moved.
-        events: The decisions at its end, one for each rule where all of them are kept.
+        events: What was decided in it.
         observed: What each of these rules looked at; or one text, where nothing was decided.
         undecided: What stands in place of a decision where there is none.
     """
@@ -139,14 +139,16 @@ def _waits(epochs: Sequence[Epoch], complete_from: int) -> list[list[float]]:
     Where earlier decisions are no longer known the number is too, and is −∞.
     """
     waits: dict[int, float] = {}
-    unknown = -math.inf if epochs[0].number < complete_from else 0
+    unknown = -math.inf if epochs and epochs[0].number < complete_from else 0
     found = []
     for epoch in epochs:
         if epoch.number < complete_from:
             waits.clear()
-        for rule, event in enumerate(epoch.events):
-            waits[rule] = waits.get(rule, unknown) + 1 if event.kind == "wait" else 0
-        found.append([waits[rule] for rule in range(len(epoch.events))])
+        waited = []
+        for event in epoch.events:
+            waits[event.rule] = waits.get(event.rule, unknown) + 1 if event.kind == "wait" else 0
+            waited.append(waits[event.rule])
+        found.append(waited)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,15 +39,15 @@ def replay_report(
     """
     base = 1.0 if learning_rate is None else learning_rate
     what = "scale" if learning_rate is None else "rate"
-    states = list(rule.replay(epochs, base, losses))
-    numbers = epochs_of(epochs)
-    rates = _rates(rule, states, base, numbers)
+    batches = None if losses is None else [list(one) for one in losses]
+    states = list(rule.replay(epochs, base, batches))
+    places = list(_places(rule, epochs, batches or ()))
+    rates = _rates(rule, states, base, [place[:2] for place in places])
     timeline = []
-    for number, logs, state, (begin, end, after) in zip(
-        numbers, epochs, states, rates, strict=True
+    for (number, batch, seen), state, (begin, end, after) in zip(
+        places, states, rates, strict=True
     ):
-        event = Event(number, type(rule).__name__, state.decision, end, after)
-        seen = observed_text(logs, rule.watched)
+        event = Event(number, type(rule).__name__, state.decision, end, after, batch=batch)
         timeline.append(Epoch(number, movement_text(begin, end), [event], [seen]))
     table = decision_table(
         rule_text(rule),
@@ -63,14 +63,35 @@ def replay_report(
     return Group(table, Text(end_line))
 
 
+def _places(
+    rule: Rule[Any], epochs: Sequence[Mapping[str, float]], losses: Sequence[Sequence[float]]
+) -> Iterator[tuple[int, int | None, str]]:
+    """Yield epoch, batch (None at an epoch's end) and what was seen, for each observation."""
+    if rule.every is None:
+        for number, logs in zip(epochs_of(epochs), epochs, strict=True):
+            yield number, None, observed_text(logs, rule.watched)
+        return
+    every, done = int(rule.every.split()[0]), 0
+    for number, batches in zip(epochs_of(epochs), losses, strict=True):
+        for batch in range(every - 1 - done % every, len(batches), every):
+            yield number, batch, f"batch {batch + 1}"
+        done += len(batches)
+
+
 def _rates(
-    rule: Rule[Any], states: Sequence[RuleState], learning_rate: float, epochs: Sequence[int]
+    rule: Rule[Any],
+    states: Sequence[RuleState],
+    learning_rate: float,
+    places: Sequence[tuple[int, int | None]],
 ) -> list[list[float]]:
-    """Return each epoch's rates: at its beginning, at its end, and after the decision."""
-    timeline = Timeline(epochs[-1] + 1, unit="epoch")
-    begun = np.asarray(epochs)
+    """Return each observation's rates: as its epoch begins, then, and after the decision."""
+    if not places:
+        return []
+    timeline = Timeline(places[-1][0] + 1, unit="epoch")
+    begun = np.asarray([epoch for epoch, _ in places])
+    ended = begun + np.asarray([batch is None for _, batch in places])
     planned = open_loop(rule, states, learning_rate)
-    first, last = planned.rates(begun, timeline), planned.rates(begun + 1, timeline)
+    first, last = planned.rates(begun, timeline), planned.rates(ended, timeline)
     scales = np.asarray([rule.initial_state().scale, *(state.scale for state in states)])
     return np.stack([scales[:-1] * first, scales[:-1] * last, scales[1:] * last], axis=1).tolist()
 

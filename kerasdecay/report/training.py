@@ -59,7 +59,7 @@ def decision_line(event: Event, trace: Trace) -> Text:
         done = f"raising {name} to {rate_text(event.after)}"
     elif event.after == event.before:
         done = f"beginning to bring {name} down from {rate_text(event.after)}"
-    line = f"Epoch {event.epoch + 1}: {trace.setup.decay} {done}."
+    line = f"{event.place.capitalize()}: {trace.setup.decay} {done}."
     # The line break at the start leaves the line of Keras' progress bar.
     return Text(f"\n{line} {event.reason}")
 
@@ -195,5 +195,5 @@ def _decision(event: Event) -> Text:
     if event.after != event.before:
         change = f"{rate_text(event.before)} → {rate_text(event.after)}, because "
     name = event.key.removeprefix("learning_rate").lstrip("_")
-    where = f"epoch {event.epoch + 1}, {event.source}{f' ({name})' if name else ''}: "
+    where = f"{event.place}, {event.source}{f' ({name})' if name else ''}: "
     return Text.assemble((where, "bold"), f"{change}{event.reason}")

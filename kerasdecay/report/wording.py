@@ -27,7 +27,8 @@ def brief(part: Any) -> str:
     if not dataclasses.is_dataclass(part):
         return getattr(part, "__name__", None) or repr(part)
     shown: list[str] = []
-    for index, field in enumerate(dataclasses.fields(part)):
+    fields = sorted(dataclasses.fields(part), key=lambda field: bool(field.kw_only))
+    for index, field in enumerate(fields):
         value = getattr(part, field.name)
         if value != field.default:
             text = brief(value)

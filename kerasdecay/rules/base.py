@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -40,6 +41,16 @@ class Rule(Configurable, abc.ABC, Generic[State]):
     A subclass states `watched` and `advance`, and of the other members those that it needs. The
     checks of its fields (`kerasdecay._checks.field`) run when it is made.
 
+    Args:
+        every: `"500 steps"`: it observes the mean loss of so many batches, again and again, in
+            place of an epoch's logs, and decides within epochs. Wherever a rule counts epochs, in
+            its patience or its cooldown, it then counts these observations. Windows go on from one
+            epoch into the next. None: once an epoch.
+
+    Raises:
+        ValueError: For `every` with a rule that watches anything but `"loss"`, which is not known
+            within an epoch.
+
     Examples:
         >>> from kerasdecay.rules import Plateau
         >>> rule = Plateau("loss", factor=0.5, patience=2)
@@ -48,6 +59,28 @@ class Rule(Configurable, abc.ABC, Generic[State]):
     """
 
     state_class: ClassVar[type[RuleState]] = RuleState
+
+    every: str | None = dataclasses.field(
+        default=None, kw_only=True, metadata=_checks.checking(_checks.steps, optional=True)
+    )
+
+    def __post_init__(self) -> None:
+        """Check every field, and that what it watches can be observed that often."""
+        super().__post_init__()
+        if self.every is None:
+            return
+        if type(self).advance_batch is not Rule.advance_batch:
+            raise _checks.invalid(
+                self.owner(), "every", "None for a rule that looks at each batch", self.every
+            )
+        if self.watched != "loss":
+            raise _checks.invalid(
+                self.owner(),
+                "every",
+                f"None for a rule that watches {self.watched!r}, which is known at an epoch's end",
+                self.every,
+                "Within an epoch only monitor='loss' can be observed.",
+            )
 
     @abc.abstractmethod
     def advance(self, state: State, observation: Observation) -> State:
@@ -78,7 +111,12 @@ class Rule(Configurable, abc.ABC, Generic[State]):
 
     @property
     def watches_batches(self) -> bool:
-        """Whether it decides after each batch, by `advance_batch`, which costs a call at each."""
+        """Whether it is shown each batch, by `advance_batch`, which costs a call at each."""
+        return self.every is not None
+
+    @property
+    def puts_back(self) -> bool:
+        """Whether its decisions may put everything back, of which copies are kept for it."""
         return False
 
     def looks_after(self, state: State) -> bool:
@@ -86,8 +124,29 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         return False
 
     def advance_batch(self, state: State, seen: BatchObservation) -> State:
-        """Return the state after one more batch, with the decision in it."""
-        return state
+        """Return the state after one more batch, with the decision in it.
+
+        Unless a rule has a way of its own, it gathers the losses of the batches, and observes their
+        mean once they are as many as `every` says.
+        """
+        state = state.gathering(seen.value, seen.batches)
+        if self.every is None or state.window_batches < int(self.every.split()[0]):
+            return state
+        total = math.nan if state.window_sum is None else state.window_sum
+        logs = {"loss": total / state.window_batches}
+        state = dataclasses.replace(state, window_sum=0.0, window_batches=0)
+        observed = Observation(seen.epoch, logs, seen.learning_rate, seen.planned, seen.epochs)
+        return self.advance(state, observed)
+
+    def has_observed(self, state: State) -> bool:
+        """Whether the batch after which it has this state was the last one of an observation."""
+        return state.window_batches == 0
+
+    def observations(self, count: int) -> str:
+        """Return so many observations in words: `3 epochs`, or `3 × 500 steps`."""
+        if self.every is not None:
+            return f"{count} × {self.every}"
+        return f"{count} epoch" + ("s" if count != 1 else "")
 
     @property
     def restores_best_weights(self) -> bool:
@@ -143,14 +202,15 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         learning_rate: float = 1.0,
         losses: Sequence[Iterable[float]] | None = None,
     ) -> Iterator[State]:
-        """Yield the state after each epoch of a finished training.
+        """Yield the state after each epoch of a finished training, or after each observation.
 
         Args:
             values: For each epoch the watched value, or a mapping of all logs. Their key
                 `"epoch"`, if all have it, tells which epochs they are. The horizon is the end of
                 the last one.
             learning_rate: The open-loop rate of that training, > 0.
-            losses: For each epoch the losses of its batches, where they are known.
+            losses: For each epoch the losses of its batches, where they are known. With `every`
+                they are what is observed.
 
         Raises:
             ValueError: For an argument of another kind, before the first state is asked for.
@@ -172,15 +232,21 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         self, logs: list[Mapping[str, float]], rate: float, batches: Iterable[Iterable[float]]
     ) -> Iterator[State]:
         epochs, state = epochs_of(logs), self.initial_state()
+        horizon = epochs[-1] + 1 if epochs else None
         for epoch, metrics, losses in zip(epochs, logs, batches, strict=True):
             losses = tuple(losses)
             event = None
             for batch, loss in enumerate(losses if self.watches_batches else ()):
-                seen = BatchObservation(epoch, batch, loss, rate * state.scale)
+                in_force = rate * state.scale
+                seen = BatchObservation(epoch, batch, loss, in_force, planned=rate, epochs=horizon)
                 state = self.advance_batch(state, seen)
+                if self.every is not None and self.has_observed(state):
+                    yield state
                 event = state.decision if state.decision.is_event else event
+            if self.every is not None:
+                continue
             in_force = rate * state.scale
-            observation = Observation(epoch, metrics, in_force, rate, epochs[-1] + 1, losses)
+            observation = Observation(epoch, metrics, in_force, rate, horizon, losses)
             state = self.advance(state, observation)
             if event is not None:  # what was decided at a batch is the epoch's decision
                 state = dataclasses.replace(state, decision=event)

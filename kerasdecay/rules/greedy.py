@@ -61,6 +61,8 @@ class Greedy(Rule[GreedyState]):
         eps: A change of the rate of at most this is not made; >= 0.
         smoothing: The number of epochs over which the metric is averaged, an integer >= 1.
         reset_start: Reductions due at the floor until a reset, an integer >= 1.
+        every: `"500 steps"` observes the mean loss of so many batches in place of an epoch's logs,
+            for `monitor="loss"`; what is counted in epochs above then counts these.
 
     Raises:
         ValueError: For a value out of its range.

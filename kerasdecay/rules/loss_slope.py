@@ -79,6 +79,7 @@ class LossSlope(Rule[LossSlopeState]):
         p_value: In (0, 1).
         min_losses: Losses since the last reduction that a test needs, an integer >= 20.
         min_lr: No reduction goes below this; >= 0.
+        every: `"500 steps"` tests each so many batches, whose mean then counts as one loss.
 
     Raises:
         ValueError: For a value out of its range.
@@ -109,8 +110,8 @@ class LossSlope(Rule[LossSlopeState]):
 
     @property
     def needs_batch_losses(self) -> bool:
-        """Always."""
-        return True
+        """Unless it observes means."""
+        return self.every is None
 
     def advance(self, state: LossSlopeState, observation: Observation) -> LossSlopeState:
         """Return the state after one more epoch."""

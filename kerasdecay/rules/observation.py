@@ -71,6 +71,10 @@ class BatchObservation:
         loss: Its loss, which is that of the weights before its update.
         learning_rate: The rate in force: schedule × scales so far.
         look: What the variables look like after it; None where they were not looked at.
+        batches: How many batches it stands for: those of one execution (`steps_per_execution`),
+            of which it is the last, and `loss` the mean.
+        planned: What the schedule alone says of the rate.
+        epochs: The horizon; None where it is not known.
     """
 
     epoch: int
@@ -78,6 +82,9 @@ class BatchObservation:
     loss: float
     learning_rate: float = 1.0
     look: Look | None = None
+    batches: int = 1
+    planned: float = 1.0
+    epochs: int | None = None
 
     @property
     def value(self) -> float:

@@ -61,6 +61,8 @@ class Plateau(Rule[PlateauState]):
         restore_optimizer: Whether the optimizer's variables and the non-trainable state go back
             with the weights.
         stop_at_min_lr: End the training when a reduction is due and the rate is at `min_lr`.
+        every: `"500 steps"` observes the mean loss of so many batches in place of an epoch's logs,
+            for `monitor="loss"`; what is counted in epochs above then counts these.
 
     Raises:
         ValueError: For a value out of its range.
@@ -123,7 +125,7 @@ class Plateau(Rule[PlateauState]):
         if cooldown > 0:
             return self._hold(state, "cooldown", value, f"{complaint}; cooling down")
         state = dataclasses.replace(state, wait=wait + 1)
-        waited = f"{complaint} for {_epochs(state.wait)}"
+        waited = f"{complaint} for {self.observations(state.wait)}"
         if state.wait < self.patience:
             return self._hold(state, "wait", value, f"{waited} of {self.patience}")
         return self._reduce(state, observation, value, waited)
@@ -179,7 +181,3 @@ class Plateau(Rule[PlateauState]):
             return f"{seen} has no value to improve on"
         share = " of it" if self.min_delta_mode == "rel" else ""
         return f"{seen} has not improved on {best:.4g} by {self.min_delta:g}{share}"
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch" + ("s" if count != 1 else "")

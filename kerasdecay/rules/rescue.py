@@ -121,6 +121,11 @@ class Rescue(Rule[RescueState]):
         """Always."""
         return True
 
+    @property
+    def puts_back(self) -> bool:
+        """Always."""
+        return True
+
     def looks_after(self, state: RescueState) -> bool:
         """Whether the variables are to be looked at after the next batch.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from typing import Any, Self
@@ -65,11 +66,25 @@ class RuleState:
         scale: What the schedule's rate is multiplied by.
         decision: The last decision; it is not saved.
         cooldown_from: The epoch with which the way down begins; None before that is decided.
+        window_sum: With `every`, the sum of the batches' losses since the last observation; None
+            once one of them was not finite.
+        window_batches: Their number.
     """
 
     scale: float = _checks.field(1.0, _checks.number, above=0)
     decision: Decision = NOT_YET
     cooldown_from: int | None = None
+    window_sum: float | None = 0.0
+    window_batches: int = 0
+
+    def gathering(self, loss: float, batches: int) -> Self:
+        """Return this state with the mean loss of some more batches in its window."""
+        total = math.nan if self.window_sum is None else self.window_sum + loss * batches
+        return dataclasses.replace(
+            self,
+            window_sum=total if math.isfinite(total) else None,
+            window_batches=self.window_batches + batches,
+        )
 
     def deciding(
         self,

@@ -27,7 +27,7 @@ State = TypeVar("State", bound=TriggeredState)
 
 def a_trigger(owner: str, argument: str, value: Any) -> Rule[Any]:
     """Return `value` if it is a rule that reduces, or raise a ValueError."""
-    if isinstance(value, Rule) and value.watches_batches:
+    if isinstance(value, Rule) and value.watches_batches and value.every is None:
         allowed = "a rule that reduces at an epoch's end, such as Plateau('val_loss')"
         remedy = "Put it beside this rule instead, into the callback's rules=[…]."
         raise _checks.invalid(owner, argument, allowed, value, remedy)
@@ -50,6 +50,7 @@ class Triggered(Rule[State], Generic[State]):
     Args:
         trigger: A rule that reduces. This rule acts at each of its reductions; the trigger's own
             scale is ignored.
+        every: `"500 steps"`: how often the trigger observes; None: as it says itself.
 
     Raises:
         ValueError: If the trigger is no rule, or one that never reduces at an epoch's end: an
@@ -65,6 +66,15 @@ class Triggered(Rule[State], Generic[State]):
     restores_optimizer = _of_trigger("restores_optimizer")
     depends_on_rate = _of_trigger("depends_on_rate")
     undirected = _of_trigger("undirected")
+
+    def __post_init__(self) -> None:
+        """Check every field, and observe as often as the trigger does."""
+        super().__post_init__()
+        inside = self.trigger.every
+        if inside is not None and self.every not in (None, inside):
+            allowed = f"None or the trigger's own, {inside!r}"
+            raise _checks.invalid(self.owner(), "every", allowed, self.every)
+        object.__setattr__(self, "every", self.every or inside)
 
     @abc.abstractmethod
     def act(self, state: State, observation: Observation) -> State:

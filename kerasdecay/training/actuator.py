@@ -62,6 +62,10 @@ class Actuator(abc.ABC):
         """
 
     @abc.abstractmethod
+    def rescale(self, epoch: int, batch: int) -> None:
+        """Bring a new scale, from this batch on, in the middle of an epoch."""
+
+    @abc.abstractmethod
     def reach(self, batch: int) -> None:
         """Tell the tracks the open-loop rates of a batch of this epoch, before rules see it."""
 

@@ -39,7 +39,14 @@ class BatchLosses:
         self._first_counts: dict[int, float] = {}
         self._batch_size = 1.0
         self._has_warned = False
+        self.latest_batches = 1
+        """The batches of the last execution."""
         self._restart(0)
+
+    @property
+    def done(self) -> int:
+        """The batches of this epoch whose losses are known."""
+        return self._done
 
     @property
     def latest(self) -> float:
@@ -65,6 +72,7 @@ class BatchLosses:
             return True
         if self._is_running_mean is None:
             self._find_metric(callback.model, done, loss)
+        self.latest_batches = done - self._done
         self._losses.append(self._undo(callback, done, loss, is_last=done == steps))
         return True
 

@@ -248,8 +248,7 @@ def _controller(
         ),
         default=0,
     )
-    resting = math.ceil(warming / plan.timeline.updates_per_epoch)
-    return Controller(tracks, plan.timeline.epochs, resting)
+    return Controller(tracks, plan.timeline.epochs, warming, plan.timeline.updates_per_epoch)
 
 
 def _setup(plan: Plan, epoch: int, controller: Controller, origin: Origin) -> Setup:

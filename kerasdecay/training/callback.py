@@ -20,9 +20,9 @@ from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.training import arguments, find, output, probes, updates
 from kerasdecay.training.batch_losses import BatchLosses
+from kerasdecay.training.batch_rules import BatchRules
 from kerasdecay.training.beginning import Beginning, begin
 from kerasdecay.training.given import GivenArguments
-from kerasdecay.training.guard import Guard
 from kerasdecay.training.memory import Memory
 from kerasdecay.training.metrics import MetricWatch
 from kerasdecay.training.plan import Plan
@@ -88,7 +88,7 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
         self._probing: Probing | None = None
         self._ended_probing: Probing | None = None
         self._beginning: Beginning | None = None
-        self._guard: Guard | None = None
+        self._batch_rules: BatchRules | None = None
         self._batch_losses = BatchLosses(owner)
         self._has_spoilt_metrics = False
         self.counts_steps = True
@@ -178,13 +178,7 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
         if self._ended_probing is not None:
             self._ended_probing.log(logs)
             self._ended_probing = None
-        decided = [(event, index % len(self.rules)) for index, event in enumerate(events)]
-        for event, rule in decided:  # first of all, for a restored weight is nobody's best
-            if event.kind == "improve" and self.rules[rule].restores_best_weights:
-                weights_only = not self.rules[rule].restores_optimizer
-                self._best_states.keep(rule, model, weights_only=weights_only)
-        for event, rule in decided:
-            self._obey(event, rule, model)
+        self._follow(events, model)
         self._watch.note(self.rules, logs)
         self._save_state(epoch + 1)
         if self._memory is not None:
@@ -224,7 +218,7 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
             "_probing": None,
             "_ended_probing": None,
             "_beginning": None,
-            "_guard": None,
+            "_batch_rules": None,
             "_best_states": BestStates(owner),
             "_batch_losses": BatchLosses(owner),
         }
@@ -234,8 +228,8 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
             return
         if self._probing is not None:
             self._go_on_probing(batch)
-        elif self._guard is not None and self._session is not None:
-            self._watch_batch(batch)
+        elif self._batch_rules is not None and self._session is not None:
+            self._watch_batch()
 
     def _go_on_probing(self, batch: int) -> None:
         """Tell the probe the batch's loss, and write the rate of the next batch."""
@@ -262,24 +256,21 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
         self._session.begin_epoch(model, self._epoch, batch)
         return self._session
 
-    def _watch_batch(self, batch: int) -> None:
-        """Show the batch to the rules that watch batches, and put back what they say is lost."""
-        assert self._guard is not None
+    def _watch_batch(self) -> None:
+        """Show the batch to the rules that watch batches, and do what they decide."""
+        assert self._batch_rules is not None
         assert self._session is not None
-        taken = look = None
-        if self._session.looks:
-            taken, look = self._guard.look(self.model)
-        seen = BatchObservation(self._epoch, batch, self._batch_losses.latest, look=look)
-        events = self._session.observe_batch(self._directed, seen)
-        which = {event.decision.put_back for event in events} - {""}
-        if which:
-            model, guard, state = self.model, self._guard, min(which)  # "first" goes furthest back
-            self._session.put_back(model, lambda: guard.put_back(model, state), batch)
+        losses = self._batch_losses
+        seen = BatchObservation(
+            self._epoch, losses.done - 1, losses.latest, batches=losses.latest_batches
+        )
+        events = self._batch_rules.watch(self, self._session, self._directed, seen)
+        if any(event.decision.put_back or event.decision.restore_best for event in events):
             self._has_spoilt_metrics = True
-        elif taken is not None:
-            self._guard.accept(taken)
-        for event in events:
-            self._obey(event, 0, self.model)
+        if self._state_file is not None and any(one.decision.changes_rate for one in events):
+            self._state_file.save(self._session.bookmark_within())
+        if any(event.kind == "improve" or event.decision.is_event for event in events):
+            self._follow(events, self.model)
 
     def _save_state(self, epoch: int) -> None:
         """Write, if there is a state file, the states with which `epoch` begins."""
@@ -334,7 +325,7 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
             is_exchanged=changed,
         )
         if any(rule.watches_batches for rule in self.rules):
-            self._guard = Guard(model)
+            self._batch_rules = BatchRules(model, self.rules)
         automatic = beginning.automatic
         if not automatic:
             self._open(model, beginning, self.trace if changed else None)
@@ -367,14 +358,22 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
         # The initial rate, which a model saved within this epoch no longer tells.
         self._save_state(self._epoch)
 
-    def _obey(self, event: Event, rule: int, model: Any) -> None:
-        """Do what a decision of the rule with this index asks for besides the rate."""
+    def _follow(self, events: list[Event], model: Any) -> None:
+        """Do what decisions ask for besides the rate."""
+        for event in events:  # first of all, for a restored weight is nobody's best
+            rule = self.rules[event.rule]
+            if event.kind == "improve" and rule.restores_best_weights:
+                weights_only = not rule.restores_optimizer
+                self._best_states.keep(event.rule, model, weights_only=weights_only)
+        for event in events:
+            self._obey(event, model)
+
+    def _obey(self, event: Event, model: Any) -> None:
         assert self._session is not None
         if self.verbose and event.decision.changes_rate and self.trace is not None:
             output.show_decision(event, self.trace)
         if event.decision.restore_best:
-            self._best_states.restore(rule)
-            self._session.rewrite()
+            self._session.restore(model, lambda: self._best_states.restore(event.rule), event.batch)
         if event.decision.stop:
             model.stop_training = True
 
@@ -391,7 +390,7 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
         owner = type(self).__name__
         self._remember()
         self._session = None
-        self._probing = self._ended_probing = self._beginning = self._guard = None
+        self._probing = self._ended_probing = self._beginning = self._batch_rules = None
         self._has_spoilt_metrics = False
         self._epoch = 0
         self._state_file = None

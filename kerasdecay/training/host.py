@@ -68,7 +68,11 @@ class HostActuator(Actuator):
             self._set(epoch, batch)
 
     def go_on(self, model: Any, epoch: int, batch: int) -> None:
-        """Write the rate in force again; it is recorded with the batch, if that comes."""
+        """Write the rate in force again."""
+        self.rescale(epoch, batch)
+
+    def rescale(self, epoch: int, batch: int) -> None:
+        """Write the rate in force; it is recorded with the batch, if that comes."""
         self.apply_scale()
         if batch < self._batches:
             self._is_scaled_anew = True  # so that its begin hook records it, at its own rate

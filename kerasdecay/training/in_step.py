@@ -114,6 +114,11 @@ class CompiledActuator(Actuator):
             track.open_rate = float(self._installed[track.key].at(np.asarray(max(done - 1, 0))))
         self.rewrite()
 
+    def rescale(self, epoch: int, batch: int) -> None:
+        """Write base × the new scale."""
+        self._record(epoch, batch - self._first)
+        self.apply_scale()
+
     def reach(self, batch: int) -> None:
         """Tell the tracks the open-loop rates of a batch, computed by blocks."""
         place = batch - self._first

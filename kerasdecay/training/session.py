@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from collections.abc import Callable, Mapping
@@ -57,7 +58,9 @@ class Session:
         self._next_look: float = 1
         self._skips = may_skip
         self._left_before: Mapping[str, float] = {}
-        self._put_back: tuple[int, Mapping[str, float]] = (-1, {})
+        self._marked = Bookmark(self._epoch, {})
+        self._decided: tuple[int, Mapping[str, float]] = (-1, {})
+        """The last batch after which rules have decided, and the rates that it was trained at."""
 
     @property
     def left(self) -> Mapping[str, float]:
@@ -67,7 +70,7 @@ class Session:
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
         """Bring the rates of the epoch's first batch, or of the one with which training begins."""
         self._epoch, self._first = epoch, first
-        self._put_back = (-1, {})
+        self._decided = (-1, {})
         self._actuator.notice_others(epoch)
         self.controller.begin_epoch(epoch)
         self._actuator.begin_epoch(model, epoch, first)
@@ -112,8 +115,8 @@ class Session:
         last = self._steps.last_trained(most)
         self._actuator.end_epoch(epoch, made, last)
         self._check_steps(model, made)
-        # The rate that was used is not in force any more, if the last batch was put back.
-        used = self._put_back[1] if self._put_back[0] >= last else {}
+        # The rate that was used is not in force any more, if a rule has decided after that batch.
+        used = self._decided[1] if self._decided[0] >= last else {}
         for track in self.controller.tracks:
             # A part of a MultiOptimizer to which no variable belongs has the rates of the others.
             if made[track.key] or self._skips or (not self._are_named and most):
@@ -138,15 +141,19 @@ class Session:
     def observe_batch(self, rules: tuple[Rule[Any], ...], seen: BatchObservation) -> list[Event]:
         """Show the rules that ask for it what a batch has shown; return what they decided.
 
-        The rates follow once everything has been put back: see `put_back`.
+        The rates follow by `rescale`, or once everything has been put back: see `put_back`.
         """
         self._actuator.reach(seen.batch)
         events = self.controller.observe_batch(rules, seen)
         for event in events:
             self.trace.record_decision(event)
         if events:
-            self._put_back = seen.batch, {event.key: event.before for event in reversed(events)}
+            self._decided = seen.batch, {event.key: event.before for event in reversed(events)}
         return events
+
+    def rescale(self, batch: int) -> None:
+        """Bring the scale that was decided after `batch` to the batches that follow."""
+        self._actuator.rescale(self._epoch, batch + 1)
 
     def put_back(self, model: Any, restore: Callable[[], None], batch: int) -> None:
         """Put back what the optimizers held, and go on with the batch after `batch`.
@@ -163,13 +170,37 @@ class Session:
         # A schedule that was installed anew is asked by the next step, and not before.
         self._next_look = max(self._next_look, self._steps.begun + 2)
 
+    def restore(self, model: Any, restore: Callable[[], None], batch: int | None) -> None:
+        """Put back what the optimizers held, after a batch or, without one, an epoch."""
+        if batch is not None:
+            self.put_back(model, restore, batch)
+            return
+        restore()
+        self.rewrite()
+
     def rewrite(self) -> None:
         """Write the rates again, after what the optimizers held before has been put back."""
         self._actuator.rewrite()
 
     def bookmark(self, epoch: int) -> Bookmark:
         """Return what must be known to go on with `epoch`."""
-        return self.controller.bookmark(epoch, self._left_before, self.left)
+        self._marked = self.controller.bookmark(epoch, self._left_before, self.left)
+        return self._marked
+
+    def bookmark_within(self) -> Bookmark:
+        """Return the last bookmark, with the rates that a model saved now, in mid-epoch, holds.
+
+        Such a model repeats the epoch from its beginning, and the rules do so too.
+        """
+        present = self.controller.bookmark(self._epoch, self.left).tracks
+        tracks = {
+            key: dataclasses.replace(
+                mark, rates=tuple(dict.fromkeys([*mark.rates, *present[key].rates]))
+            )
+            for key, mark in self._marked.tracks.items()
+        }
+        self._marked = dataclasses.replace(self._marked, tracks=tracks)
+        return self._marked
 
     def end(self, model: Any) -> None:
         """Leave the optimizers ordinary ones, at their last rates."""

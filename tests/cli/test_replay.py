@@ -377,3 +377,28 @@ def test_what_is_wrong_is_said_in_one_line(capsys, tmp_path, content, arguments,
     assert captured.err.count("\n") == 1
     assert captured.err.startswith("kerasdecay replay: error: ")
     assert complaint in captured.err
+
+
+def test_a_rule_that_decides_within_epochs_is_replayed_batch_by_batch(capsys, tmp_path):
+    path = tmp_path / "batches.csv"
+    losses = [3, 3, 3, 3, 3, 3, 3, 1, 1, 1]
+    rows = [f"{number // 5},{loss}" for number, loss in enumerate(losses)]
+    path.write_text("\n".join(["epoch,loss", *rows]))
+    words = "plateau:monitor=loss:patience=1:factor=0.5:every=2 steps"
+    lines = replayed(capsys, "--rule", words, "--log", str(path), "--learning-rate", "0.1")
+    assert [" ".join(line.split()) for line in lines[4:-2] if "batch" in line] == [
+        "1 0.1 batch 2 improved",
+        "1 0.1 batch 4 0.1 → 0.05 loss 3 has not improved on 3 by 0.0001 for 1 ×",
+        "2 0.05 batch 1 0.05 → 0.025 loss 3 has not improved on 3 by 0.0001 for 1 ×",
+        "2 0.025 batch 3 improved",
+        "2 0.025 batch 5 improved",
+    ]
+    assert lines[-1] == "2 changes in 2 epochs: rate 0.1 → 0.025"
+
+
+def test_a_log_that_is_too_short_for_an_observation_shows_none(capsys, tmp_path):
+    path = tmp_path / "batches.csv"
+    path.write_text("epoch,loss\n0,1\n0,2\n")
+    words = "plateau:monitor=loss:every=9 steps"
+    lines = replayed(capsys, "--rule", words, "--log", str(path))
+    assert lines[-1] == "0 changes in 1 epoch: scale as it was"
