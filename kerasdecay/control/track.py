@@ -14,6 +14,7 @@ from kerasdecay.records import Event
 from kerasdecay.rules import BatchObservation, Decision, Observation, Rule, RuleState
 from kerasdecay.schedules import Moment, Schedule, Timeline, cooldown
 from kerasdecay.schedules.by_epoch import checked_rate
+from kerasdecay.schedules.timeline import unknown_steps
 
 
 class OpenLoop(Protocol):
@@ -66,6 +67,22 @@ class ScheduledRates:
     def at(self, updates: np.ndarray) -> np.ndarray:
         """Return the rates of these updates of the run, in one evaluation of the formula."""
         return np.asarray(self.schedule.learning_rate(self._moment(updates)))
+
+    def epoch_of(self, step: Any) -> Any:
+        """Return the epoch of a step of the run: a number, or a tensor inside the step.
+
+        Raises:
+            ValueError: If the number of steps in an epoch is unknown.
+        """
+        if self.timeline.steps_per_epoch is None:
+            raise unknown_steps("a value that the training step computes")
+        return step // self.timeline.steps_per_epoch
+
+    def update_of(self, step: Any) -> Any:
+        """Return the update whose rate holds at a step of the run: a number, or a tensor."""
+        if self.timeline.unit == "epoch":
+            return self.epoch_of(step)
+        return step if self._every == 1 else step // self._every * self._every
 
     def coming_down(self, curve: str, final_learning_rate: float, begin: int) -> ScheduledRates:
         """Return the plan that comes down to the horizon from the start of epoch `begin`."""

@@ -122,6 +122,7 @@ class Trace:
         self.notes: list[str] = []
         self.logs: list[tuple[int, dict[str, float]]] = []
         self._curve = Curve(setup.base_rates)
+        self._knobs: dict[str, Curve] = {}
         self.kinds: collections.Counter[str] = collections.Counter()
         self._decided = 0
         self._events: list[tuple[int, Event]] = []
@@ -157,6 +158,25 @@ class Trace:
             rates: Log name → the rate of each of these batches.
         """
         self._curve.add_epoch(epoch, batches, rates)
+
+    def record_knobs(
+        self, epoch: int, batches: np.ndarray, values: Mapping[str, np.ndarray]
+    ) -> None:
+        """Record what was driven besides the rates in many batches of one epoch.
+
+        Args:
+            epoch: The epoch, from 0.
+            batches: The batches within it, from 0, in increasing order.
+            values: Log name → the value in each of these batches.
+        """
+        for name, column in values.items():
+            curve = self._knobs.setdefault(name, Curve([name]))
+            curve.add_epoch(epoch, batches, {name: column})
+
+    @property
+    def knobs(self) -> Mapping[str, Curve]:
+        """Log name → what was driven besides the rates, such as `"momentum"`: a row a change."""
+        return self._knobs
 
     def withdraw(self, epoch: int, batch: int) -> None:
         """Take the last row back if it is of this batch, which was begun and never came."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, Self
 
 from kerasdecay import _checks
 from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.annealing import descent
-from kerasdecay.schedules.base import Shape
+from kerasdecay.schedules.base import Schedule, Shape
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.timeline import Moment
 
@@ -47,23 +47,27 @@ class OneCycle(Shape):
 
     def check(self, start: Moment) -> None:
         """Raise a ValueError unless the rise is shorter than the horizon."""
-        self._rise(start)
+        self.rise_in(start)
 
     def learning_rate(self, now: Moment) -> Any:
         """Up while n <= r − 1, down after it."""
+        low = self.initial / self.div_factor
+        return self.cycle(now, low, self.initial, low / self.final_div_factor)
+
+    def cycle(self, now: Moment, first: float, top: float, last: float) -> Any:
+        """Return what goes along the cycle from `first` by `top` to `last`."""
         xp = now.xp
-        peak, low = self.initial, self.initial / self.div_factor
-        lowest = low / self.final_div_factor
-        top, end = self._rise(now) - 1.0, now.horizon - 1
+        peak, end = self.rise_in(now) - 1.0, now.horizon - 1
         update = xp.minimum(now.update, end)
         done = xp.real(update)
-        down = lowest + (peak - lowest) * descent(xp, self.curve, done - top, xp.real(end - update))
-        if top <= 0:
-            return down
-        up = low + (peak - low) * descent(xp, self.curve, top - done, done)
-        return xp.where(update <= math.floor(top), up, down)
+        back = last + (top - last) * descent(xp, self.curve, done - peak, xp.real(end - update))
+        if peak <= 0:
+            return back
+        there = first + (top - first) * descent(xp, self.curve, peak - done, done)
+        return xp.where(update <= math.floor(peak), there, back)
 
-    def _rise(self, now: Moment) -> float:
+    def rise_in(self, now: Moment) -> float:
+        """Return r in updates, or raise a ValueError if it leaves no way down."""
         rise = self._updates("rise", now, shortest=0)
         if rise >= now.horizon:
             raise _checks.invalid(
@@ -73,3 +77,52 @@ class OneCycle(Shape):
                 self.rise,
             )
         return rise
+
+
+@dataclasses.dataclass(frozen=True)
+class OneCycleMomentum(Schedule):
+    """The momentum of a one-cycle policy: down from `high` to `low` while the rate rises, and back.
+
+    Args:
+        low: The momentum at the peak of the rate, in [0, 1).
+        high: The momentum at both ends, in [low, 1).
+        cycle: The cycle of the rate.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Examples:
+        >>> from kerasdecay.schedules import Timeline
+        >>> momentum = OneCycleMomentum(0.85, 0.95, OneCycle(1.0, rise=3))
+        >>> momentum.rates(range(5), Timeline(5, unit="epoch")).round(3).tolist()
+        [0.95, 0.9, 0.85, 0.9, 0.95]
+
+    Source: Smith, A disciplined approach, 2018 (arXiv:1803.09820), with torch's numbers.
+    """
+
+    low: float = _checks.field(0.85, _checks.number, at_least=0, below=1)
+    high: float = _checks.field(0.95, _checks.number, at_least=0, below=1)
+    cycle: OneCycle = _checks.field(
+        OneCycle, _checks.instance, kind=OneCycle, what="a OneCycle schedule"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _checks.number("OneCycleMomentum", "high", self.high, at_least=self.low)
+
+    @property
+    def is_resolved(self) -> bool:
+        """Always: its values are given."""
+        return True
+
+    def resolve(self, initial_learning_rate: float) -> Self:
+        """Return the same schedule."""
+        return self
+
+    def check(self, start: Moment) -> None:
+        """Raise a ValueError unless the rise is shorter than the horizon."""
+        self.cycle.check(start)
+
+    def learning_rate(self, now: Moment) -> Any:
+        """`high`, `low` and `high` again along the cycle."""
+        return self.cycle.cycle(now, self.high, self.low, self.high)

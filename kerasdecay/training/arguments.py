@@ -21,6 +21,9 @@ class RunOptions(TypedDict, total=False):
     epochs: int | None
     update: str
     state_path: str | os.PathLike[str] | None
+    weight_decay: Any
+    momentum: Any
+    beta_1: Any
 
 
 class Options(RunOptions, total=False):

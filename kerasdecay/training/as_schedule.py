@@ -18,12 +18,19 @@ from kerasdecay.training.from_keras import FromKeras
 _OWNER = "LearningRateDecay"
 
 
-def as_schedule(schedule: Any) -> Schedule | Callable[[int, float], float]:
+def as_schedule(
+    schedule: Any, owner: str = _OWNER, argument: str = "schedule"
+) -> Schedule | Callable[[int, float], float]:
     """Return what a user gave as a schedule, or, if it needs the rate before, as the function.
 
     A schedule stays what it is. The name of a shape is that shape, with the optimizer's rate; a
     number is a constant rate; a list has one rate for each epoch; a schedule of Keras is asked for
     each step's rate.
+
+    Args:
+        schedule: What the user gave.
+        owner: The callback's class name, for errors.
+        argument: The callback's argument.
 
     Raises:
         ValueError: If it is none of these, nor a function of one or two arguments.
@@ -31,14 +38,14 @@ def as_schedule(schedule: Any) -> Schedule | Callable[[int, float], float]:
     if isinstance(schedule, Schedule):
         return schedule
     if isinstance(schedule, str):
-        return shape_named(_OWNER, "schedule", schedule)
+        return shape_named(owner, argument, schedule)
     if _checks.real(schedule) is not None:
         return Constant(schedule)
     if isinstance(schedule, (list, tuple, np.ndarray)):
         return EpochRates(schedule)  # type: ignore[arg-type]  # its field becomes a tuple
     if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
         return FromKeras(schedule)
-    must_be = f"{_OWNER}: schedule must be a kerasdecay schedule or a function of the epoch."
+    must_be = f"{owner}: {argument} must be a kerasdecay schedule or a function of the epoch."
     if isinstance(schedule, keras.callbacks.Callback):
         raise ValueError(
             f"{must_be} Received: the callback {schedule!r}. Give it to fit by itself, or take its "
@@ -46,7 +53,7 @@ def as_schedule(schedule: Any) -> Schedule | Callable[[int, float], float]:
         )
     if isinstance(schedule, type):
         raise ValueError(
-            f"{_OWNER}: schedule must be a schedule itself. Received: the class "
+            f"{owner}: {argument} must be a schedule itself. Received: the class "
             f"{schedule.__name__}. Write {schedule.__name__}(…)."
         )
     if callable(schedule):
@@ -55,9 +62,9 @@ def as_schedule(schedule: Any) -> Schedule | Callable[[int, float], float]:
         if _accepts(schedule, 1):
             return ByEpoch(schedule)
     raise ValueError(
-        f"{_OWNER}: schedule must be a kerasdecay schedule, the name of one, a rate, a list of one "
-        "rate an epoch, or a function f(epoch) or f(epoch, learning_rate). "
-        f"Received: schedule={schedule!r}."
+        f"{owner}: {argument} must be a kerasdecay schedule, the name of one, a number, a list of "
+        "one an epoch, or a function f(epoch) or f(epoch, learning_rate). "
+        f"Received: {argument}={schedule!r}."
     )
 
 

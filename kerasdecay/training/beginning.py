@@ -21,9 +21,10 @@ from kerasdecay.control.origin import Found, Origin, Past, absolute, from_optimi
 from kerasdecay.control.probe import Choice
 from kerasdecay.records import Setup, Trace
 from kerasdecay.schedules import Schedule
-from kerasdecay.training import find, ledger
+from kerasdecay.training import compiled, find, ledger
 from kerasdecay.training.host import HostActuator
 from kerasdecay.training.in_step import CompiledActuator
+from kerasdecay.training.knobs import Knobs, Run
 from kerasdecay.training.memory import Memory
 from kerasdecay.training.plan import Plan
 from kerasdecay.training.session import Session
@@ -282,5 +283,38 @@ def _session(
     actuators: list[Any] = [host]
     if plan.update.compiled:
         actuators = [CompiledActuator(tracks, targets, trace, may_skip=may_skip), host]
-    are_named = plan.names is not None
-    return Session(controller, targets, trace, *actuators, are_named=are_named, may_skip=may_skip)
+    return Session(
+        controller,
+        targets,
+        trace,
+        *actuators,
+        knobs=_knobs(plan, model, tracks, targets, trace, may_skip=may_skip),
+        are_named=plan.names is not None,
+        may_skip=may_skip,
+    )
+
+
+def _knobs(
+    plan: Plan,
+    model: Any,
+    tracks: list[Track],
+    targets: Mapping[str, RateTarget],
+    trace: Trace,
+    *,
+    may_skip: bool,
+) -> Knobs | None:
+    """Return what is driven besides the rate, bound to the optimizers; None if there is nothing."""
+    if not plan.knobs:
+        return None
+    bound = {}
+    for track in tracks:
+        planned = track.planned
+        base = (
+            compiled.reference(planned)
+            if isinstance(planned, ScheduledRates)
+            else planned.base_rate or math.nan
+        )
+        run = Run(track.key, plan.timeline, plan.update.every, base, planned)
+        optimizer = targets[track.key].optimizer
+        bound[track.key] = [knob.bind(optimizer, model, run) for knob in plan.knobs]
+    return Knobs(bound, targets, trace, plan.timeline, may_skip=may_skip)

@@ -23,6 +23,8 @@ from kerasdecay.training.batch_losses import BatchLosses
 from kerasdecay.training.batch_rules import BatchRules
 from kerasdecay.training.beginning import Beginning, begin
 from kerasdecay.training.given import GivenArguments
+from kerasdecay.training.hyperparameters import hyperparameters
+from kerasdecay.training.knobs import Knob, check_knobs
 from kerasdecay.training.memory import Memory
 from kerasdecay.training.metrics import MetricWatch
 from kerasdecay.training.plan import Plan
@@ -46,6 +48,9 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
             `"compiled"`.
         state_path: A file for the rules' states; needed only to go on after a crash.
         verbose: 0 shows nothing, 1 a panel before and a summary after the training.
+        weight_decay: What the optimizer's weight decay follows; None leaves it alone.
+        momentum: What its momentum follows.
+        beta_1: What its beta_1 follows.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -64,6 +69,9 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
         update: str = "auto",
         state_path: str | os.PathLike[str] | None = None,
         verbose: int | bool = 0,
+        weight_decay: Any = None,
+        momentum: Any = None,
+        beta_1: Any = None,
         **unknown: Any,
     ) -> None:
         super().__init__()
@@ -77,7 +85,14 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
         self.epochs = (
             None if epochs is None else _checks.integer(owner, "epochs", epochs, at_least=1)
         )
-        self.update = updates.choose(update, self.schedules.values(), self.rules)
+        self.knobs: tuple[Knob, ...] = hyperparameters(
+            owner, weight_decay=weight_decay, momentum=momentum, beta_1=beta_1
+        )
+        sampled = [
+            *self.schedules.values(),
+            *(one for knob in self.knobs for one in knob.schedules),
+        ]
+        self.update = updates.choose(update, sampled, self.rules)
         check_path(owner, state_path)
         self.state_path = state_path
         self.verbose = _checks.verbose(owner, verbose)
@@ -134,6 +149,7 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
         for schedule in self.schedules.values():
             if isinstance(schedule, Schedule):
                 schedule.check(Moment.of(0, self._timeline()))
+        check_knobs(type(self).__name__, self.knobs, targets, model, counts=self.counts_steps)
         probes.check(type(self).__name__, self.rules)
         self._directed = tuple(self._watch.directed(rule, model) for rule in self.rules)
         if self.state_path is not None:
@@ -315,6 +331,7 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
             initial_rate_argument=arguments.initial_rate_argument(type(self)),
             counts_steps=self.counts_steps,
             fits_one_epoch=(self.params or {}).get("epochs") == 1,
+            knobs=self.knobs,
         )
         beginning = begin(
             plan,
@@ -415,4 +432,5 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
             "schedules": schedules,
             "rules": to_config(self.rules),
             "update": str(self.update),
+            **({"knobs": [knob.get_config() for knob in self.knobs]} if self.knobs else {}),
         }

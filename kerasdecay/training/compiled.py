@@ -7,10 +7,7 @@ the optimizer's own. So nothing is added to its state, and checkpoints keep thei
 
 from __future__ import annotations
 
-import dataclasses
 import types
-import weakref
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,14 +17,18 @@ import numpy as np
 from kerasdecay._checks import SMALLEST_RATE
 from kerasdecay.control import ScheduledRates
 from kerasdecay.schedules import Moment
-from kerasdecay.training.namespace import KERAS
+from kerasdecay.training.planned import check as check_planned
+from kerasdecay.training.planned import of_step
 from kerasdecay.training.targets import shortest
+from kerasdecay.training.traces import Traces
 
 _HOOK = "_get_current_learning_rate"
 _OFFSET = "_kerasdecay_offset"
 _TRIED = 0.125
 _SAMPLES = 10_000
 """The most steps that are asked for a rate above 0."""
+
+_TRACES = Traces()
 
 
 def reference(planned: ScheduledRates) -> float:
@@ -58,101 +59,26 @@ def install(model: Any, optimizer: Any, planned: ScheduledRates, base: float, do
     The caller has checked that all this can be done.
     """
     offset = done - _steps_of(optimizer)
-    rate_of = _rate_of_step(planned)
-    trace = _new_trace(optimizer)
+    rate_of = of_step(planned)
+    trace = _TRACES.begin(optimizer)
 
     # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
     def learning_rate(self: Any) -> Any:
         step = keras.ops.convert_to_tensor(self._iterations) + offset
-        trace.is_asked = trace.is_asked or _is_in_step(step)
+        trace.note(step)
         # The variable is of the floatx, and the schedule is computed in single precision.
         variable = keras.ops.cast(self._learning_rate, "float32")
         rate = rate_of(step) * (variable / base)
-        return rate if trace.in_force is None else keras.ops.where(trace.in_force, rate, variable)
+        return trace.choose(rate, variable)
 
     _replace(optimizer, learning_rate)
     object.__setattr__(optimizer, _OFFSET, offset)
     model.make_train_function(force=True)
 
 
-@dataclasses.dataclass
-class _Trace:
-    """What is known of the traced steps that go by an installed schedule.
-
-    A `train_step` with a `tf.function` of its own is traced once and for all. On TensorFlow a
-    variable, which is none of the optimizer's, lets that trace go by the optimizer's own rate once
-    the schedule is taken out.
-
-    Args:
-        in_force: Whether the schedule is installed, as a variable; None where there is none.
-        is_asked: Whether a step has asked for its rate.
-    """
-
-    in_force: Any = None
-    is_asked: bool = False
-
-
-_TRACES: weakref.WeakKeyDictionary[Any, list[_Trace]] = weakref.WeakKeyDictionary()
-
-
-def _new_trace(optimizer: Any) -> _Trace:
-    _end_traces(optimizer)
-    trace = _Trace()
-    if keras.backend.backend() == "tensorflow":
-        trace.in_force = keras.Variable(True, dtype="bool", trainable=False, autocast=False)
-    # They live as long as the optimizer, for an old trace still reads their variables.
-    _TRACES.setdefault(optimizer, []).append(trace)
-    return trace
-
-
-def _end_traces(optimizer: Any) -> None:
-    for trace in _TRACES.get(optimizer, [])[-1:]:
-        if trace.in_force is not None:
-            trace.in_force.assign(False)
-
-
 def is_asked(optimizer: Any) -> bool:
     """Whether a training step has asked the schedule that is installed for its rate."""
-    return any(trace.is_asked for trace in _TRACES.get(optimizer, [])[-1:])
-
-
-def steps_untraced(model: Any) -> bool:
-    """Whether no step goes by an old trace, so that each asks the optimizer for its rate anew.
-
-    Torch's compiler traces again where a method has been replaced.
-    """
-    backend = keras.backend.backend()
-    is_jitted = backend == "tensorflow" or (backend == "jax" and model.jit_compile)
-    return bool(model.run_eagerly or not is_jitted)
-
-
-def _is_in_step(step: Any) -> bool:
-    """Whether a tensor belongs to a training step, and to nobody who just reads the rate."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return not tf.executing_eagerly()
-    if backend == "jax":
-        import jax
-
-        return isinstance(step, jax.core.Tracer)
-    return True
-
-
-def _rate_of_step(planned: ScheduledRates) -> Callable[[Any], Any]:
-    """Return what computes a step's rate: the formula, or on torch a table of the whole run.
-
-    A step of torch's is compiled only on demand; operation by operation a formula takes a tenth of
-    the time of a small step, and looking up a rate next to nothing.
-    """
-    schedule, timeline = planned.schedule, planned.timeline
-    if keras.backend.backend() != "torch":
-        return lambda step: schedule.rates(step, timeline, KERAS)
-    last = timeline.updates  # beyond it the last rate stays
-    table = keras.ops.convert_to_tensor(planned.at(np.arange(last + 1)), dtype="float32")
-    # Torch's own methods: those of `keras.ops` take longer than what they do here.
-    return lambda step: table.take(step.clamp(max=last).long())
+    return _TRACES.is_asked(optimizer)
 
 
 def next_step(optimizer: Any) -> int | None:
@@ -181,7 +107,7 @@ def uninstall(model: Any, optimizers: Any) -> dict[int, float]:
             finally:  # a schedule of the user's own may fail, and must not stay for that
                 object.__delattr__(optimizer, _HOOK)
                 object.__delattr__(optimizer, _OFFSET)
-                _end_traces(optimizer)
+                _TRACES.end(optimizer)
             optimizer.learning_rate = rates[place] = rate
     if rates:
         model.make_train_function(force=True)
@@ -190,32 +116,8 @@ def uninstall(model: Any, optimizers: Any) -> dict[int, float]:
 
 def check(optimizer: Any, planned: ScheduledRates) -> None:
     """Raise a ValueError unless a step of this optimizer can compute these rates."""
-    planned.schedule.rates(keras.ops.convert_to_tensor(0), planned.timeline, KERAS)
-    if keras.backend.backend() != "torch":  # where the host computes a table of the rates
-        traced = _Traced(_rate_of_step(planned))
-        traced.compute_output_spec(keras.KerasTensor((), dtype="int32"))
-        if traced.error is not None:
-            raise traced.error
+    check_planned(planned)
     check_supported(optimizer)
-
-
-class _Traced(keras.Operation):
-    """Calls a function as a compiled step does, with a step that has no value yet.
-
-    A user's function that asks "if step < …" fails with nothing else.
-    """
-
-    def __init__(self, rate_of: Callable[[Any], Any]) -> None:
-        super().__init__()
-        self._rate_of = rate_of
-        self.error: ValueError | None = None
-
-    def call(self, step: Any) -> Any:
-        try:
-            return self._rate_of(step)
-        except ValueError as error:  # kept, because Keras would put its own words around it
-            self.error = error
-            return step
 
 
 def check_supported(optimizer: Any) -> None:

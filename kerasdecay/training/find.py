@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from kerasdecay.training import compiled, ledger
+from kerasdecay.training import compiled, knobs, ledger
 from kerasdecay.training.targets import ParameterGroupRate, RateTarget
 
 _KINDS: list[tuple[type, Callable[[Any, str], RateTarget]]] = []
@@ -179,10 +179,11 @@ def release(model: Any) -> bool:
     """
     parts = [part for optimizer in all_optimizers(model) for part in with_wrapped(optimizer)]
     rates = compiled.uninstall(model, parts)
+    had_knobs = knobs.uninstall(model, parts)
     for place, rate in rates.items():
         if (left := ledger.left(parts[place])) is not None:
             left.rate = rate
-    return bool(rates)
+    return bool(rates) or had_knobs
 
 
 def wrong_optimizer(owner: str, model: Any, why: str) -> str:

@@ -118,9 +118,10 @@ class HostActuator(Actuator):
         rates = {track.key: track.rate for track in self.tracks}
         if self._in_state is not None and self._in_state.is_open:
             self._in_state.write(rates)
-            self.left.update(rates)
         else:
-            self._write(rates)
+            for key, rate in rates.items():
+                self.targets[key].write(rate)
+        self.left.update(rates)
         self.trace.record_rates(epoch, batch, list(rates.values()))
 
     def _settle(self) -> None:

@@ -11,6 +11,7 @@ from kerasdecay.control import FunctionRates, ScheduledRates
 from kerasdecay.rules import Rule
 from kerasdecay.schedules import Constant, Schedule, Timeline
 from kerasdecay.schedules.warmup import Warmup
+from kerasdecay.training.knobs import Knob
 from kerasdecay.training.updates import Update
 
 
@@ -28,6 +29,7 @@ class Plan:
         initial_rate_argument: How this callback is given an initial rate.
         counts_steps: Whether the optimizers' own counters tell their steps.
         fits_one_epoch: Whether `fit` ends after epoch 0.
+        knobs: What is driven besides the rate.
     """
 
     owner: str
@@ -39,6 +41,7 @@ class Plan:
     initial_rate_argument: str
     counts_steps: bool
     fits_one_epoch: bool
+    knobs: tuple[Knob, ...] = ()
 
     def schedule_of(self, key: str) -> Any:
         """Return the schedule of the optimizer with this log name."""

@@ -16,8 +16,10 @@ from kerasdecay.training import compiled, find, probes
 from kerasdecay.training.actuator import Actuator
 from kerasdecay.training.host import HostActuator
 from kerasdecay.training.in_step import CompiledActuator
+from kerasdecay.training.knobs import Knobs
 from kerasdecay.training.steps import StepCount
 from kerasdecay.training.targets import RateTarget
+from kerasdecay.training.traces import steps_untraced
 
 
 class Session:
@@ -29,6 +31,7 @@ class Session:
         trace: Where everything is recorded.
         actuator: What brings them there.
         fallback: What takes over where the compiled step cannot tell its batches.
+        knobs: What is driven besides the rate, or None.
         are_named: Whether the user has named the optimizers, one by one.
         may_skip: Whether loss scaling may skip steps.
     """
@@ -41,6 +44,7 @@ class Session:
         actuator: Actuator,
         fallback: HostActuator | None = None,
         *,
+        knobs: Knobs | None = None,
         are_named: bool = False,
         may_skip: bool = False,
     ) -> None:
@@ -49,6 +53,7 @@ class Session:
         self.trace = trace
         self._actuator = actuator
         self._fallback = fallback
+        self._knobs = knobs
         self._are_named = are_named
         self._epoch = trace.setup.first_epoch
         self._first = 0
@@ -73,6 +78,8 @@ class Session:
         self._decided = (-1, {})
         self._actuator.notice_others(epoch)
         self.controller.begin_epoch(epoch)
+        if self._knobs is not None:
+            self._knobs.begin_epoch(model, epoch, first)
         self._actuator.begin_epoch(model, epoch, first)
         if isinstance(self._actuator, CompiledActuator) and self._actuator.is_new:
             self._next_look = 1
@@ -121,6 +128,9 @@ class Session:
             # A part of a MultiOptimizer to which no variable belongs has the rates of the others.
             if made[track.key] or self._skips or (not self._are_named and most):
                 logs[track.key] = self.targets[track.key].held(used.get(track.key, track.rate))
+        if self._knobs is not None:
+            tracks = self.controller.tracks
+            logs |= self._knobs.end_epoch(model, epoch, self._first, made, tracks)
         probes.measure(rules, model, logs)
         numbers = {key: as_number(value) for key, value in logs.items()}
         metrics = {key: number for key, number in numbers.items() if number is not None}
@@ -166,6 +176,8 @@ class Session:
         made = self._steps.made()
         restore()
         self._steps.set_back(made)
+        if self._knobs is not None:
+            self._knobs.go_on(model, batch + 1 - self._first)
         self._actuator.go_on(model, self._epoch, batch + 1)
         # A schedule that was installed anew is asked by the next step, and not before.
         self._next_look = max(self._next_look, self._steps.begun + 2)
@@ -206,6 +218,8 @@ class Session:
         """Leave the optimizers ordinary ones, at their last rates."""
         self._actuator.notice_others(self._epoch)
         self._actuator.end(model)
+        if self._knobs is not None:
+            self._knobs.end(model)
 
     def _check_compiled(self, callback: Any, batch: int) -> None:
         """Let the host take over where an optimizer is not applied once a batch.
@@ -228,7 +242,7 @@ class Session:
 
     def _is_reached(self, model: Any, made: Mapping[str, int]) -> bool:
         """Whether the schedules are in the steps that were made; warn if they are not."""
-        reached = compiled.steps_untraced(model) or all(
+        reached = steps_untraced(model) or all(
             compiled.is_asked(target.optimizer) for key, target in self.targets.items() if made[key]
         )
         if not reached:

@@ -1,0 +1,350 @@
+"""What is driven besides the rate, inside the step: weight decay, momentum, factors of groups.
+
+Keras optimizers apply gradients in `_backend_apply_gradients`. On one optimizer, and for one
+training, that method is replaced by one that sets its knobs, calls the optimizer's own, and sets
+them back. So an optimizer has its own constants whenever somebody looks, nothing is added to its
+state, and what is traced once holds for every step.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import dataclasses
+import types
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasdecay.control import ScheduledRates, Track
+from kerasdecay.records import Trace
+from kerasdecay.schedules import Constant, Schedule, Timeline
+from kerasdecay.training.planned import check, of_step
+from kerasdecay.training.targets import RateTarget
+from kerasdecay.training.traces import TracedStep, Traces, steps_untraced
+
+_HOOK = "_backend_apply_gradients"
+_OFFSET = "_kerasdecay_knobs_offset"
+_CHUNK = 65536
+"""Steps whose values are recorded at a time."""
+
+_TRACES = Traces()
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a knob is told of the run.
+
+    Args:
+        key: The log name of the optimizer's rate: `learning_rate`, or `learning_rate_<name>`.
+        timeline: Horizon and steps.
+        every: Steps that a sampled value holds for.
+        base_rate: The rate at the end of the warmup, before any rule has decided.
+        open_loop: What is planned for the rate.
+    """
+
+    key: str
+    timeline: Timeline
+    every: int
+    base_rate: float
+    open_loop: Any
+
+    def name(self, knob: str) -> str:
+        """Return the log name of a knob of this optimizer: `momentum`, or `momentum_<name>`."""
+        return knob + self.key.removeprefix("learning_rate")
+
+    def planned(self, schedule: Schedule) -> ScheduledRates:
+        """Return a schedule laid over the run, and sampled when the rate is."""
+        return ScheduledRates(schedule, self.timeline, every=self.every)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """The step that is under way, or that is being traced.
+
+    Args:
+        number: Its number in the run, an integer tensor.
+        traced: What is known of the trace that it belongs to.
+    """
+
+    number: Any
+    traced: TracedStep
+
+    def choose(self, value: Any, otherwise: Any) -> Any:
+        """Return `value` while the knobs are installed, and `otherwise` in an old trace."""
+        return self.traced.choose(value, otherwise)
+
+
+class Knob(abc.ABC):
+    """One thing besides the rate that a plan drives, as a user has asked for it.
+
+    It is data: copied and pickled with the callback, and bound to an optimizer when the training
+    begins.
+    """
+
+    @property
+    @abc.abstractmethod
+    def schedules(self) -> tuple[Schedule, ...]:
+        """What is sampled: they decide whether `update="auto"` samples within epochs."""
+
+    @abc.abstractmethod
+    def get_config(self) -> dict[str, Any]:
+        """Return plain data by which a state file tells one configuration from another."""
+
+    @abc.abstractmethod
+    def check(self, optimizer: Any, model: Any) -> None:
+        """Raise a ValueError, before the training begins, for an optimizer that cannot have it.
+
+        Args:
+            optimizer: A Keras optimizer, wrappers taken off, which need not be built yet.
+            model: The model.
+        """
+
+    @abc.abstractmethod
+    def bind(self, optimizer: Any, model: Any, run: Run) -> BoundKnob:
+        """Return it for one optimizer and one run, before the first step.
+
+        Raises:
+            ValueError: For what does not fit this run.
+        """
+
+
+class BoundKnob(abc.ABC):
+    """A knob of one optimizer, in one run."""
+
+    @abc.abstractmethod
+    def within(self, optimizer: Any, step: Step) -> AbstractContextManager[None]:
+        """Return the context in which the optimizer applies gradients: it sets, and sets back.
+
+        Under a TensorFlow strategy the contexts of several replicas overlap, in threads: what is
+        set back is a constant, known before, and not what was found.
+        """
+
+    @abc.abstractmethod
+    def values(self, steps: np.ndarray, rates: np.ndarray) -> dict[str, np.ndarray]:
+        """Return log name → what the step used, for steps of the run and their rates."""
+
+
+class PlannedValue:
+    """A number that a schedule plans: the same on the host and inside the step.
+
+    Args:
+        planned: The plan. A constant needs no known number of steps.
+    """
+
+    def __init__(self, planned: ScheduledRates) -> None:
+        self._planned = planned
+        self._constant: float | None = None
+        self._compute: Callable[[Any], Any] | None = None
+        if isinstance(planned.schedule, Constant):
+            self._constant = planned.schedule.initial
+        else:
+            check(planned)
+            self._compute = of_step(planned)
+
+    def in_step(self, step: Any) -> Any:
+        """Return the value at a step, a float32 tensor."""
+        if self._compute is None:
+            return keras.ops.convert_to_tensor(self._constant, dtype="float32")
+        return self._compute(step)
+
+    def at(self, steps: np.ndarray) -> np.ndarray:
+        """Return the values at these steps of the run."""
+        if self._constant is not None:
+            return np.full(np.shape(steps), self._constant)
+        return self._planned.at(np.asarray(self._planned.update_of(steps)))
+
+
+def check_knobs(
+    owner: str,
+    knobs: Iterable[Knob],
+    targets: Mapping[str, RateTarget],
+    model: Any,
+    *,
+    counts: bool,
+) -> None:
+    """Raise a ValueError, before the training, where an optimizer cannot have a knob.
+
+    Args:
+        owner: The callback's class name.
+        knobs: The knobs.
+        targets: Log name → the rate's target.
+        model: The model.
+        counts: Whether the optimizers' own counters tell their steps.
+    """
+    for knob in knobs:
+        for target in targets.values():
+            optimizer = target.optimizer
+            is_kerass = isinstance(optimizer, keras.optimizers.Optimizer)
+            if not is_kerass or not hasattr(optimizer, _HOOK):
+                raise ValueError(
+                    f"{owner}: only a Keras optimizer can be driven in more than its rate, in "
+                    f"Keras {keras.__version__} by its method {_HOOK}. Received: "
+                    f"{type(optimizer).__name__}."
+                )
+            if not counts:
+                raise ValueError(
+                    f"{owner}: a stateless loop keeps the optimizer's counter to itself, by which "
+                    "all but the rate is computed inside the step. Use a loop that is not "
+                    "stateless, or leave the argument out."
+                )
+            knob.check(optimizer, model)
+
+
+class Knobs:
+    """All knobs of a training: installs them, keeps them in their place, tells their values.
+
+    Args:
+        bound: Log name of an optimizer's rate → its knobs.
+        targets: Log name → the rate's target.
+        trace: Where the values are recorded.
+        timeline: The run.
+        may_skip: Whether loss scaling may skip steps; the knobs then wait with the updates.
+    """
+
+    def __init__(
+        self,
+        bound: Mapping[str, list[BoundKnob]],
+        targets: Mapping[str, RateTarget],
+        trace: Trace,
+        timeline: Timeline,
+        *,
+        may_skip: bool,
+    ) -> None:
+        self._timeline = timeline
+        self._bound = {key: knobs for key, knobs in bound.items() if knobs}
+        self._targets = targets
+        self._trace = trace
+        self._may_skip = may_skip
+        self._begun_at = 0
+        self._is_checked = False
+
+    def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
+        """Install them at the first epoch, and anew where the steps made are not those planned.
+
+        Args:
+            model: The model.
+            epoch: The epoch.
+            first: Its first batch.
+        """
+        per_epoch = self._timeline.steps_per_epoch
+        self._begun_at = epoch * (per_epoch or 0) + first
+        stays = self._may_skip or per_epoch is None  # all knobs are constant then
+        for key, knobs in self._bound.items():
+            optimizer = self._targets[key].optimizer
+            present = _next_step(optimizer)
+            if present is None or (present != self._begun_at and not stays):
+                _install(model, optimizer, knobs, self._begun_at)
+
+    def go_on(self, model: Any, batch: int) -> None:
+        """Install them anew for the next batch, after the optimizers' counters were put back.
+
+        Args:
+            model: The model.
+            batch: The batches of this epoch that were trained since it began.
+        """
+        for key, knobs in self._bound.items():
+            _install(model, self._targets[key].optimizer, knobs, self._begun_at + batch)
+
+    def end_epoch(
+        self, model: Any, epoch: int, first: int, made: Mapping[str, int], tracks: Iterable[Track]
+    ) -> dict[str, float]:
+        """Record the values of an epoch's steps.
+
+        Args:
+            model: The model.
+            epoch: The epoch.
+            first: The first batch that was trained in it.
+            made: Log name of the rate → the steps made.
+            tracks: The rates.
+
+        Returns:
+            Log name → the value of the last step.
+        """
+        logs: dict[str, float] = {}
+        for track in tracks:
+            count = made[track.key]
+            if track.key not in self._bound or not count:
+                continue
+            for begin in range(0, count, _CHUNK):
+                places = np.arange(begin, min(begin + _CHUNK, count))
+                rates = track.open_loop.rates(first + begin, first + begin + len(places))
+                values: dict[str, np.ndarray] = {}
+                for knob in self._bound[track.key]:
+                    values |= knob.values(self._begun_at + places, rates * track.scale)
+                self._trace.record_knobs(epoch, first + places, values)
+            logs |= {name: float(column[-1]) for name, column in values.items()}
+        self._check_reached(model, made)
+        return logs
+
+    def end(self, model: Any) -> None:
+        """Leave the optimizers with their own constants."""
+        uninstall(model, [self._targets[key].optimizer for key in self._bound])
+
+    def _check_reached(self, model: Any, made: Mapping[str, int]) -> None:
+        if self._is_checked:
+            return
+        self._is_checked = True
+        missed = [
+            key
+            for key in self._bound
+            if made[key] and not _TRACES.is_asked(self._targets[key].optimizer)
+        ]
+        if missed and not steps_untraced(model):
+            warnings.warn(
+                f"{self._trace.setup.decay}: what was to be driven besides the rate does not reach "
+                "the training step, which was traced before: it is a tf.function or jax.jit of "
+                "its own. The optimizer keeps its own constants.",
+                stacklevel=2,
+            )
+
+
+def uninstall(model: Any, optimizers: Iterable[Any]) -> bool:
+    """Take the knobs out of optimizers; return whether there were any."""
+    found = [one for one in optimizers if _HOOK in vars(one) and hasattr(one, _OFFSET)]
+    for optimizer in found:
+        object.__delattr__(optimizer, _HOOK)
+        object.__delattr__(optimizer, _OFFSET)
+        _TRACES.end(optimizer)
+    if found:
+        _trace_anew(model)
+    return bool(found)
+
+
+def _install(model: Any, optimizer: Any, knobs: list[BoundKnob], done: int) -> None:
+    """Let the optimizer's next step be the one with the number `done` in the run."""
+    offset = done - _steps_of(optimizer)
+    traced = _TRACES.begin(optimizer)
+
+    # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
+    def apply(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        number = keras.ops.convert_to_tensor(self._iterations) + offset
+        traced.note(number)
+        with contextlib.ExitStack() as stack:
+            for knob in knobs:
+                stack.enter_context(knob.within(self, Step(number, traced)))
+            return getattr(type(self), _HOOK)(self, *arguments, **keywords)
+
+    # Past the optimizer's own __setattr__, which would track what it is given.
+    object.__setattr__(optimizer, _HOOK, types.MethodType(apply, optimizer))
+    object.__setattr__(optimizer, _OFFSET, offset)
+    _trace_anew(model)
+
+
+def _trace_anew(model: Any) -> None:
+    if hasattr(model, "make_train_function"):  # a loop that is not `fit` may have no model
+        model.make_train_function(force=True)
+
+
+def _next_step(optimizer: Any) -> int | None:
+    if _HOOK not in vars(optimizer) or not hasattr(optimizer, _OFFSET):
+        return None
+    return _steps_of(optimizer) + int(getattr(optimizer, _OFFSET))
+
+
+def _steps_of(optimizer: Any) -> int:
+    return int(keras.ops.convert_to_numpy(optimizer._iterations))

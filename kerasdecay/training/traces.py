@@ -1,0 +1,85 @@
+"""Which traced steps go by what was installed on an optimizer, and which no longer should."""
+
+from __future__ import annotations
+
+import dataclasses
+import weakref
+from typing import Any
+
+import keras
+
+
+@dataclasses.dataclass
+class TracedStep:
+    """What is known of the traced steps that go by something installed on an optimizer.
+
+    A `train_step` with a `tf.function` of its own is traced once and for all. On TensorFlow a
+    variable, which is none of the optimizer's, lets that trace go by the optimizer's own values
+    once what was installed is taken out.
+
+    Args:
+        in_force: Whether it is installed, as a variable; None where there is none.
+        is_asked: Whether a step has asked for it.
+    """
+
+    in_force: Any = None
+    is_asked: bool = False
+
+    def note(self, step: Any) -> None:
+        """Note that this step, a tensor, asks."""
+        self.is_asked = self.is_asked or _is_in_step(step)
+
+    def choose(self, value: Any, otherwise: Any) -> Any:
+        """Return `value` while it is installed, and then what a step does without it."""
+        return value if self.in_force is None else keras.ops.where(self.in_force, value, otherwise)
+
+
+class Traces:
+    """The traced steps of all optimizers, for one kind of thing that is installed on them."""
+
+    def __init__(self) -> None:
+        # They live as long as the optimizer, for an old trace still reads their variables.
+        self._steps: weakref.WeakKeyDictionary[Any, list[TracedStep]] = weakref.WeakKeyDictionary()
+
+    def begin(self, optimizer: Any) -> TracedStep:
+        """Return what the steps go by that are traced from now on; end the one before."""
+        self.end(optimizer)
+        step = TracedStep()
+        if keras.backend.backend() == "tensorflow":
+            step.in_force = keras.Variable(True, dtype="bool", trainable=False, autocast=False)
+        self._steps.setdefault(optimizer, []).append(step)
+        return step
+
+    def end(self, optimizer: Any) -> None:
+        """Let old traces go by the optimizer's own values again."""
+        for step in self._steps.get(optimizer, [])[-1:]:
+            if step.in_force is not None:
+                step.in_force.assign(False)
+
+    def is_asked(self, optimizer: Any) -> bool:
+        """Whether a training step has asked for what was installed last."""
+        return any(step.is_asked for step in self._steps.get(optimizer, [])[-1:])
+
+
+def steps_untraced(model: Any) -> bool:
+    """Whether no step goes by an old trace, so that each asks the optimizer anew.
+
+    Torch's compiler traces again where a method has been replaced.
+    """
+    backend = keras.backend.backend()
+    is_jitted = backend == "tensorflow" or (backend == "jax" and model.jit_compile)
+    return bool(model.run_eagerly or not is_jitted)
+
+
+def _is_in_step(step: Any) -> bool:
+    """Whether a tensor belongs to a training step, and to nobody who just reads the rate."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return not tf.executing_eagerly()
+    if backend == "jax":
+        import jax
+
+        return isinstance(step, jax.core.Tracer)
+    return True
