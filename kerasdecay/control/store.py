@@ -31,7 +31,7 @@ def check_path(owner: str, path: Any) -> None:
         return
     if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
         raise _checks.invalid(owner, "state_path", "the path of a file, or None", path)
-    if not os.fspath(path):
+    if not os.fspath(path) or "\0" in os.fspath(path):
         raise _checks.invalid(owner, "state_path", "the path of a file, or None", path)
     if _SCHEME.match(os.fspath(path)):
         raise _checks.invalid(
@@ -75,6 +75,8 @@ class StateFile:
         self._has_told = self._is_shared = False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.exists() and not self.path.is_file():
+                raise OSError("it is no regular file")
             self._found = self._read() if self.path.exists() else None
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from error
@@ -187,13 +189,13 @@ class StateFile:
         try:
             # The last piece is what follows the last line's end: nothing, or a torn line.
             return [Bookmark.from_data(json.loads(line)) for line in lines[:-1]]
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.refusal(f"holds an entry that is not readable ({error})") from error
 
     def _check_header(self, header: str) -> None:
         try:
             found = json.loads(header)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.refusal(f"is truncated or not JSON ({error})") from error
         if not isinstance(found, dict) or found.get("format") != _FORMAT:
             raise self.refusal("is not a state file of kerasdecay")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kerasdecay.control import (
+    Bookmark,
     Controller,
     FunctionRates,
     ScheduledRates,
@@ -88,22 +89,18 @@ class Beginning:
         origin = Origin(bases, None, f"found by the probe: {choice.reason}")
         return dataclasses.replace(self, origin=origin)
 
-    def session(self, model: Any, state_file: StateFile | None, trace: Trace | None) -> Session:
+    def session(self, model: Any, trace: Trace | None) -> Session:
         """Return the session of this training.
 
         Args:
             model: The model.
-            state_file: What the rules' states are from, or None.
             trace: The record to go on with, where the optimizer was exchanged in mid-training.
-
-        Raises:
-            ValueError: If the state file does not fit.
 
         Warns:
             UserWarning: Once, for what the user may not expect of the rate.
         """
         plan, epoch, targets, found = self.plan, self.epoch, self.targets, self.found
-        controller = _controller(plan, targets, found, self.origin, state_file)
+        controller = _controller(plan, targets, found, self.origin)
         if trace is None:
             trace = Trace(_setup(plan, epoch, controller, self.origin))
         tell(plan, epoch, targets, found, controller, self.origin, trace)
@@ -164,7 +161,11 @@ def _found(target: RateTarget, memory: Memory | None) -> Found:
 
 
 def _past(plan: Plan, epoch: int, memory: Memory | None, state_file: StateFile | None) -> Past:
-    filed = None if state_file is None else state_file.begin(epoch)
+    filed = None
+    if state_file is not None:
+        filed = state_file.begin(epoch)
+        if filed is not None:
+            _check_filed(plan, filed, state_file)
 
     def planned(key: str, bookmark: TrackBookmark) -> Iterable[float]:
         assert filed is not None
@@ -184,6 +185,17 @@ def _past(plan: Plan, epoch: int, memory: Memory | None, state_file: StateFile |
         last_filed=None if state_file is None else state_file.last,
         planned=planned,
     )
+
+
+def _check_filed(plan: Plan, filed: Bookmark, state_file: StateFile) -> None:
+    """Raise a ValueError that names the file, if what it holds is not of this training."""
+    for track in filed.tracks.values():
+        try:
+            if not plan.is_absolute and track.base_rate is None:
+                raise ValueError("base_rate must be a number. Received: null")
+            track.rule_states(plan.rules)
+        except ValueError as error:
+            raise state_file.refusal(f"cannot be gone on with: {error}") from error
 
 
 def _origin(plan: Plan, epoch: int, found: Mapping[str, Found], past: Past) -> Origin:
@@ -227,18 +239,12 @@ def _controller(
     targets: Mapping[str, RateTarget],
     found: Mapping[str, Found],
     origin: Origin,
-    state_file: StateFile | None,
 ) -> Controller:
     tracks = []
     for key in targets:
         states = None
         if origin.goes_on is not None:
-            try:
-                states = origin.goes_on.tracks[key].rule_states(plan.rules)
-            except ValueError as error:
-                if state_file is None:
-                    raise
-                raise state_file.refusal(f"cannot be gone on with: {error}") from error
+            states = origin.goes_on.tracks[key].rule_states(plan.rules)
         open_loop = plan.open_loop(key, origin.base_rates[key])
         tracks.append(Track(key, open_loop, plan.rules, states, found[key].rate))
     warming = max(

@@ -365,8 +365,7 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
 
     def _open(self, model: Any, beginning: Beginning, trace: Trace | None = None) -> None:
         """Begin the session of a training whose initial rates are known."""
-        state_file = self._state_file if trace is None else None
-        self._session = beginning.session(model, state_file, trace)
+        self._session = beginning.session(model, trace)
         self._beginning = None
         self.trace = self._session.trace
         self._memory = Memory(first_epoch=beginning.epoch, next_epoch=self._epoch)

@@ -64,10 +64,12 @@ class RatesInState:
         They are also written where the trainer would bring the variables' values from, so that
         whoever asks for the model before that step finds them in the variables.
         """
+        state = self._model._jax_state
+        variables = list(state["optimizer_variables"])  # a step of the user's may return a tuple
         for key, rate in rates.items():
             place, value = self._places[key], np.asarray(rate, self._dtypes[key])
-            self._model._jax_state["optimizer_variables"][place] = value
-            self._step.pending[place] = value
+            variables[place] = self._step.pending[place] = value
+        state["optimizer_variables"] = variables
 
     def end(self) -> None:
         """Give the model its own `train_function` back."""

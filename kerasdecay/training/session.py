@@ -286,6 +286,8 @@ class Session:
             self._actuator = self._take_host(a_batch)
             self._actuator.apply_scale()
         self._next_look = math.inf
+        if isinstance(self._actuator, HostActuator):
+            self._refuse_deaf(model)
         for key, count in made.items():
             if count == 0:
                 if self._are_named:
@@ -316,6 +318,22 @@ class Session:
             self._actuator.end(model)
             raise ValueError(told)
         warnings.warn(f"{told} Its rate is not logged.", stacklevel=2)
+
+    def _refuse_deaf(self, model: Any) -> None:
+        """Raise a ValueError if a wrapper's steps are taken at a rate that nobody sets."""
+        for key, target in self.targets.items():
+            inner = target.inner_with_own_rate()
+            if inner is None:
+                continue
+            self._actuator.end(model)
+            (name, rate), kind = inner, type(target.optimizer).__name__
+            path = key.removeprefix("learning_rate_") if self._are_named else "optimizer"
+            raise ValueError(
+                f"{self.trace.setup.decay}: the learning_rate of {kind} does not train this model: "
+                f"{kind}.{name} takes the steps, at a rate of its own, {rate:g}. Make the "
+                f"learning_rate of {kind} a property that hands it on, or name the other one: "
+                f'LearningRateDecay(optimizers={{"{path}.{name}": Cosine({rate:g})}}).'
+            )
 
     def _warn(self, what: str) -> None:
         warnings.warn(f"{self.trace.setup.decay}: {what}", stacklevel=2)

@@ -44,11 +44,17 @@ class RateTarget:
     def check(self) -> None:
         """Raise an error if the rate is not a plain number, which alone can be set.
 
+        An optimizer may also compute its rate, with a warmup of its own say, out of the one that
+        it is given. What is written and logged is then not what trains.
+
         Raises:
             ValueError: It is a TypeError as well, which is what Keras' own callbacks raise here.
         """
+        rate = self.read()
+        tried = _other_than(rate)
         try:
-            self.write(self.read())
+            self.write(tried)
+            found = self.read()
         except (AttributeError, TypeError) as error:
             kind = type(self.optimizer).__name__
             raise RateNotSettableError(
@@ -56,6 +62,38 @@ class RateTarget:
                 f"it. Received: {kind}({self.key}={_kind_of_rate(self.optimizer)}). Compile the "
                 f"model with {kind}(learning_rate=0.1), say, and leave the decay to the callback."
             ) from error
+        self.write(rate)
+        if self.same(found, tried):
+            return
+        present = self.read()
+        if present and not self.same(present, rate):
+            self.write(rate * rate / present)  # which gives the rate that it had
+        raise RateNotSettableError(
+            "kerasdecay: the optimizer's learning_rate must be the rate that it was given, so that "
+            f"what is logged is what trains. Received: {type(self.optimizer).__name__}, whose "
+            f"{self.key} is {found:g} after {tried:g} was set. Use an optimizer that does not "
+            "change its rate, and leave that to the callback: a warmup is warmup=…."
+        )
+
+    def inner_with_own_rate(self) -> tuple[str, float] | None:
+        """Return an optimizer inside that takes the steps, but not at the rate of this one.
+
+        A wrapper may be given a rate of its own, and never hand it on.
+
+        Returns:
+            The attribute that holds it, and its rate; None where there is none.
+        """
+        for name, one in getattr(self.optimizer, "__dict__", {}).items():
+            if not (_is_keras_optimizer(one) and hasattr(one, "learning_rate") and _steps_of(one)):
+                continue
+            inner, rate = RateTarget(one), self.read()
+            before = inner.read()
+            self.write(_other_than(rate, before))
+            is_handed_on = inner.read() != before  # in its own measure, perhaps
+            self.write(rate)
+            if not is_handed_on:
+                return name, before
+        return None
 
     def same(self, one: float, other: float) -> bool:
         """Whether two rates are equal as the optimizer holds them."""
@@ -124,6 +162,11 @@ def shortest(value: float) -> float:
     """
     single = np.float32(value)
     return float(str(single)) if float(single) == value else value
+
+
+def _other_than(*rates: float) -> float:
+    """Return another rate, exact in every precision, to be written to see what becomes of it."""
+    return next(one for one in (0.5, 0.25, 0.125) if one not in rates)
 
 
 def _steps_of(optimizer: Any) -> int | None:

@@ -208,6 +208,7 @@ SPOILT = {
     "binary": (lambda text: "\udcff\udcfe", "is truncated or not JSON"),
     "foreign": (lambda text: '{"epoch": 3}', "is not a state file of kerasdecay"),
     "a list": (lambda text: "[1, 2]", "is not a state file of kerasdecay"),
+    "nested too deep": (lambda text: "[" * 100_000, "is truncated or not JSON"),
     "newer": (
         with_header(schema=SCHEMA + 1),
         f"has schema {SCHEMA + 1}, and this kerasdecay reads",
@@ -220,6 +221,8 @@ SPOILT = {
         "must hold base_rate, rates and states",
     ),
     "with a strange base rate": (with_entry(track(base_rate="0.1")), "base_rate must be a number"),
+    "without a base rate": (with_entry(track(base_rate=None)), "base_rate must be a number"),
+    "with a rate that no float holds": (with_entry(track(rates=[10**400])), "must be numbers >= 0"),
     "with a negative rate": (with_entry(track(rates=[-1.0])), "rates must be numbers >= 0"),
     "without states": (with_entry(track(states=[])), "cannot be gone on with: states must be"),
     "with strange states": (with_entry(track(states=[1])), "states must be a list of objects"),
@@ -229,9 +232,13 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize("kind", SPOILT)
+@pytest.mark.parametrize(
+    ("kind", "rate"),
+    # The rate that the file left, and another.
+    [*((kind, 0.5) for kind in SPOILT), ("with a negative wait", 0.3)],
+)
 def test_a_spoilt_file_is_refused_before_the_first_step_and_left_as_it_was(
-    kind: str, tmp_path: Path
+    kind: str, rate: float, tmp_path: Path
 ) -> None:
     spoil, wanted = SPOILT[kind]
     path = tmp_path / "state.json"
@@ -239,7 +246,7 @@ def test_a_spoilt_file_is_refused_before_the_first_step_and_left_as_it_was(
     fit(odometer(), [script, PlateauDecay("val_loss", state_path=path)], 2)
     path.write_bytes(spoil(path.read_text()).encode("utf-8", "surrogateescape"))
     before = path.read_bytes()
-    model = odometer()
+    model = odometer(rate)
     with pytest.raises(ValueError, match=wanted) as caught:
         fit(model, [script, PlateauDecay("val_loss", state_path=path)], 2, initial_epoch=1)
     assert str(path) in str(caught.value)
@@ -290,12 +297,15 @@ def test_a_path_that_cannot_be_written_is_refused_before_the_first_step(
     assert travelled(model) == 0
 
 
-@pytest.mark.parametrize("where", ["a file as its folder", "a folder in its place"])
+@pytest.mark.parametrize("where", ["a file as its folder", "a folder in its place", "a pipe"])
 def test_a_path_that_can_be_no_file_is_refused_before_the_first_step(
     where: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("mine")
     path = tmp_path / "file" / "state.json" if where == "a file as its folder" else tmp_path
+    if where == "a pipe":
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
     model = odometer()
     with pytest.raises(OSError, match=r"kerasdecay: state_path=.* cannot be read and written"):
         fit(model, [PlateauDecay(state_path=path)], 1)

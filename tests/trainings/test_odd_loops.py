@@ -15,6 +15,7 @@ from tiny import (
     Scripted,
     X,
     Y,
+    distance,
     fit,
     fit_until_killed,
     near,
@@ -211,6 +212,21 @@ def test_a_step_is_the_trainers_own_again_after_training(epochs: int) -> None:
     own = model.train_function
     fit(model, [LinearDecay(0.4, update="batch")], epochs=epochs)
     assert model.train_function is own
+
+
+class Tupled(keras.Sequential):
+    """On JAX its step returns its state as tuples, which Keras takes as well."""
+
+    def train_step(self, *arguments: Any) -> Any:
+        result = super().train_step(*arguments)
+        return (result[0], tuple(map(tuple, result[1]))) if BACKEND == "jax" else result
+
+
+def test_a_state_of_tuples() -> None:
+    model = Tupled([keras.Input((1,)), *new_odometer().layers])
+    model.compile(sgd(9.0), loss=distance)
+    fit(model, [LinearDecay(0.4, update="batch")], epochs=2)  # nobody looks in mid-epoch
+    assert travelled(model) == near(sum(line(0.4, 8)))
 
 
 @pytest.mark.parametrize(

@@ -408,3 +408,67 @@ def test_a_wrapper_is_read_and_written_by_its_public_door(
         history = fit_odometer(model, [decay()], epochs=2)
     assert travelled(model) == near(sum(rates))
     assert history["learning_rate"] == near([rates[3], rates[7]])
+
+
+class Deaf(Forwarding):
+    """Has a rate of its own, which it never hands on."""
+
+    learning_rate = keras.optimizers.Optimizer.learning_rate
+
+
+@pytest.mark.parametrize(
+    "decay",
+    [
+        lambda: LinearDecay(0.4),
+        lambda: StepDecay(0.5, every=1, factor=0.5),
+        lambda: PlateauDecay("loss", factor=0.5, patience=1, mode="max", min_delta=1e9),
+    ],
+)
+def test_a_wrapper_that_keeps_the_rate_to_itself_is_refused_and_steered_as_the_error_says(
+    decay: Any,
+) -> None:
+    model = new_odometer(optimizer=Deaf(sgd(0.5)))
+    with pytest.raises(ValueError, match=r"Deaf\.inner takes the steps, at .* 0\.5") as caught:
+        fit_odometer(model, [decay()], epochs=2)
+    recipe = str(caught.value).split("the other one: ")[1].rstrip(".")
+    named = eval(recipe, {"LearningRateDecay": LearningRateDecay, "Cosine": Linear})
+    model = new_odometer(optimizer=Deaf(sgd(0.1)))
+    with no_warning():
+        fit_odometer(model, [named], epochs=2)
+    assert travelled(model) == near(sum(0.5 * (1 - n / 8) for n in range(8)))
+
+
+class Warming(keras.optimizers.SGD):
+    """Trains at a quarter of its rate."""
+
+    def _get_current_learning_rate(self) -> Any:
+        return 0.25 * super()._get_current_learning_rate()
+
+
+class Capped(keras.optimizers.SGD):
+    """Takes no rate above 0.4."""
+
+    learning_rate = property(
+        keras.optimizers.SGD.learning_rate.fget,
+        lambda self, rate: keras.optimizers.SGD.learning_rate.fset(self, min(float(rate), 0.4)),
+    )
+
+
+class Fixed(keras.optimizers.SGD):
+    """Takes no rate at all."""
+
+    learning_rate = property(keras.optimizers.SGD.learning_rate.fget, lambda self, rate: None)
+
+
+@pytest.mark.parametrize("decay", [lambda: LinearDecay(0.4), lambda: PlateauDecay("loss")])
+@pytest.mark.parametrize(
+    ("kind", "found", "trains"), [(Warming, 0.125, 0.05), (Capped, 0.4, 0.2), (Fixed, 0.2, 0.2)]
+)
+def test_an_optimizer_that_changes_its_rate_is_refused_and_left_as_it_was(
+    kind: Any, found: float, trains: float, decay: Any
+) -> None:
+    model = new_odometer(optimizer=kind(0.2))
+    with pytest.raises(ValueError, match=f"{kind.__name__}, .* is {found:g} after 0.5 was set"):
+        fit_odometer(model, [decay()])
+    fit_odometer(model)
+    assert travelled(model) == near(4 * trains)
