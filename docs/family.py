@@ -33,6 +33,7 @@ CALLBACKS = {
     "linear": "LinearDecay",
     "cosine": "CosineDecay",
     "one-cycle": "OneCycleDecay",
+    "knee": "KneeDecay",
     "warmup-stable": "WarmupStableDecay",
 }
 RULE_CALLBACKS = {

@@ -10,12 +10,15 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from kerasdecay._names import did_you_mean
+
 if TYPE_CHECKING:
     from kerasdecay.callbacks import (
         AdaptiveKneeDecay,
         AutoDecay,
         CosineDecay,
         GreedyDecay,
+        KneeDecay,
         LearningRateDecay,
         LinearDecay,
         LossSlopeDecay,
@@ -26,38 +29,52 @@ if TYPE_CHECKING:
         WarmupDecay,
         WarmupStableDecay,
         WeightNormDecay,
+        as_keras,
         release,
         steer,
     )
+    from kerasdecay.report import plot
     from kerasdecay.schedules import simulate
+    from kerasdecay.study.compare import compare
+    from kerasdecay.study.finder import find_learning_rate
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "WeightNormDecay": "kerasdecay.callbacks",
-    "LossSlopeDecay": "kerasdecay.callbacks",
-    "GreedyDecay": "kerasdecay.callbacks",
-    "AdaptiveKneeDecay": "kerasdecay.callbacks",
-    "AutoDecay": "kerasdecay.callbacks",
-    "CosineDecay": "kerasdecay.callbacks",
-    "LearningRateDecay": "kerasdecay.callbacks",
-    "LinearDecay": "kerasdecay.callbacks",
-    "OneCycleDecay": "kerasdecay.callbacks",
-    "PlateauDecay": "kerasdecay.callbacks",
-    "PowerStepDecay": "kerasdecay.callbacks",
-    "StepDecay": "kerasdecay.callbacks",
-    "WarmupDecay": "kerasdecay.callbacks",
-    "WarmupStableDecay": "kerasdecay.callbacks",
-    "release": "kerasdecay.callbacks",
-    "simulate": "kerasdecay.schedules",
-    "steer": "kerasdecay.callbacks",
+    "kerasdecay.callbacks": (
+        "AdaptiveKneeDecay",
+        "AutoDecay",
+        "CosineDecay",
+        "GreedyDecay",
+        "KneeDecay",
+        "LearningRateDecay",
+        "LinearDecay",
+        "LossSlopeDecay",
+        "OneCycleDecay",
+        "PlateauDecay",
+        "PowerStepDecay",
+        "StepDecay",
+        "WarmupDecay",
+        "WarmupStableDecay",
+        "WeightNormDecay",
+        "as_keras",
+        "release",
+        "steer",
+    ),
+    "kerasdecay.report": ("plot",),
+    "kerasdecay.schedules": ("simulate",),
+    "kerasdecay.study": ("compare", "find_learning_rate"),
 }
+_NAMES = {name: home for home, names in _HOMES.items() for name in names}
+_SUBPACKAGES = ("kerasdecay.schedules", "kerasdecay.rules")
+"""Their names are found here too: `kerasdecay.Cosine`, `kerasdecay.Plateau`."""
 
 __all__ = [
     "AdaptiveKneeDecay",
     "AutoDecay",
     "CosineDecay",
     "GreedyDecay",
+    "KneeDecay",
     "LearningRateDecay",
     "LinearDecay",
     "LossSlopeDecay",
@@ -68,6 +85,10 @@ __all__ = [
     "WarmupDecay",
     "WarmupStableDecay",
     "WeightNormDecay",
+    "as_keras",
+    "compare",
+    "find_learning_rate",
+    "plot",
     "release",
     "simulate",
     "steer",
@@ -75,9 +96,17 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'kerasdecay' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    told = f"module 'kerasdecay' has no attribute {name!r}"
+    if name.startswith("_"):
+        raise AttributeError(told)
+    found = [*map(importlib.import_module, _SUBPACKAGES)]
+    for module in found:
+        if name != "FAMILY" and name in module.__all__:
+            return getattr(module, name)
+    everything = [*__all__, *(one for module in found for one in module.__all__)]
+    raise AttributeError(" ".join(filter(None, [f"{told}.", did_you_mean(everything, name)])))
 
 
 def __dir__() -> list[str]:

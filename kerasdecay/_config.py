@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 from typing import Any, ClassVar, Self
 
 from kerasdecay._checks import Checked
+from kerasdecay._names import check_arguments
 
 _KIND = "class_name"
 _PACKAGE = __name__.partition(".")[0]
@@ -30,11 +32,30 @@ class Configurable(Checked):
         if formerly is not None:
             Configurable._registry[formerly] = cls
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Say of an argument that there is not which one is meant."""
+        if kwargs:
+            parameters = inspect.signature(cls.__init__).parameters
+            if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+                check_arguments(cls.__name__, kwargs, list(parameters)[1:])
+        return super().__new__(cls)
+
     def get_config(self) -> dict[str, Any]:
         """Return the class's name and its fields as plain data (JSON, if the fields allow it)."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
         values = {field.name: to_config(getattr(self, field.name)) for field in fields}
         return {_KIND: _registered_name(type(self)), **values}
+
+    def __getattr__(self, name: str) -> Any:
+        """Say of what Keras asks of a callback that this is none."""
+        told = f"{type(self).__name__!r} object has no attribute {name!r}"
+        if name in ("set_model", "set_params"):
+            told += f": it is no callback. Write callbacks=[{self.as_callback()}]"
+        raise AttributeError(f"{told}.")
+
+    def as_callback(self) -> str:
+        """Return how a callback of this part is written."""
+        return f"LearningRateDecay({type(self).__name__}(…))"
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

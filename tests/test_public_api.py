@@ -53,7 +53,8 @@ def test_signatures_are_those_of_the_design(name):
 
 def test_an_unknown_argument_is_told_by_the_callback_that_was_called():
     told = (
-        r"^StepDecay\(\) got an unexpected keyword argument 'step_size'\. It takes .*every, factor"
+        r"^StepDecay\(\) got an unexpected keyword argument 'step_size'\. "
+        r"Did you mean every=…, in epochs, '500 steps' or '10%'\? It takes .*every, factor"
     )
     with pytest.raises(TypeError, match=told):
         kerasdecay.StepDecay(0.1, step_size=5)

@@ -11,6 +11,7 @@ from kerasdecay.callbacks.rules import (
 )
 from kerasdecay.callbacks.shapes import (
     CosineDecay,
+    KneeDecay,
     LinearDecay,
     OneCycleDecay,
     PowerStepDecay,
@@ -31,6 +32,7 @@ __all__ = [
     "CosineDecay",
     "Event",
     "GreedyDecay",
+    "KneeDecay",
     "LearningRateDecay",
     "LinearDecay",
     "LossSlopeDecay",

@@ -12,14 +12,17 @@ from typing import Any, Unpack
 
 from kerasdecay import _checks
 from kerasdecay.rules import AdaptiveKnee, Greedy, LossSlope, Plateau, Rule, WeightNorm
+from kerasdecay.rules.adaptive_knee import usual_trigger
+from kerasdecay.rules.family import rule_named
 from kerasdecay.schedules import Constant, Schedule
-from kerasdecay.schedules.base import Shape
+from kerasdecay.schedules.base import AUTO, Shape
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.training.arguments import Options, RunOptions, checked_rules, with_rule
+from kerasdecay.training.as_schedule import as_schedule
 from kerasdecay.training.callback import DecayCallback
 
-Scaled = Schedule | Callable[..., float] | None
-"""What a rule scales: a schedule or a function of the epoch; None is the optimizer's own rate."""
+Scaled = Schedule | Callable[..., float] | Sequence[float] | float | str | None
+"""What a rule scales: whatever `LearningRateDecay` takes; None is the optimizer's own rate."""
 
 
 class PlateauDecay(DecayCallback):
@@ -206,7 +209,7 @@ class WeightNormDecay(_RuleDecay):
         self,
         *,
         factor: float = 0.1,
-        last_decay: float | None = 0.85,
+        last_decay: float | str | None = 0.85,
         min_lr: float = 0.0,
         schedule: Scaled = None,
         **options: Unpack[Options],
@@ -268,10 +271,11 @@ class AdaptiveKneeDecay(_RuleDecay):
 
     Args:
         trigger: A rule; its reduction is the sign; None: a plateau of the validation loss,
-            averaged over three epochs.
-        min_hold: The share of the horizon that is held at least, in [0, 1).
+            averaged over three epochs. A number here is the rate that is held, as `schedule` is.
+        monitor: Another metric for that plateau, such as `"val_accuracy"`; not beside a trigger.
+        min_hold: The share of the horizon that is held at least, in [0, 1) or such as `"50%"`.
         latest: The share of the horizon after which the way down begins at the latest, in
-            [`min_hold`, 1).
+            [`min_hold`, 1) or such as `"80%"`.
         curve: Of the way down: `"linear"` or `"1-sqrt"`.
         final_learning_rate: The rate at the horizon, >= 0, at most the schedule's initial one.
         schedule: What is held: a schedule or a function of the epoch; None: the optimizer's rate,
@@ -285,35 +289,55 @@ class AdaptiveKneeDecay(_RuleDecay):
         >>> from kerasdecay import AdaptiveKneeDecay
         >>> from kerasdecay.rules import WeightNorm
         >>> decay = AdaptiveKneeDecay(WeightNorm(), latest=0.9)
+        >>> decay = AdaptiveKneeDecay(0.1, monitor="val_accuracy")
 
     Source: Iyer et al., 2020 (arXiv:2003.03977), its moment chosen by a rule.
     """
 
     def __init__(
         self,
-        trigger: Rule[Any] | None = None,
+        trigger: Rule[Any] | float | str | None = None,
         *,
-        min_hold: float = 0.5,
-        latest: float = 0.8,
+        monitor: str | None = None,
+        min_hold: float | str = 0.5,
+        latest: float | str = 0.8,
         curve: str = "linear",
         final_learning_rate: float = 0.0,
         schedule: Scaled = None,
         **options: Unpack[Options],
     ) -> None:
-        chosen: dict[str, Any] = {} if trigger is None else {"trigger": trigger}
+        owner = type(self).__name__
+        if trigger == AUTO or _checks.real(trigger) is not None:
+            if schedule is not None:
+                allowed = "a rule where schedule= gives what is held"
+                raise _checks.invalid(owner, "trigger", allowed, trigger)
+            trigger, schedule = None, Constant(trigger)
         rule = AdaptiveKnee(
-            **chosen,
+            **_trigger(owner, trigger, monitor),
             min_hold=min_hold,
             latest=latest,
             curve=curve,
             final_learning_rate=final_learning_rate,
         )
-        if isinstance(schedule, Shape) and schedule.is_resolved:
+        held = Constant() if schedule is None else as_schedule(schedule)
+        if isinstance(held, Shape) and held.is_resolved:
             _checks.number(
-                type(self).__name__,
+                owner,
                 "final_learning_rate",
                 final_learning_rate,
-                at_most=schedule.initial,
+                at_most=held.initial,
                 remedy="It is where the way down ends.",
             )
-        super().__init__(rule, schedule, options)
+        super().__init__(rule, held, options)
+
+
+def _trigger(owner: str, trigger: Any, monitor: str | None) -> dict[str, Any]:
+    """Return the trigger of an `AdaptiveKnee` as its argument, if it is not the default one."""
+    if monitor is None:
+        if isinstance(trigger, str):
+            trigger = rule_named(owner, "trigger", trigger)
+        return {} if trigger is None else {"trigger": trigger}
+    if trigger is not None:
+        remedy = "Write it into the trigger, such as Plateau('val_accuracy')."
+        raise _checks.invalid(owner, "monitor", "None beside a trigger", monitor, remedy)
+    return {"trigger": usual_trigger(monitor)}

@@ -15,10 +15,10 @@ from kerasdecay.rules import Rule, Staged
 from kerasdecay.schedules import (
     Constant,
     Cosine,
+    Knee,
     Linear,
     OneCycle,
     PowerStep,
-    Schedule,
     Step,
     WarmupStable,
     warmup,
@@ -26,6 +26,7 @@ from kerasdecay.schedules import (
 from kerasdecay.schedules.composition import require_schedule
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.training.arguments import Options, RunOptions, with_rule
+from kerasdecay.training.as_schedule import as_schedule
 from kerasdecay.training.callback import DecayCallback
 
 
@@ -266,6 +267,43 @@ class WarmupStableDecay(DecayCallback):
         super().__init__(shape, **options)
 
 
+class KneeDecay(DecayCallback):
+    """The rate stays at η₀ for most of the run, then goes down to η₁ in a straight line.
+
+    See `kerasdecay.schedules.Knee` for the formula; the hold is 80 % of the horizon here, as in
+    `kerasdecay.AutoDecay`.
+
+    Args:
+        initial_learning_rate: η₀ > 0; None takes the optimizer's;
+            `"auto"` finds one inside `fit`.
+        final_learning_rate: η₁ in [0, η₀].
+        hold: How long the rate stays: epochs, `"500 steps"` or `"80%"` of the horizon, shorter than
+            the horizon.
+        **options: Those of `LearningRateDecay`.
+
+    Raises:
+        ValueError: For a value out of its range, or one that does not fit the horizon.
+
+    Examples:
+        >>> from kerasdecay import KneeDecay, simulate
+        >>> simulate(KneeDecay(0.4), epochs=10).round(6).tolist()
+        [0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.2]
+
+    Source: Iyer et al., Wide-minima density hypothesis, 2020 (arXiv:2003.03977).
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float | str | None = None,
+        *,
+        final_learning_rate: float = 0.0,
+        hold: Duration = "80%",
+        **options: Unpack[Options],
+    ) -> None:
+        shape = Knee(initial_learning_rate, final_learning_rate=final_learning_rate, hold=hold)
+        super().__init__(shape, **options)
+
+
 class WarmupDecay(DecayCallback):
     """The rate rises linearly to the initial rate, then follows a schedule over the rest.
 
@@ -273,9 +311,10 @@ class WarmupDecay(DecayCallback):
 
     Args:
         duration: Of the warmup: epochs, `"500 steps"` or `"10%"` of the horizon.
-        then: The schedule that follows; None: constant.
-        start: The first rate's share of the initial rate, in [0, 1]; None starts one update up, so
-            that the first update already trains.
+        then: The schedule that follows, or what `LearningRateDecay` takes for one, such as 0.1 or
+            `"cosine"`; None: constant, at the optimizer's rate.
+        start: The first rate's share of the initial rate, in [0, 1] or such as `"10%"`; None starts
+            one update up, so that the first update already trains.
         rules: Rules that scale the rate; they rest during the warmup.
         verbose: See `LearningRateDecay`.
         **options: `epochs`, `update` and `state_path`, as for `LearningRateDecay`.
@@ -295,14 +334,13 @@ class WarmupDecay(DecayCallback):
     def __init__(
         self,
         duration: Duration,
-        then: Schedule | None = None,
-        start: float | None = None,
+        then: Any = None,
+        start: float | str | None = None,
         *,
         rules: Rule[Any] | Sequence[Rule[Any]] = (),
         verbose: int | bool = 0,
         **options: Unpack[RunOptions],
     ) -> None:
-        if then is not None:
-            require_schedule("WarmupDecay", "then", then)
-        schedule = warmup(then or Constant(), duration, start)
+        after = Constant() if then is None else as_schedule(then, "WarmupDecay", "then")
+        schedule = warmup(require_schedule("WarmupDecay", "then", after), duration, start)
         super().__init__(schedule, rules=rules, verbose=verbose, **options)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from kerasdecay._names import argument_named
 from kerasdecay.report import console
 
 _COMMANDS = {
@@ -23,6 +24,18 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def _refuse(command: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn:
+    """End with the arguments that there are not, and the option that the first may mean."""
+    options = {
+        option.removeprefix("--").replace("-", "_")
+        for action in command._actions
+        for option in action.option_strings
+    }
+    first = unknown[0].partition("=")[0].removeprefix("--").replace("-", "_")
+    meant = argument_named(first, options, lambda name: f"--{name.replace('_', '-')}")
+    command.error(". ".join(filter(None, [f"unrecognized arguments: {' '.join(unknown)}", meant])))
 
 
 class _Version(argparse.Action):
@@ -59,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if name == chosen:
             importlib.import_module(f"kerasdecay.cli.{module}").configure(command)
     try:
-        options = parser.parse_args(arguments)
+        options, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            _refuse(parser if chosen is None else commands.choices[chosen], unknown)
         options.run(options)
         sys.stdout.flush()
     except (ValueError, ImportError) as error:

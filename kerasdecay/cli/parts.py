@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from kerasdecay._names import argument_named, did_you_mean, key_named
+
 _ARGUMENT = re.compile(r"^    (\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 PREFIX = "part."
 """Begins the names of the options of shapes and rules, among those of the command."""
@@ -87,7 +89,8 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
         field = option.strip().replace("-", "_")
         if field not in fields:
             known = ", ".join(map(dashed, fields))
-            raise ValueError(f"{name} has no option {option!r}. It has: {known}")
+            told = [argument_named(field, fields, dashed), f"It has: {known}"]
+            raise ValueError(" ".join([f"{name} has no option {option!r}.", *filter(None, told)]))
         if not equals and fields[field].type != "bool":
             raise ValueError(f"{text!r}: {option} needs a value, as in {name}:{option}=…")
         own[field] = value if equals else True
@@ -101,11 +104,11 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
 
 def _name(family: Mapping[str, Any], typed: str) -> str:
     """Return the name for a word: `power-step` for `PowerStep`, `power_step`, `PowerStepDecay`."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", typed).lower().replace("_", "-")
-    for candidate in (name, name.removesuffix("-decay")):
-        if candidate in family:
-            return candidate
-    raise ValueError(f"there is no {typed!r}. There are: {', '.join(family)}")
+    name = key_named(family, typed)
+    if name is None:
+        told = [did_you_mean(family, typed), f"There are: {', '.join(family)}"]
+        raise ValueError(" ".join([f"there is no {typed!r}.", *filter(None, told)]))
+    return name
 
 
 def _inner(family: Mapping[str, Any], chosen: Any, given: Mapping[str, Any]) -> Any:

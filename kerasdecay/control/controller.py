@@ -28,7 +28,7 @@ class Controller:
     ) -> None:
         self.tracks = tracks
         self._epochs = epochs
-        self._resting = resting
+        self.resting = resting
         self._updates_per_epoch = updates_per_epoch
 
     def begin_epoch(self, epoch: int) -> None:
@@ -64,7 +64,7 @@ class Controller:
     def _rests(self, epoch: int, batch: int = 0) -> bool:
         """Whether the schedule is warming up in this batch."""
         done = min(batch, self._updates_per_epoch - 1)
-        return epoch * self._updates_per_epoch + done < self._resting
+        return epoch * self._updates_per_epoch + done < self.resting
 
     def bookmark(self, epoch: int, *left: Mapping[str, float]) -> Bookmark:
         """Return what must be known to go on with `epoch`.

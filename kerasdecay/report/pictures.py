@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasdecay._checks import invalid
+from kerasdecay._names import takes_familiar
 from kerasdecay.records import Trace
 from kerasdecay.report.figures import COLOURS, INK, dress, heading, new_figure, rate_axis
+from kerasdecay.report.histories import is_history, trace_of
 from kerasdecay.report.sparklines import needs_log
 from kerasdecay.report.trace_picture import trace_figure
 from kerasdecay.report.wording import brief
@@ -22,6 +24,7 @@ _MANY = 4000
 """Changes of rate beyond which only so many points of a curve are drawn, evenly spread."""
 
 
+@takes_familiar
 def plot(
     *subjects: Any,
     epochs: int | None = None,
@@ -34,7 +37,8 @@ def plot(
 
     Args:
         *subjects: Schedules (or decay callbacks that have not trained, or one mapping of names to
-            them); or one trace, or one decay callback after `fit`.
+            them); or one trace, one decay callback after `fit`, or the History that `fit` returns,
+            which knows one rate an epoch.
         epochs: For schedules: the horizon. It can be left out for callbacks that have one.
         steps_per_epoch: For schedules: batches in an epoch; None draws one rate for each epoch.
         initial_learning_rate: For schedules that have none of their own.
@@ -54,7 +58,7 @@ def plot(
     """
     if len(subjects) == 1 and isinstance(subjects[0], Mapping):
         labels, subjects = tuple(subjects[0]), tuple(subjects[0].values())
-    found = [getattr(one, "trace", one) for one in subjects]
+    found = [trace_of(one) if is_history(one) else getattr(one, "trace", one) for one in subjects]
     if len(found) == 1 and isinstance(found[0], Trace):
         return trace_figure(found[0], title=title)
     if not found or any(isinstance(one, Trace) for one in found):

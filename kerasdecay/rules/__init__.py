@@ -1,9 +1,8 @@
 """Closed loop: rules decide from what a training shows. They need the standard library alone."""
 
-from typing import Any
-
 from kerasdecay.rules.adaptive_knee import AdaptiveKnee
 from kerasdecay.rules.base import Descent, Rule, WayDown
+from kerasdecay.rules.family import FAMILY
 from kerasdecay.rules.greedy import Greedy, GreedyState
 from kerasdecay.rules.loss_slope import LossSlope, LossSlopeState
 from kerasdecay.rules.observation import BatchObservation, Look, Observation
@@ -13,17 +12,6 @@ from kerasdecay.rules.staged import Staged, StagedState
 from kerasdecay.rules.state import Decision, RuleState
 from kerasdecay.rules.triggered import TriggeredState
 from kerasdecay.rules.weight_norm import WeightNorm, WeightNormState
-
-FAMILY: dict[str, type[Rule[Any]]] = {
-    "plateau": Plateau,
-    "greedy": Greedy,
-    "weight-norm": WeightNorm,
-    "loss-slope": LossSlope,
-    "adaptive-knee": AdaptiveKnee,
-    "staged": Staged,
-    "rescue": Rescue,
-}
-"""Every rule, by its name on the command line."""
 
 __all__ = [
     "FAMILY",

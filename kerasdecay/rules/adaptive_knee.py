@@ -15,6 +15,11 @@ from kerasdecay.rules.state import RuleState
 from kerasdecay.rules.triggered import Triggered, TriggeredState, a_trigger
 
 
+def usual_trigger(monitor: str = "val_loss") -> Plateau:
+    """Return the trigger that is used where none is given."""
+    return Plateau(monitor, patience=2, min_delta=0.0, smoothing=3)
+
+
 @dataclasses.dataclass(frozen=True)
 class AdaptiveKnee(Triggered[TriggeredState]):
     """Hold the planned rate; when the trigger fires, go down to the final rate at the horizon.
@@ -50,9 +55,7 @@ class AdaptiveKnee(Triggered[TriggeredState]):
 
     state_class: ClassVar[type[RuleState]] = TriggeredState
 
-    trigger: Rule[Any] = _checks.field(
-        lambda: Plateau("val_loss", patience=2, min_delta=0.0, smoothing=3), a_trigger
-    )
+    trigger: Rule[Any] = _checks.field(usual_trigger, a_trigger)
     min_hold: float | str = _checks.field(0.5, _checks.share, at_least=0, below=1)
     latest: float | str = _checks.field(0.8, _checks.share, at_least=0, below=1)
     curve: str = _checks.field("linear", _checks.choice, allowed=("linear", "1-sqrt"))
@@ -72,11 +75,17 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         """Whether the trigger's do, or the way down ends above 0."""
         return self.trigger.depends_on_rate or self.final_learning_rate > 0
 
+    def earliest(self, epochs: int, steps_per_epoch: int | None = None, rests: int = 0) -> int:
+        """Return after how many epochs the way down begins at the earliest."""
+        sign = super().earliest(epochs, steps_per_epoch, rests)
+        earliest, latest = self._moments(epochs)
+        return min(max(sign, earliest), latest)
+
     def act(self, state: TriggeredState, observation: Observation) -> TriggeredState:
         """Begin the way down, unless it is too early."""
         if state.cooldown_from is not None:
             return self._on_the_way(state)
-        done, (earliest, _) = observation.epoch + 1, self._moments(observation)
+        done, (earliest, _) = observation.epoch + 1, self._moments(observation.epochs)
         if done < earliest:
             early = f"too early, {done} of {observation.epochs} epochs are done"
             return self.not_acting(state, "wait", early)
@@ -86,7 +95,7 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         """Begin the way down if it is the latest moment."""
         if state.cooldown_from is not None:
             return self._on_the_way(state)
-        done, (_, latest) = observation.epoch + 1, self._moments(observation)
+        done, (_, latest) = observation.epoch + 1, self._moments(observation.epochs)
         if done < latest:
             return state
         latest_moment = f"{done} of {observation.epochs} epochs are done, the latest moment"
@@ -109,9 +118,8 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         since = f"on the way down since epoch {state.cooldown_from + 1}"
         return self.not_acting(state, "descent", since)
 
-    def _moments(self, observation: Observation) -> tuple[int, int]:
+    def _moments(self, epochs: int | None) -> tuple[int, int]:
         """Return after how many epochs the way down begins at the earliest and at the latest."""
-        epochs = observation.epochs
         if epochs is None:
             raise _checks.invalid(
                 "AdaptiveKnee", "epochs", "known, to come down to a horizon", None, "Pass epochs=…"

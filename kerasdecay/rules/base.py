@@ -82,6 +82,10 @@ class Rule(Configurable, abc.ABC, Generic[State]):
                 "Within an epoch only monitor='loss' can be observed.",
             )
 
+    def as_callback(self) -> str:
+        """Return how a callback of this rule is written."""
+        return f'LearningRateDecay("constant", rules=[{type(self).__name__}(…)])'
+
     @abc.abstractmethod
     def advance(self, state: State, observation: Observation) -> State:
         """Return the state after one more epoch, with the decision in it."""
@@ -90,6 +94,31 @@ class Rule(Configurable, abc.ABC, Generic[State]):
     @abc.abstractmethod
     def watched(self) -> str:
         """The name in the epoch's logs of the value that the rule watches."""
+
+    @property
+    def waits(self) -> str:
+        """The argument that lets it wait before it decides: `patience=10`; empty if none does."""
+        return f"patience={self.patience}" if hasattr(self, "patience") else ""
+
+    def earliest(self, epochs: int, steps_per_epoch: int | None = None, rests: int = 0) -> int:
+        """Return after how many epochs it can change the rate at the earliest.
+
+        Args:
+            epochs: The horizon.
+            steps_per_epoch: Batches in an epoch, if they are known.
+            rests: The epochs at the start in which rules rest.
+
+        Examples:
+            >>> from kerasdecay.rules import Plateau
+            >>> Plateau("loss", patience=5).earliest(epochs=30, rests=2)
+            8
+        """
+        # The first observation is the best so far.
+        observed = max(getattr(self, "patience", 0), 1) + 1 if self.waits else 1
+        if self.every is None:
+            return rests + observed
+        steps = int(self.every.split()[0]) * observed
+        return rests + (0 if steps_per_epoch is None else math.ceil(steps / steps_per_epoch))
 
     @property
     def way_down(self) -> Descent | None:

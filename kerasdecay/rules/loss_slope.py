@@ -113,6 +113,15 @@ class LossSlope(Rule[LossSlopeState]):
         """Unless it observes means."""
         return self.every is None
 
+    @property
+    def waits(self) -> str:
+        """`min_losses`."""
+        return f"min_losses={self.min_losses}"
+
+    def earliest(self, epochs: int, steps_per_epoch: int | None = None, rests: int = 0) -> int:
+        """Return after how many epochs there are losses enough for a test."""
+        return rests + max(math.ceil(self.min_losses / (steps_per_epoch or self.min_losses)), 1)
+
     def advance(self, state: LossSlopeState, observation: Observation) -> LossSlopeState:
         """Return the state after one more epoch."""
         losses = [math.nan if (one := real(loss)) is None else one for loss in observation.losses]

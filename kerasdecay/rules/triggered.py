@@ -60,6 +60,7 @@ class Triggered(Rule[State], Generic[State]):
     trigger: Rule[Any] = _checks.field(..., a_trigger)
 
     watched = _of_trigger("watched")
+    waits = _of_trigger("waits")
     measurement = _of_trigger("measurement")
     needs_batch_losses = _of_trigger("needs_batch_losses")
     restores_best_weights = _of_trigger("restores_best_weights")
@@ -89,6 +90,10 @@ class Triggered(Rule[State], Generic[State]):
     @abc.abstractmethod
     def idle(self, state: State, observation: Observation) -> State:
         """Return the state after an epoch in which the trigger has not reduced; see `act`."""
+
+    def earliest(self, epochs: int, steps_per_epoch: int | None = None, rests: int = 0) -> int:
+        """Return what holds for the trigger."""
+        return self.trigger.earliest(epochs, steps_per_epoch, rests)
 
     def initial_state(self) -> State:
         """Return the state before any observation."""

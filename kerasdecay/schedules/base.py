@@ -6,7 +6,8 @@ import abc
 import dataclasses
 import functools
 import math
-from typing import Any, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from kerasdecay._config import Configurable
 from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.namespace import NUMPY, ArrayNamespace
 from kerasdecay.schedules.timeline import HALF_UP, Moment, Timeline
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +70,13 @@ class Schedule(Configurable, abc.ABC):
     def check(self, start: Moment) -> None:
         """Raise a ValueError if the schedule cannot be laid over the horizon of `start`."""
 
+    def unreached(self, start: Moment) -> Iterator[str]:
+        """Yield what of the schedule begins only at the horizon of `start` or later, in words.
+
+        Each sentence names the argument. What is yielded has no effect in such a run.
+        """
+        yield from ()
+
     def rates(self, updates: Any, timeline: Timeline, xp: ArrayNamespace = NUMPY) -> Any:
         """Return the rates at `updates` (batches or epochs done, by the timeline's unit).
 
@@ -87,6 +98,26 @@ class Schedule(Configurable, abc.ABC):
         if xp is NUMPY and np.asarray(updates).dtype.kind not in "iuf":
             raise _checks.invalid("rates", "updates", "an integer or an array of integers", updates)
         return self.learning_rate(Moment.of(updates, timeline, xp))
+
+    def plot(self, *, epochs: int, **options: Any) -> Figure:
+        """Draw the rates over a run; see `kerasdecay.plot`.
+
+        Args:
+            epochs: The horizon.
+            **options: `steps_per_epoch`, `initial_learning_rate`, `labels`, `title`.
+        """
+        from kerasdecay.report.pictures import plot
+
+        return plot(self, epochs=epochs, **options)
+
+    def __call__(self, *_: Any) -> Any:
+        """Say of what an optimizer asks of a rate that this is none."""
+        name = type(self).__name__
+        raise TypeError(
+            f"{name}: a schedule is no function of the step, because it must know the run. For an "
+            f"optimizer write kerasdecay.as_keras({name}(…), epochs=…, steps_per_epoch=…); for fit "
+            f"callbacks=[{self.as_callback()}]; for its rates kerasdecay.simulate."
+        )
 
     def _repr_html_(self) -> str:
         """Return the picture that a notebook shows."""

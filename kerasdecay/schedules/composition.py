@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 from kerasdecay import _checks
@@ -62,6 +62,11 @@ class Composition(Schedule):
     def is_auto(self) -> bool:
         """Whether a part is."""
         return any(part.is_auto for part in self.parts)
+
+    def unreached(self, start: Moment) -> Iterator[str]:
+        """Yield what the parts yield, each from where it starts."""
+        for part in self.parts:
+            yield from part.unreached(start)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +157,15 @@ class Sequence(Composition):
             )
         for part, (moment, _) in zip(self.schedules, self._moments(start), strict=True):
             part.check(moment)
+
+    def unreached(self, start: Moment) -> Iterator[str]:
+        """Yield what the parts yield, and that a part never begins."""
+        for part, (moment, begin) in zip(self.schedules, self._moments(start), strict=True):
+            if begin >= start.horizon:
+                told = f"sequence: durations={self.durations!r} fill the run"
+                yield f"{told}: the {type(part).__name__} never begins"
+                return
+            yield from part.unreached(moment)
 
     def learning_rate(self, now: Moment) -> Any:
         """The rate of the schedule whose turn it is."""

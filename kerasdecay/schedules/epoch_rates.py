@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Iterator
 from typing import Any, Self
 
 from kerasdecay import _checks
@@ -48,6 +50,13 @@ class EpochRates(Schedule):
     def changes_within_epochs(self) -> bool:
         """Changes only between epochs."""
         return False
+
+    def unreached(self, start: Moment) -> Iterator[str]:
+        """Yield it if there are more rates than epochs."""
+        epochs = math.ceil(start.horizon / start.timeline.updates_per_epoch)
+        given = len(self.rates_by_epoch)
+        if given > epochs:
+            yield f"EpochRates: the list has {given} rates, and the run {epochs} epochs"
 
     def learning_rate(self, now: Moment) -> Any:
         """r[⌊t⌋]."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 import warnings
 
-from kerasdecay import _checks
+from kerasdecay._names import member_named
 from kerasdecay.schedules.base import Shape
 from kerasdecay.schedules.constant import Constant
 from kerasdecay.schedules.cosine import Cosine
@@ -47,13 +45,7 @@ def shape_named(owner: str, argument: str, name: str) -> Shape:
         >>> type(shape_named("LearningRateDecay", "schedule", "CosineRestarts")).__name__
         'CosineRestarts'
     """
-    dashed = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name.strip())
-    dashed = re.sub(r"[\s_-]+", "-", dashed).lower().removesuffix("-decay")
-    if dashed in FAMILY:
-        return FAMILY[dashed]()
-    near = difflib.get_close_matches(dashed, FAMILY, n=1)
-    remedy = f"Did you mean {near[0]!r}?" if near else ""
-    raise _checks.invalid(owner, argument, f"one of {', '.join(FAMILY)}", name, remedy)
+    return member_named(FAMILY, owner, argument, name)()
 
 
 FAMILY: dict[str, type[Shape]] = _Family(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from kerasdecay import _checks
@@ -36,6 +37,11 @@ class Gradual(Shape):
     def check(self, start: Moment) -> None:
         """Raise a ValueError if s is too short for this run."""
         self.periods(start)
+
+    def unreached(self, start: Moment) -> Iterator[str]:
+        """Yield it if a staircase has a single step."""
+        if self.staircase and self._updates("every", start, fits=False) >= start.horizon:
+            yield f"{self.owner()}: every={self.every!r} is no shorter than the run: no step comes"
 
     def periods(self, now: Moment) -> Any:
         """Return t/s, or ⌊t/s⌋."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from kerasdecay import _checks
@@ -56,6 +57,17 @@ class MultiStep(Shape):
     def check(self, start: Moment) -> None:
         """Raise a ValueError if a milestone is less than an update away."""
         self._boundaries(start)
+
+    def unreached(self, start: Moment) -> Iterator[str]:
+        """Yield the milestones at the horizon or beyond it."""
+        late = [
+            one
+            for one in self.milestones
+            if durations.updates_in(one, start.timeline, start.horizon) >= start.horizon
+        ]
+        if late:
+            told = ", ".join(map(repr, late))
+            yield f"MultiStep: milestones={self.milestones!r}: {told} is not before the run's end"
 
     def learning_rate(self, now: Moment) -> Any:
         """η₀ γ^#{milestones <= t}."""

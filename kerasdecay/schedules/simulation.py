@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from kerasdecay import _checks
+from kerasdecay._names import takes_familiar
 from kerasdecay.schedules.base import Schedule
 from kerasdecay.schedules.timeline import Moment, Timeline
 
 _CHUNK = 32768
 
 
+@takes_familiar
 def simulate(
     schedule: Any,
     *,

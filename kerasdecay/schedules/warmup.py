@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, Literal, overload
 
 from kerasdecay import _checks
@@ -32,7 +33,7 @@ class Warmup(Wrapper):
     Args:
         schedule: s.
         duration: w: epochs, `"500 steps"` or `"10%"`, at most the horizon. 0 changes nothing.
-        start: f in [0, 1], or None; above 0 for the exponential curve.
+        start: f in [0, 1] or such as `"10%"`, or None; above 0 for the exponential curve.
         curve: `"linear"`, `"cosine"`, `"1-sqrt"` or `"exponential"`.
 
     Raises:
@@ -47,7 +48,9 @@ class Warmup(Wrapper):
     """
 
     duration: Duration = _checks.field(..., durations.check)
-    start: float | None = _checks.field(None, _checks.number, optional=True, at_least=0, at_most=1)
+    start: float | str | None = _checks.field(
+        None, _checks.share, optional=True, at_least=0, at_most=1
+    )
     curve: str = _checks.field("linear", _checks.choice, allowed=(*CURVES, _EXPONENTIAL))
 
     def __post_init__(self) -> None:
@@ -81,6 +84,15 @@ class Warmup(Wrapper):
             )
         self.schedule.check(start.after(length))
 
+    def unreached(self, start: Moment) -> Iterator[str]:
+        """Yield it if the warmup is the whole run; else what the schedule inside yields."""
+        length = self._length(start)
+        if 0 < length >= start.horizon:
+            inside = type(self.schedule).__name__
+            yield f"warmup: duration={self.duration!r} is the whole run: the {inside} never begins"
+        else:
+            yield from self.schedule.unreached(start.after(length))
+
     def learning_rate(self, now: Moment) -> Any:
         """s(0) · ramp below w, s(t − w) from there on."""
         length = self._length(now)
@@ -98,10 +110,11 @@ class Warmup(Wrapper):
         done = xp.minimum(now.update, length - 1)
         if self.start is None:
             return descent(xp, self.curve, xp.real(length - 1 - done), xp.real(done + 1))
+        share = float(self.start)
         if self.curve == _EXPONENTIAL:
-            return xp.power(self.start, xp.real(length - done) / length)
+            return xp.power(share, xp.real(length - done) / length)
         rise = descent(xp, self.curve, xp.real(length - done), xp.real(done))
-        return self.start + (1.0 - self.start) * rise
+        return share + (1.0 - share) * rise
 
     def _length(self, now: Moment) -> int:
         return durations.updates_in(self.duration, now.timeline, now.horizon)
@@ -111,7 +124,7 @@ class Warmup(Wrapper):
 def warmup(
     schedule: Schedule,
     duration: Duration,
-    start: float | None = None,
+    start: float | str | None = None,
     curve: str = "linear",
     *,
     shift: Literal[True] = True,
@@ -122,7 +135,7 @@ def warmup(
 def warmup(
     schedule: Schedule,
     duration: Duration,
-    start: float | None = None,
+    start: float | str | None = None,
     curve: str = "linear",
     *,
     shift: bool,
@@ -132,7 +145,7 @@ def warmup(
 def warmup(
     schedule: Schedule,
     duration: Duration,
-    start: float | None = None,
+    start: float | str | None = None,
     curve: str = "linear",
     *,
     shift: bool = True,
@@ -142,7 +155,8 @@ def warmup(
     Args:
         schedule: What to warm up.
         duration: How long the rise takes.
-        start: The first rate's share of the full one; None lets the first update train already.
+        start: The first rate's share of the full one, such as 0.1 or `"10%"`; None lets the first
+            update train already.
         curve: `"linear"`, `"cosine"`, `"1-sqrt"` or `"exponential"`.
         shift: Whether the schedule begins after the warmup. If not, it begins with the run, and the
             warmup multiplies it meanwhile: s(t) · ramp(t), as torch's ChainedScheduler does.

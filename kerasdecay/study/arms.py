@@ -10,23 +10,35 @@ from typing import Any, TypeAlias
 import keras
 
 from kerasdecay._checks import invalid, rate
+from kerasdecay._names import member_named
+from kerasdecay.callbacks import LearningRateDecay
 from kerasdecay.records.run import slug
+from kerasdecay.rules import FAMILY as RULES
+from kerasdecay.rules import Rule
+from kerasdecay.schedules import FAMILY as SHAPES
+from kerasdecay.schedules import Schedule
 
 Callbacks: TypeAlias = keras.callbacks.Callback | Sequence[keras.callbacks.Callback]
 Arm: TypeAlias = float | keras.callbacks.Callback | Callable[[], Callbacks] | None
 
 _REMEDY = (
-    "Give None (the compiled learning rate), a number (a fixed one), a Keras callback, or a "
-    "function without arguments that returns a callback or a list of them."
+    "Give None (the compiled learning rate), a number (a fixed one), the name of a shape or a "
+    "rule, or one itself, a Keras callback, or a function without arguments that returns a "
+    "callback or a list of them."
 )
 
 
 def check_arms(arms: Any) -> dict[str, Arm]:
-    """Return the arms, with rates as floats, or raise a `ValueError`."""
+    """Return the arms, with rates as floats, or raise a `ValueError`.
+
+    A list of names of shapes and rules is a dict of them under these names.
+    """
+    if isinstance(arms, (list, tuple)) and all(isinstance(one, str) for one in arms):
+        arms = {name: name for name in arms}
     if not isinstance(arms, Mapping) or not arms:
         raise invalid("compare", "arms", "a dict of at least one name → arm", arms, _REMEDY)
     slugs: dict[str, str] = {}
-    for name, arm in arms.items():
+    for name in arms:
         if not isinstance(name, str) or not slug(name):
             raise invalid(
                 "compare", "arms", "named by strings with a letter or a digit in them", name
@@ -37,10 +49,22 @@ def check_arms(arms: Any) -> dict[str, Arm]:
                 f"{slug(name)!r}. Name them so that they differ in letters or digits."
             )
         slugs[slug(name)] = name
+    arms = {name: _as_callback(name, arm) for name, arm in arms.items()}
+    for name, arm in arms.items():
         _check(name, arm)
     return {
         name: float(arm) if isinstance(arm, numbers.Real) else arm for name, arm in arms.items()
     }
+
+
+def _as_callback(name: str, arm: Any) -> Any:
+    """Return the decay that a schedule, a rule or the name of one stands for; else the arm."""
+    if isinstance(arm, str):
+        families: dict[str, Any] = {**SHAPES, **RULES}
+        arm = member_named(families, "compare", f"arms[{name!r}]", arm)()
+    if isinstance(arm, Schedule):
+        return LearningRateDecay(arm)
+    return LearningRateDecay("constant", rules=[arm]) if isinstance(arm, Rule) else arm
 
 
 def _check(name: str, arm: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from kerasdecay import _checks
 from kerasdecay._json import encode
+from kerasdecay._names import takes_familiar
 from kerasdecay.records.comparison import Comparison
 from kerasdecay.records.run import Run
 from kerasdecay.report.comparison_progress import ComparisonProgress
@@ -23,14 +24,14 @@ if TYPE_CHECKING:  # Keras loads when the first comparison starts, not when this
     import joblib
     import keras
 
-    from kerasdecay.study.arms import Arm
     from kerasdecay.study.training import RunSpec
 
 
+@takes_familiar
 def compare(
     build_model: Callable[[], keras.Model],
     data: tuple[Any, Any],
-    arms: Mapping[str, Arm],
+    arms: Mapping[str, Any] | Sequence[str],
     *,
     epochs: int,
     seeds: Iterable[int] = (0,),
@@ -57,8 +58,9 @@ def compare(
         build_model: A function without arguments that returns a new, compiled model.
         data: Training inputs and targets, `(x, y)`, two arrays of the same length.
         arms: Name → what sets the learning rate: None (the compiled rate is left alone), a
-            number > 0 (a fixed rate), a Keras callback (copied for each run), or a function
-            without arguments that returns a callback or a list of them.
+            number > 0 (a fixed rate), a schedule, a rule, or the name of one (`"cosine"`,
+            `"plateau"`), a Keras callback (copied for each run), or a function without arguments
+            that returns a callback or a list of them. A list of names will do too.
         epochs: Epochs of each run, an integer >= 1.
         seeds: Different integers >= 0.
         batch_size: Examples per step, an integer >= 1.
@@ -172,7 +174,7 @@ def _run_all(
 def _specs(
     build_model: Callable[[], keras.Model],
     data: tuple[np.ndarray, np.ndarray],
-    arms: Mapping[str, Arm],
+    arms: Mapping[str, Any] | Sequence[str],
     *,
     seeds: tuple[int, ...],
     metadata: Any,

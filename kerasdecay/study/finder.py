@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from kerasdecay import _checks
+from kerasdecay._names import takes_familiar
 from kerasdecay.control.probe import choose, most_cautious
 from kerasdecay.records.range import LearningRateRange
 from kerasdecay.report.finder_progress import RangeTestProgress
@@ -25,6 +26,7 @@ _OWNER = "find_learning_rate"
 _BATCHES_FOR_A_STEP = 10
 
 
+@takes_familiar
 def find_learning_rate(
     model: keras.Model,
     data: Any,

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, get_args, get_type_hints
 
 from kerasdecay import _checks
+from kerasdecay._names import check_arguments
 from kerasdecay.rules import Rule
+from kerasdecay.rules.family import rule_named
 from kerasdecay.schedules import Schedule
 from kerasdecay.schedules import warmup as warmed_up
 from kerasdecay.schedules.duration import Duration
@@ -34,25 +36,44 @@ class Options(RunOptions, total=False):
     verbose: int | bool
 
 
+_RULES = "kerasdecay rules, such as [Plateau('val_loss')] or ['plateau']"
+
+
 def with_rule(owner: str, rule: Rule[Any], options: Options) -> Options:
     """Return the options with a callback's own rule before the user's."""
     return {**options, "rules": (rule, *checked_rules(owner, options.get("rules", ())))}
 
 
 def checked_rules(owner: str, rules: Any) -> tuple[Rule[Any], ...]:
-    """Return one rule, or several, as a tuple; ValueError for what cannot be had together."""
-    allowed = "kerasdecay rules, such as [Plateau('val_loss')]"
+    """Return one rule, or several, as a tuple; ValueError for what cannot be had together.
+
+    The name of a rule is that rule as it is by default.
+    """
+    if isinstance(rules, (str, type)):
+        rules = (rules,)
     if isinstance(rules, Rule):
         return (rules,)
     if not isinstance(rules, (list, tuple)):  # an iterator would be used up before it is copied
-        raise _checks.invalid(owner, "rules", allowed, rules)
-    for rule in rules:
-        if not isinstance(rule, Rule):
-            raise _checks.invalid(owner, "rules", allowed, rule)
+        raise _checks.invalid(owner, "rules", _RULES, rules)
+    rules = tuple(_rule(owner, rule) for rule in rules)
     ways = [type(rule).__name__ for rule in rules if rule.way_down is not None]
     if len(ways) > 1:
         raise _checks.invalid(owner, "rules", "at most one that comes down to the horizon", ways)
-    return tuple(rules)
+    return rules
+
+
+def _rule(owner: str, rule: Any) -> Rule[Any]:
+    if isinstance(rule, str):
+        return rule_named(owner, "rules", rule)
+    if isinstance(rule, type) and issubclass(rule, Rule):
+        raise _checks.invalid(
+            owner, "rules", "rules themselves", rule.__name__, f"Write {rule.__name__}(…)."
+        )
+    remedy = ""
+    if isinstance(rule, Schedule):
+        remedy = "A schedule is the first argument of LearningRateDecay."
+    found: Rule[Any] = _checks.instance(owner, "rules", rule, Rule, _RULES, remedy)
+    return found
 
 
 def checked_schedules(
@@ -106,8 +127,8 @@ def signature(init: Callable[..., None], common: Callable[..., None]) -> inspect
     return inspect.Signature([*own[:-1], *shared])
 
 
-def unexpected(kind: type, unknown: Mapping[str, Any]) -> TypeError:
-    """Return the error for keywords that a callback does not take."""
+def refuse_unexpected(kind: type, unknown: Mapping[str, Any]) -> None:
+    """Raise a TypeError for keywords that a callback does not take."""
     variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     own = inspect.signature(kind).parameters
     known = [name for name, one in own.items() if one.kind not in variable]
@@ -117,10 +138,7 @@ def unexpected(kind: type, unknown: Mapping[str, Any]) -> TypeError:
             for name in (*RunOptions.__annotations__, *Options.__annotations__)
             if name not in known
         ]
-    return TypeError(
-        f"{kind.__name__}() got an unexpected keyword argument {next(iter(unknown))!r}. It takes "
-        f"{', '.join(known)}."
-    )
+    check_arguments(kind.__name__, unknown, known)
 
 
 def initial_rate_argument(kind: type) -> str:

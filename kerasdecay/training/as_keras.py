@@ -8,6 +8,7 @@ from typing import Any, Self
 import keras
 
 from kerasdecay._config import from_config
+from kerasdecay._names import takes_familiar
 from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.training.namespace import KERAS
 
@@ -62,6 +63,7 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return cls(**config)
 
 
+@takes_familiar
 def as_keras(
     schedule: Schedule,
     *,

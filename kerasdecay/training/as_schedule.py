@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kerasdecay import _checks
+from kerasdecay.rules import Rule
 from kerasdecay.schedules import ByEpoch, ByStep, Constant, EpochRates, Schedule
 from kerasdecay.schedules.by_step import OfStep
 from kerasdecay.schedules.family import shape_named
@@ -50,6 +51,10 @@ def as_schedule(
         raise ValueError(
             f"{must_be} Received: the callback {schedule!r}. Give it to fit by itself, or take its "
             "shape from kerasdecay.schedules."
+        )
+    if isinstance(schedule, Rule):
+        raise ValueError(
+            f"{must_be} Received: the rule {type(schedule).__name__}. Give it as rules=[…]."
         )
     if isinstance(schedule, type):
         raise ValueError(

@@ -25,6 +25,7 @@ from kerasdecay.training.beginning import Beginning, begin
 from kerasdecay.training.given import GivenArguments
 from kerasdecay.training.hyperparameters import hyperparameters
 from kerasdecay.training.knobs import Knob, check_knobs
+from kerasdecay.training.looking import Looking
 from kerasdecay.training.memory import Memory
 from kerasdecay.training.metrics import MetricWatch
 from kerasdecay.training.plan import Plan
@@ -34,7 +35,7 @@ from kerasdecay.training.snapshot import BestStates
 from kerasdecay.training.under_way import fits_under_way
 
 
-class DecayCallback(GivenArguments, keras.callbacks.Callback):
+class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     """The life of every decay callback; the named ones only fill in the parts.
 
     Args:
@@ -76,8 +77,7 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         owner = type(self).__name__
-        if unknown:
-            raise arguments.unexpected(type(self), unknown)
+        arguments.refuse_unexpected(type(self), unknown)
         self.rules = arguments.checked_rules(owner, rules)
         self.schedules = arguments.checked_schedules(schedule, optimizers, warmup)
         """Name of the optimizer → schedule; the one name None stands for all of the model's."""
@@ -114,11 +114,6 @@ class DecayCallback(GivenArguments, keras.callbacks.Callback):
             # On the instance, so that Keras sees the hook only where it is needed: a class that
             # defines it gives up the asynchronous dispatch of logs for all of its instances.
             self.on_train_batch_end = self._note_batch
-
-    @property
-    def schedule(self) -> Any:
-        """The schedule with its warmup, or the function; of several optimizers the first one's."""
-        return next(iter(self.schedules.values()))
 
     @property
     def events(self) -> list[Event]:

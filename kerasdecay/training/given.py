@@ -6,6 +6,7 @@ import inspect
 from typing import Any, Self
 
 from kerasdecay._config import from_config, to_config
+from kerasdecay._names import check_arguments
 
 
 class GivenArguments:
@@ -15,9 +16,21 @@ class GivenArguments:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the arguments as they were given, for `get_config`, as Keras' layers do."""
+        cls._check(args, kwargs)
         self = super().__new__(cls)
         self._given = (args, kwargs)
         return self
+
+    @classmethod
+    def _check(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raise a TypeError that says how to write what cannot be the arguments."""
+        signature = inspect.signature(cls)
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            known = list(signature.parameters)
+            check_arguments(cls.__name__, kwargs, known)
+            raise TypeError(f"{cls.__name__}(): {error}. It takes {', '.join(known)}.") from None
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as plain data; a function stays the object that it is."""

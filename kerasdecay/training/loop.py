@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from kerasdecay import _checks
+from kerasdecay._names import takes_familiar
 from kerasdecay.records import Event, Trace
 from kerasdecay.training import find
 from kerasdecay.training.callback import DecayCallback
 
 
+@takes_familiar
 def steer(
     model: Any,
     decay: DecayCallback,

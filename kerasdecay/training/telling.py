@@ -10,6 +10,7 @@ import numpy as np
 from kerasdecay.control import Controller, ScheduledRates
 from kerasdecay.control.origin import Found, Origin
 from kerasdecay.records import Trace
+from kerasdecay.schedules import Moment, Schedule
 from kerasdecay.training import ledger
 from kerasdecay.training.plan import Plan
 from kerasdecay.training.targets import RateTarget
@@ -34,6 +35,7 @@ def tell(
         origin.warning,
         _jump(plan, epoch, targets, found, controller),
         _loop_of_fits(plan, epoch, targets),
+        _nothing(plan, controller) if epoch == 0 and origin.goes_on is None else "",
     ]
     for what in filter(None, told):
         trace.record_note(what)
@@ -63,6 +65,26 @@ def _jump(
                 "first fit on."
             )
     return ""
+
+
+def _nothing(plan: Plan, controller: Controller) -> str:
+    """Return what to tell of arguments that have no effect in a run as short as this one."""
+    run = plan.timeline
+    told: list[str] = []
+    for schedule in plan.schedules.values():
+        if isinstance(schedule, Schedule):
+            told += schedule.unreached(Moment.of(0, run))
+    for rule in plan.rules:
+        earliest = rule.earliest(run.epochs, run.steps_per_epoch, controller.resting)
+        if rule.waits and earliest >= run.epochs:
+            told.append(
+                f"{type(rule).__name__}: {rule.waits} lets it change the rate after epoch "
+                f"{earliest} at the earliest"
+            )
+    if not told:
+        return ""
+    epochs = f"{run.epochs} epoch{'s' if run.epochs > 1 else ''}"
+    return f"some of it does nothing in {epochs}. {'. '.join(dict.fromkeys(told))}."
 
 
 def _loop_of_fits(plan: Plan, epoch: int, targets: Mapping[str, RateTarget]) -> str:

@@ -32,6 +32,7 @@ from kerasdecay import (
     AutoDecay,
     CosineDecay,
     GreedyDecay,
+    KneeDecay,
     LearningRateDecay,
     LinearDecay,
     LossSlopeDecay,
@@ -93,6 +94,10 @@ FAMILY: dict[str, tuple[Callable[..., DecayCallback], list[float]]] = {
         lambda **given: AutoDecay(**given),
         # The knee is after 19.2 batches, rounded to 19: down to 0 in five.
         [0.5, 0.5, 0.5, 0.5, 0.5, 0.5 / 5],
+    ),
+    "KneeDecay": (
+        lambda **given: KneeDecay(**given),
+        [0.5, 0.5, 0.5, 0.5, 0.5, 0.5 / 5],  # as above
     ),
     "PowerStepDecay": (
         lambda **given: PowerStepDecay(**given),

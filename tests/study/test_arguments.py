@@ -206,3 +206,17 @@ def test_without_interactive_logging_an_interruption_is_logged(logged, capsys):
         compare(build, (X, Y), {"a": Interrupt}, epochs=1, verbose=1)
     assert capsys.readouterr().out == ""
     assert logged.messages[-1] == "stopped after 0 of 1 runs; nothing is kept without output"
+
+
+def test_arms_by_name():
+    from kerasdecay.study.arms import check_arms
+
+    cosine, plateau, step = check_arms(["cosine", "plateau", "step"]).values()
+    assert [type(one.schedule).__name__ for one in (cosine, plateau, step)] == [
+        "Cosine",
+        "Constant",
+        "Step",
+    ]
+    assert [type(one).__name__ for one in plateau.rules] == ["Plateau"]
+    with pytest.raises(ValueError, match=r"must be one of .* Did you mean 'cosine'"):
+        check_arms(["cosin"])

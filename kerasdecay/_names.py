@@ -1,0 +1,190 @@
+"""Names that users write: of the members of a family, and of arguments that other libraries have.
+
+One table, `FAMILIAR`, serves every constructor, function and command of the package.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+from kerasdecay import _checks
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+Kind = TypeVar("Kind")
+
+_RATE = ("initial_learning_rate", "learning_rate", "schedule", "then")
+_FINAL = ("final_learning_rate", "min_learning_rate", "min_lr", "final_div_factor")
+_PERIOD = ("every", "cycle", "timescale", "epochs")
+
+_RUN = "the length of the run, which fit, simulate(epochs=…) and as_keras(epochs=…) tell"
+_IN_EPOCHS = "in epochs, '500 steps' or '10%'"
+_SHARE = "a share of the run such as '30%'"
+
+FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
+    "lr": (_RATE, ""),
+    "learning_rate": (_RATE, ""),
+    "init_lr": (_RATE, ""),
+    "initial_lr": (_RATE, ""),
+    "init_value": (_RATE, ""),
+    "base_lr": (_RATE, "the highest rate; div_factor tells the lowest"),
+    "max_lr": (_RATE, "the highest rate"),
+    "peak_value": (_RATE, "the highest rate"),
+    "maximal_learning_rate": (_RATE, "the highest rate"),
+    "lr_scheduler": (("schedule",), ""),
+    "scheduler": (("schedule",), ""),
+    "alpha": (_FINAL, "a rate, not a share of the initial one"),
+    "eta_min": (_FINAL, ""),
+    "end_learning_rate": (_FINAL, ""),
+    "end_value": (_FINAL, ""),
+    "min_lr": (_FINAL, ""),
+    "min_learning_rate": (_FINAL, ""),
+    "lr_min": (_FINAL, ""),
+    "decay_steps": (_PERIOD, _IN_EPOCHS),
+    "decay_epochs": (_PERIOD, ""),
+    "step_size": (_PERIOD, _IN_EPOCHS),
+    "T_0": (("cycle", "epochs"), _IN_EPOCHS),
+    "first_decay_steps": (("cycle", "epochs"), _IN_EPOCHS),
+    "T_max": (("epochs",), ""),
+    "total_steps": (("epochs",), ""),
+    "num_training_steps": (("epochs",), ""),
+    "max_epochs": (("epochs",), ""),
+    "num_epochs": (("epochs",), ""),
+    "n_epochs": (("epochs",), ""),
+    "steps": (("steps_per_epoch", "update"), ""),
+    "gamma": (("factor", "decay_rate"), ""),
+    "decay_rate": (("factor",), ""),
+    "drop_rate": (("factor",), ""),
+    "factor": (("factor", "decay_rate"), ""),
+    "t_mul": (("growth",), ""),
+    "T_mult": (("growth",), ""),
+    "m_mul": (("factor",), ""),
+    "boundaries": (("milestones",), _IN_EPOCHS),
+    "pct_start": (("rise",), _SHARE),
+    "anneal_strategy": (("curve",), ""),
+    "warmup_steps": (("warmup", "duration"), "in epochs, '500 steps' or '5%'"),
+    "warmup_epochs": (("warmup", "duration"), ""),
+    "num_warmup_steps": (("warmup", "duration"), "in epochs, '500 steps' or '5%'"),
+    "warmup": (("warmup", "duration"), ""),
+    "warmup_target": (_RATE, "the warmup rises to it"),
+    "metric": (("monitor",), ""),
+    "metrics": (("monitor",), ""),
+    "epsilon": (("min_delta",), ""),
+    "threshold": (("min_delta",), ""),
+    "threshold_mode": (("min_delta_mode",), ""),
+    "start_lr": (("start",), ""),
+    "end_lr": (("end",), ""),
+    "num_iter": (("steps",), ""),
+    "num_steps": (("steps",), ""),
+    "callbacks": (("arms",), ""),
+    "models": (("build_model",), ""),
+}
+"""An argument of Keras, torch, optax, transformers or timm → what may stand for it here, the best
+first, and how its values differ."""
+
+_ABOUT = {"epochs": "the horizon in epochs, warmup included"}
+
+_NOWHERE = {
+    **dict.fromkeys(
+        ("decay_steps", "T_max", "total_steps", "num_training_steps", "epochs", "max_epochs"), _RUN
+    ),
+    **dict.fromkeys(
+        ("warmup", "warmup_steps", "warmup_epochs", "num_warmup_steps"),
+        "kerasdecay.schedules.warmup(schedule, '500 steps'), or warmup= of a callback",
+    ),
+}
+"""What to say of a familiar argument where nothing here stands for it."""
+
+
+def argument_named(
+    name: str, known: Iterable[str], spelled: Callable[[str], str] = "{}=…".format
+) -> str:
+    """Return which of the known arguments a user may have meant, in a sentence, or nothing.
+
+    Args:
+        name: What the user wrote.
+        known: The arguments that there are.
+        spelled: How an argument is written there.
+
+    Examples:
+        >>> argument_named("pct_start", ["initial_learning_rate", "rise"])
+        "Did you mean rise=…, a share of the run such as '30%'?"
+        >>> argument_named("patiense", ["monitor", "patience"])
+        'Did you mean patience=…?'
+        >>> argument_named("T_max", ["initial_learning_rate"])
+        'T_max is the length of the run, which fit, simulate(epochs=…) and as_keras(epochs=…) tell.'
+    """
+    known = list(known)
+    candidates, differs = FAMILIAR.get(name, ((), ""))
+    here = [one for one in candidates if one in known]
+    near = here or difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    if near:
+        differs = _ABOUT.get(near[0], differs) if here else ""
+        return f"Did you mean {spelled(near[0])}{f', {differs}' if differs else ''}?"
+    return f"{name} is {_NOWHERE[name]}." if name in _NOWHERE else ""
+
+
+def check_arguments(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise a TypeError for the first argument that is not known; it names the right one."""
+    known = list(known)
+    for name in given:
+        if name not in known:
+            told = [
+                f"{owner}() got an unexpected keyword argument {name!r}.",
+                argument_named(name, known),
+                f"It takes {', '.join(known)}." if known else "It takes no arguments.",
+            ]
+            raise TypeError(" ".join(filter(None, told)))
+
+
+def takes_familiar(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Let a function say of an argument that it does not have which one is meant."""
+    known = list(inspect.signature(function).parameters)
+
+    @functools.wraps(function)
+    def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        check_arguments(function.__name__, kwargs, known)
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def key_named(family: Mapping[str, Any], name: str) -> str | None:
+    """Return the key of a member: `power-step` for `PowerStep`, `power_step`, `PowerStepDecay`.
+
+    Examples:
+        >>> key_named({"power-step": 1}, "PowerStepDecay")
+        'power-step'
+    """
+    dashed = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name.strip())
+    dashed = re.sub(r"[\s_-]+", "-", dashed).lower()
+    return next((one for one in (dashed, dashed.removesuffix("-decay")) if one in family), None)
+
+
+def did_you_mean(family: Iterable[str], name: str) -> str:
+    """Return a question with the name nearest to one that there is not, or nothing."""
+    folded = {one.lower(): one for one in family}
+    near = [folded[one] for one in difflib.get_close_matches(name.strip().lower(), folded, n=1)]
+    return f"Did you mean {near[0]!r}?" if near else ""
+
+
+def member_named(family: Mapping[str, Kind], owner: str, argument: str, name: str) -> Kind:
+    """Return the member of a family that a name stands for, or raise a ValueError that lists them.
+
+    Examples:
+        >>> member_named({"cosine": 1, "linear": 2}, "demo", "schedule", "cosin")
+        Traceback (most recent call last):
+            ...
+        ValueError: demo: schedule must be one of cosine, linear. Received: schedule='cosin'. Did...
+    """
+    key = key_named(family, name)
+    if key is not None:
+        return family[key]
+    raise _checks.invalid(
+        owner, argument, f"one of {', '.join(family)}", name, did_you_mean(family, name)
+    )

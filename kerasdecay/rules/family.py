@@ -1,0 +1,36 @@
+"""Every rule, by its name on the command line and in the tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerasdecay._names import member_named
+from kerasdecay.rules.adaptive_knee import AdaptiveKnee
+from kerasdecay.rules.base import Rule
+from kerasdecay.rules.greedy import Greedy
+from kerasdecay.rules.loss_slope import LossSlope
+from kerasdecay.rules.plateau import Plateau
+from kerasdecay.rules.rescue import Rescue
+from kerasdecay.rules.staged import Staged
+from kerasdecay.rules.weight_norm import WeightNorm
+
+FAMILY: dict[str, type[Rule[Any]]] = {
+    "plateau": Plateau,
+    "greedy": Greedy,
+    "weight-norm": WeightNorm,
+    "loss-slope": LossSlope,
+    "adaptive-knee": AdaptiveKnee,
+    "staged": Staged,
+    "rescue": Rescue,
+}
+"""Name → class. Each makes sense without an argument."""
+
+
+def rule_named(owner: str, argument: str, name: str) -> Rule[Any]:
+    """Return the rule of a name, as it is by default, or raise a ValueError.
+
+    Examples:
+        >>> rule_named("LearningRateDecay", "rules", "plateau").patience
+        10
+    """
+    return member_named(FAMILY, owner, argument, name)()

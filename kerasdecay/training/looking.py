@@ -1,0 +1,66 @@
+"""What a decay callback tells of itself: the rate in force, its picture, and what it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from kerasdecay import _checks
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from kerasdecay.records import Trace
+    from kerasdecay.training.session import Session
+
+_SETTLED = ("schedules", "rules", "update", "epochs")
+
+
+class Looking:
+    """Mixin of the decay callbacks."""
+
+    schedules: Mapping[str | None, Any]
+    trace: Trace | None
+    _session: Session | None
+
+    @property
+    def schedule(self) -> Any:
+        """The schedule with its warmup, or the function; of several optimizers the first one's."""
+        return next(iter(self.schedules.values()))
+
+    @schedule.setter
+    def schedule(self, value: Any) -> None:
+        raise self._refusal("schedule", value)
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The rate in force, or, after a training, the last one; None before the first.
+
+        Of several optimizers it is the first one's. In a compiled step it is the last one recorded.
+        """
+        if self.trace is None or not len(self.trace):
+            return None
+        return float(self.trace.learning_rates[-1])
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw what happened in the last training, or what is planned; see `kerasdecay.plot`."""
+        from kerasdecay.report import plot
+
+        return plot(self, **options)
+
+    def __call__(self, *_: Any) -> Any:
+        """Say of what an optimizer asks of a rate that this is none."""
+        owner = type(self).__name__
+        raise TypeError(
+            f"{owner}: this is a callback, and no learning rate of an optimizer. Compile the "
+            f"optimizer with a number, and pass callbacks=[{owner}(…)] to fit."
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _SETTLED and getattr(self, "_session", None) is not None:
+            raise self._refusal(name, value)
+        super().__setattr__(name, value)
+
+    def _refusal(self, name: str, value: Any) -> ValueError:
+        remedy = "Make another callback; a rate that you decide as you go is a function f(epoch)."
+        return _checks.invalid(type(self).__name__, name, "given as it is made", value, remedy)
