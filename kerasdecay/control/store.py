@@ -13,11 +13,11 @@ import json
 import os
 import pathlib
 import re
-import warnings
 from typing import Any
 
 from kerasdecay import _checks
 from kerasdecay._files import write_atomically
+from kerasdecay._warnings import warn
 from kerasdecay.control.bookmark import Bookmark
 
 SCHEMA = 2
@@ -103,10 +103,9 @@ class StateFile:
         if epoch == 0:
             return None
         if self._found is None:
-            warnings.warn(
+            warn(
                 f"kerasdecay: the training goes on at epoch {epoch + 1}, but there is no state "
                 f"file {str(self.path)!r}: the rules start afresh.",
-                stacklevel=2,
             )
             return None
         known = [one for one in self._found if one.epoch <= epoch]
@@ -117,11 +116,10 @@ class StateFile:
                 "delete it to let the rules start afresh."
             )
         if known[-1].epoch < epoch:
-            warnings.warn(
+            warn(
                 f"kerasdecay: {str(self.path)!r} ends {epoch - known[-1].epoch} epoch(s) before "
                 f"epoch {epoch + 1}, where the training goes on; what the rules saw in between is "
                 "lost. List the decay before the callback that saves the model.",
-                stacklevel=2,
             )
         self._pending = [_line(one) for one in known if one.epoch < epoch]
         return known[-1]
@@ -209,7 +207,7 @@ class StateFile:
     def _tell(self, what: str) -> None:
         if not self._has_told:
             self._has_told = True
-            warnings.warn(f"kerasdecay: state_path={str(self.path)!r} {what}", stacklevel=3)
+            warn(f"kerasdecay: state_path={str(self.path)!r} {what}")
 
     def _unusable(self, why: str) -> OSError:
         return OSError(

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from kerasdecay._config import Configurable
 from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.namespace import NUMPY, ArrayNamespace
 from kerasdecay.schedules.timeline import HALF_UP, Moment, Timeline
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,14 +96,14 @@ class Schedule(Configurable, abc.ABC):
             raise _checks.invalid("rates", "updates", "an integer or an array of integers", updates)
         return self.learning_rate(Moment.of(updates, timeline, xp))
 
-    def plot(self, *, epochs: int, **options: Any) -> Figure:
+    def plot(self, *, epochs: int, **options: Any) -> Any:
         """Draw the rates over a run; see `kerasdecay.plot`.
 
         Args:
             epochs: The horizon.
             **options: `steps_per_epoch`, `initial_learning_rate`, `labels`, `title`.
         """
-        from kerasdecay.report.pictures import plot
+        from kerasdecay.report import plot
 
         return plot(self, epochs=epochs, **options)
 

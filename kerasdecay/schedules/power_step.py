@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from typing import Any
 
 from kerasdecay import _checks
+from kerasdecay._warnings import warn
 from kerasdecay.schedules.base import Shape, rate_or_auto
 from kerasdecay.schedules.timeline import Moment
 
@@ -58,11 +58,10 @@ class PowerStep(Shape):
         super().__post_init__()
         self._at_most_initial("min_learning_rate")
         if self.is_resolved and self.initial < 0.01 and self.stages != 1:
-            warnings.warn(
+            warn(
                 f"PowerStep: with initial_learning_rate={self.initial:g} every stage is a "
                 f"{1 / self.initial:,.0f}-fold drop, which all but stops the training. "
                 "Step(factor=0.1) falls tenfold from any rate.",
-                stacklevel=4,
             )
 
     @property

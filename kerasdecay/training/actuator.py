@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import abc
 import math
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kerasdecay._warnings import warn
 from kerasdecay.control import Track
 from kerasdecay.records import Trace
 from kerasdecay.training.targets import RateTarget
@@ -90,12 +90,11 @@ class Actuator(abc.ABC):
             self.left[key] = found
             if not self._has_warned:
                 self._has_warned = True
-                warnings.warn(
+                warn(
                     f"{self.trace.setup.decay}: something else also writes the optimizer's {key}: "
                     f"it was left at {left:g} and is {found:g} in epoch {epoch + 1}. Only one "
                     "callback may set the rate; look for LearningRateScheduler, ReduceLROnPlateau "
                     "or a second decay in callbacks=[…].",
-                    stacklevel=2,
                 )
 
     def _held(self, target: RateTarget) -> float:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import threading
-import warnings
 from typing import Any
 
 import keras
 
+from kerasdecay._warnings import warn
 from kerasdecay.records.numbers import as_number
 
 
@@ -148,12 +148,11 @@ class BatchLosses:
     def _warn(self, samples: float, done: int) -> None:
         if not self._has_warned:
             self._has_warned = True
-            warnings.warn(
+            warn(
                 f"{self._owner}: the batches of an epoch have different sizes ({samples:g} samples "
                 f"in {done} batches, {self._batch_size:g} in the first), so that the loss of each "
                 "cannot be told exactly from the running mean that Keras logs. Use batches of one "
                 "size, or return the batch's own loss from train_step.",
-                stacklevel=2,
             )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import keras
 
 from kerasdecay import _checks
 from kerasdecay._config import to_config
+from kerasdecay._warnings import warn
 from kerasdecay.control import StateFile
 from kerasdecay.control.probe import Choice, Probe, most_cautious, probe_steps
 from kerasdecay.control.store import check_path
@@ -389,7 +389,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             model.stop_training = True
 
     def _warn(self, what: str) -> None:
-        warnings.warn(f"{type(self).__name__}: {what}", stacklevel=3)
+        warn(f"{type(self).__name__}: {what}")
 
     def _remember(self) -> None:
         """Keep what the next training must know of this one, without a reference to its model."""

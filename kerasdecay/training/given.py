@@ -16,7 +16,8 @@ class GivenArguments:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the arguments as they were given, for `get_config`, as Keras' layers do."""
-        cls._check(args, kwargs)
+        if args or kwargs:  # copies are made without any
+            cls._check(args, kwargs)
         self = super().__new__(cls)
         self._given = (args, kwargs)
         return self

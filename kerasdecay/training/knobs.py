@@ -12,7 +12,6 @@ import abc
 import contextlib
 import dataclasses
 import types
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasdecay._warnings import warn
 from kerasdecay.control import ScheduledRates, Track
 from kerasdecay.records import Trace
 from kerasdecay.schedules import Constant, Schedule, Timeline
@@ -295,11 +295,10 @@ class Knobs:
             if made[key] and not _TRACES.is_asked(self._targets[key].optimizer)
         ]
         if missed and not steps_untraced(model):
-            warnings.warn(
+            warn(
                 f"{self._trace.setup.decay}: what was to be driven besides the rate does not reach "
                 "the training step, which was traced before: it is a tf.function or jax.jit of "
                 "its own. The optimizer keeps its own constants.",
-                stacklevel=2,
             )
 
 

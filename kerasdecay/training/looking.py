@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from kerasdecay import _checks
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from kerasdecay.records import Trace
     from kerasdecay.training.session import Session
 
@@ -42,7 +40,7 @@ class Looking:
             return None
         return float(self.trace.learning_rates[-1])
 
-    def plot(self, **options: Any) -> Figure:
+    def plot(self, **options: Any) -> Any:
         """Draw what happened in the last training, or what is planned; see `kerasdecay.plot`."""
         from kerasdecay.report import plot
 

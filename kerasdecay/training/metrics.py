@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from kerasdecay._warnings import warn
 from kerasdecay.records.numbers import as_number
 from kerasdecay.rules import Rule
 from kerasdecay.rules import monitor as monitors
@@ -89,7 +89,7 @@ class MetricWatch:
     def _warn(self, name: str, what: str) -> None:
         if name not in self._named:
             self._named.add(name)
-            warnings.warn(f"{self._owner}: {what}", stacklevel=2)
+            warn(f"{self._owner}: {what}")
 
 
 def _compiled_direction(monitor: str, model: Any) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kerasdecay._warnings import warn
 from kerasdecay.control import Bookmark, Controller
 from kerasdecay.records import Event, Trace
 from kerasdecay.records.numbers import as_number
@@ -317,7 +317,7 @@ class Session:
         if find.own_optimizers(model):
             self._actuator.end(model)
             raise ValueError(told)
-        warnings.warn(f"{told} Its rate is not logged.", stacklevel=2)
+        warn(f"{told} Its rate is not logged.")
 
     def _refuse_deaf(self, model: Any) -> None:
         """Raise a ValueError if a wrapper's steps are taken at a rate that nobody sets."""
@@ -336,4 +336,4 @@ class Session:
             )
 
     def _warn(self, what: str) -> None:
-        warnings.warn(f"{self.trace.setup.decay}: {what}", stacklevel=2)
+        warn(f"{self.trace.setup.decay}: {what}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 
+from kerasdecay._warnings import warn
 from kerasdecay.training import find
 
 
@@ -76,10 +76,9 @@ class BestStates:
         if rule in self._held:
             self._held[rule].restore()
             return
-        warnings.warn(
+        warn(
             f"{self._owner}: the weights of the best epoch cannot be restored, for this training "
             "has not seen one: weights are not kept across a restart. The present ones stay.",
-            stacklevel=2,
         )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
 
+from kerasdecay._warnings import warn
 from kerasdecay.control import Controller, ScheduledRates
 from kerasdecay.control.origin import Found, Origin
 from kerasdecay.records import Trace
@@ -39,7 +39,7 @@ def tell(
     ]
     for what in filter(None, told):
         trace.record_note(what)
-        warnings.warn(f"{plan.owner}: {what}", stacklevel=2)
+        warn(f"{plan.owner}: {what}")
 
 
 def _jump(

@@ -300,7 +300,7 @@ def test_a_metric_that_is_missing_changes_nothing(name: str) -> None:
     [
         ("epochs", 0, "epochs must be an integer >= 1"),
         ("verbose", -1, "verbose must be an integer >= 0"),
-        ("rules", ["plateau"], "rules must be kerasdecay rules"),
+        ("rules", ["plateaus"], "rules must be one of plateau"),
         ("rules", iter([Plateau("loss")]), "rules must be kerasdecay rules"),
     ],
 )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
 import pytest
-from tiny import X, Y, fit, no_warning, odometer, warned_once
+from tiny import X, Y, fit, is_ours, no_warning, odometer, warned_once
 
 import kerasdecay
-from kerasdecay import PlateauDecay, StepDecay
+from kerasdecay import PlateauDecay, PowerStepDecay, StepDecay
 from kerasdecay.schedules import Constant, MultiStep, sequence, warmup
 
 HALVES = {"every": 1, "factor": 0.5}
@@ -85,3 +86,14 @@ def test_a_patience_that_just_fits_is_no_reason_to_warn() -> None:
         fit(odometer(), [decay], epochs=4)
     with warned_once("patience=2", "epoch 3 at the earliest"):
         fit(odometer(), [decay], epochs=3)
+
+
+def test_warnings_point_at_the_line_of_the_user() -> None:
+    model = odometer()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        PowerStepDecay(0.005)
+        model.fit(X, Y, epochs=3, verbose=0, callbacks=[StepDecay(0.4, every=10)])
+    ours = [one for one in caught if is_ours(one)]
+    assert [one.filename for one in ours] == [__file__, __file__]
+    assert ours[0].lineno < ours[1].lineno
