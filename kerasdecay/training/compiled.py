@@ -20,7 +20,7 @@ from kerasdecay.schedules import Moment
 from kerasdecay.training.planned import check as check_planned
 from kerasdecay.training.planned import of_step
 from kerasdecay.training.targets import shortest
-from kerasdecay.training.traces import Traces
+from kerasdecay.training.traces import Traces, trace_anew
 
 _HOOK = "_get_current_learning_rate"
 _OFFSET = "_kerasdecay_offset"
@@ -73,7 +73,7 @@ def install(model: Any, optimizer: Any, planned: ScheduledRates, base: float, do
 
     _replace(optimizer, learning_rate)
     object.__setattr__(optimizer, _OFFSET, offset)
-    model.make_train_function(force=True)
+    trace_anew(model)
 
 
 def is_asked(optimizer: Any) -> bool:
@@ -110,7 +110,7 @@ def uninstall(model: Any, optimizers: Any) -> dict[int, float]:
                 _TRACES.end(optimizer)
             optimizer.learning_rate = rates[place] = rate
     if rates:
-        model.make_train_function(force=True)
+        trace_anew(model)
     return rates
 
 

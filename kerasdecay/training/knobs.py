@@ -25,7 +25,7 @@ from kerasdecay.records import Trace
 from kerasdecay.schedules import Constant, Schedule, Timeline
 from kerasdecay.training.planned import check, of_step
 from kerasdecay.training.targets import RateTarget
-from kerasdecay.training.traces import TracedStep, Traces, steps_untraced
+from kerasdecay.training.traces import TracedStep, Traces, steps_untraced, trace_anew
 
 _HOOK = "_backend_apply_gradients"
 _OFFSET = "_kerasdecay_knobs_offset"
@@ -310,7 +310,7 @@ def uninstall(model: Any, optimizers: Iterable[Any]) -> bool:
         object.__delattr__(optimizer, _OFFSET)
         _TRACES.end(optimizer)
     if found:
-        _trace_anew(model)
+        trace_anew(model)
     return bool(found)
 
 
@@ -331,12 +331,7 @@ def _install(model: Any, optimizer: Any, knobs: list[BoundKnob], done: int) -> N
     # Past the optimizer's own __setattr__, which would track what it is given.
     object.__setattr__(optimizer, _HOOK, types.MethodType(apply, optimizer))
     object.__setattr__(optimizer, _OFFSET, offset)
-    _trace_anew(model)
-
-
-def _trace_anew(model: Any) -> None:
-    if hasattr(model, "make_train_function"):  # a loop that is not `fit` may have no model
-        model.make_train_function(force=True)
+    trace_anew(model)
 
 
 def _next_step(optimizer: Any) -> int | None:

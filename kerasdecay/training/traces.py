@@ -71,6 +71,29 @@ def steps_untraced(model: Any) -> bool:
     return bool(model.run_eagerly or not is_jitted)
 
 
+def trace_anew(model: Any) -> None:
+    """Let the model's next training step be traced anew.
+
+    JAX keeps a trace for as long as anything holds the step that it belongs to, a callback or the
+    traceback of an interrupted training say, and takes two bound methods of one model for one step.
+    A function made here is equal to none.
+    """
+    if not hasattr(model, "make_train_function"):  # a loop that is not `fit` may have no model
+        return
+    if keras.backend.backend() != "jax":
+        model.make_train_function(force=True)
+        return
+    own, step = vars(model).get("train_step"), model.train_step
+    # Past the model's own __setattr__, which would track what it is given.
+    object.__setattr__(model, "train_step", lambda *given, **named: step(*given, **named))
+    try:
+        model.make_train_function(force=True)
+    finally:
+        object.__delattr__(model, "train_step")
+        if own is not None:
+            object.__setattr__(model, "train_step", own)
+
+
 def _is_in_step(step: Any) -> bool:
     """Whether a tensor belongs to a training step, and to nobody who just reads the rate."""
     backend = keras.backend.backend()

@@ -34,6 +34,7 @@ from kerasdecay import (
     LinearDecay,
     PlateauDecay,
     StepDecay,
+    release,
 )
 from kerasdecay.rules import Plateau
 from kerasdecay.schedules import Linear
@@ -212,6 +213,33 @@ def test_a_step_is_the_trainers_own_again_after_training(epochs: int) -> None:
     own = model.train_function
     fit(model, [LinearDecay(0.4, update="batch")], epochs=epochs)
     assert model.train_function is own
+
+
+class Holding(keras.callbacks.Callback):
+    """Keeps the training function, as the traceback of an interrupted training does."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.held = self.model.train_function
+
+
+@pytest.mark.parametrize("ending", ["ordinary", "interrupted"])
+@pytest.mark.parametrize("held_before", [False, True])
+def test_a_step_that_somebody_keeps_is_traced_anew(held_before: bool, ending: str) -> None:
+    model, holding, decay = new_odometer(0.3), Holding(), LinearDecay(0.4, update="compiled")
+    if held_before:
+        fit(model, [holding], epochs=1)
+    begun = travelled(model)
+    with no_warning():
+        if ending == "ordinary":
+            fit(model, [decay, holding], epochs=2)
+            assert travelled(model) == near(begun + sum(line(0.4, 8)))
+        else:
+            fit_until_killed(model, [decay, holding, Kill(0)], epochs=2)
+            assert release(model)
+    model.optimizer.learning_rate = 0.3
+    begun = travelled(model)
+    fit(model, [], epochs=1)
+    assert travelled(model) == near(begun + 4 * 0.3)
 
 
 class Tupled(keras.Sequential):
