@@ -42,6 +42,7 @@ RULE_CALLBACKS = {
     "weight-norm": "WeightNormDecay",
     "loss-slope": "LossSlopeDecay",
     "adaptive-knee": "AdaptiveKneeDecay",
+    "open-ended": "OpenEndedDecay",
     "staged": "PowerStepDecay(advance_on=…)",
     "rescue": "AutoDecay",
 }
@@ -61,6 +62,7 @@ RULE_EXAMPLES = {
     "weight-norm": rules.WeightNorm(factor=0.4),
     "loss-slope": rules.LossSlope(factor=0.4),
     "adaptive-knee": rules.AdaptiveKnee(),
+    "open-ended": rules.OpenEnded(rules.Plateau(patience=4, min_delta=0.02), cooldown="50%"),
     "staged": rules.Staged(rules.Plateau(patience=4)),
     "rescue": rules.Rescue(factor=0.4),
 }

@@ -2,6 +2,7 @@
 
 from kerasdecay.callbacks.auto import AutoDecay
 from kerasdecay.callbacks.learning_rate import LearningRateDecay
+from kerasdecay.callbacks.open_ended import OpenEndedDecay
 from kerasdecay.callbacks.rules import (
     AdaptiveKneeDecay,
     GreedyDecay,
@@ -37,6 +38,7 @@ __all__ = [
     "LinearDecay",
     "LossSlopeDecay",
     "OneCycleDecay",
+    "OpenEndedDecay",
     "PlateauDecay",
     "PowerStepDecay",
     "RateTarget",

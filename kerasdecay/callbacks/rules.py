@@ -313,7 +313,7 @@ class AdaptiveKneeDecay(_RuleDecay):
                 raise _checks.invalid(owner, "trigger", allowed, trigger)
             trigger, schedule = None, Constant(trigger)
         rule = AdaptiveKnee(
-            **_trigger(owner, trigger, monitor),
+            **trigger_given(owner, trigger, monitor),
             min_hold=min_hold,
             latest=latest,
             curve=curve,
@@ -331,7 +331,7 @@ class AdaptiveKneeDecay(_RuleDecay):
         super().__init__(rule, held, options)
 
 
-def _trigger(owner: str, trigger: Any, monitor: str | None) -> dict[str, Any]:
+def trigger_given(owner: str, trigger: Any, monitor: str | None) -> dict[str, Any]:
     """Return the trigger of an `AdaptiveKnee` as its argument, if it is not the default one."""
     if monitor is None:
         if isinstance(trigger, str):

@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasdecay.control.bookmark import TrackBookmark
 from kerasdecay.records import Event
-from kerasdecay.rules import BatchObservation, Decision, Observation, Rule, RuleState
+from kerasdecay.rules import BatchObservation, Decision, Descent, Observation, Rule, RuleState
 from kerasdecay.schedules import Moment, Schedule, Timeline, cooldown
 from kerasdecay.schedules.by_epoch import checked_rate
 from kerasdecay.schedules.timeline import unknown_steps
@@ -84,9 +84,12 @@ class ScheduledRates:
             return self.epoch_of(step)
         return step if self._every == 1 else step // self._every * self._every
 
-    def coming_down(self, curve: str, final_learning_rate: float, begin: int) -> ScheduledRates:
-        """Return the plan that comes down to the horizon from the start of epoch `begin`."""
-        schedule = cooldown(self.schedule, begin, curve, final_learning_rate)
+    def coming_down(self, way: Descent, begin: int, end: int | None) -> ScheduledRates:
+        """Return the plan that comes down from the start of one epoch to that of another.
+
+        Without an end it comes down to the horizon.
+        """
+        schedule = cooldown(self.schedule, begin, way.curve, way.final_learning_rate, end)
         return ScheduledRates(schedule, self.timeline, self.base_rate, self._every)
 
     def _moment(self, updates: np.ndarray) -> Moment:
@@ -171,11 +174,12 @@ class Track:
         self._rate_before = self.rate
         events = []
         for index, rule in enumerate(rules):
-            if rule.every is not None:  # it decides within epochs
-                continue
-            before = self.rate
+            before, state = self.rate, self._states[index]
             observation = dataclasses.replace(seen, learning_rate=before, planned=self.open_rate)
-            self._states[index] = rule.advance(self._states[index], observation)
+            take = rule.advance if rule.every is None else rule.end_epoch
+            self._states[index] = take(state, observation)
+            if self._states[index] is state:  # it decides within epochs
+                continue
             decision = self._states[index].decision
             events.append(self._event(seen.epoch, rule, index, decision, before))
         return events
@@ -243,6 +247,6 @@ class Track:
             if state.cooldown_from is not None and way is not None:
                 assert isinstance(self.planned, ScheduledRates)  # checked by the callback
                 self.open_loop = self.planned.coming_down(
-                    way.curve, way.final_learning_rate, state.cooldown_from
+                    way, state.cooldown_from, state.cooldown_to
                 )
                 return

@@ -170,7 +170,8 @@ def _decided(event: Event, waited: float) -> tuple[Text, Text]:
     """Return what was decided and why; a "not yet" is short, with its number in a row."""
     if event.decision.is_event:
         change = f"{rate_text(event.before)} → {rate_text(event.after)}"
-        done = change if event.after != event.before else _FLAGGED.get(event.kind, event.kind)
+        known = {kind: word for kind, (word, _) in _SHORT.items()} | _FLAGGED
+        done = change if event.after != event.before else known.get(event.kind, event.kind)
         return Text(done, style="bold yellow"), Text(event.reason)
     if event.kind not in _SHORT:
         kind = _FLAGGED.get(event.kind, event.kind)

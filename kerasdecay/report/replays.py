@@ -115,4 +115,5 @@ def open_loop(rule: Rule[Any], states: Sequence[RuleState], learning_rate: float
     held, begin, way_down = Constant(learning_rate), states[-1].cooldown_from, rule.way_down
     if begin is None or way_down is None:
         return held
-    return cooldown(held, begin, way_down.curve, way_down.final_learning_rate)
+    final = way_down.final_learning_rate
+    return cooldown(held, begin, way_down.curve, final, states[-1].cooldown_to)

@@ -6,6 +6,7 @@ from kerasdecay.rules.family import FAMILY
 from kerasdecay.rules.greedy import Greedy, GreedyState
 from kerasdecay.rules.loss_slope import LossSlope, LossSlopeState
 from kerasdecay.rules.observation import BatchObservation, Look, Observation
+from kerasdecay.rules.open_ended import OpenEnded
 from kerasdecay.rules.plateau import Plateau, PlateauState
 from kerasdecay.rules.rescue import Rescue, RescueState
 from kerasdecay.rules.staged import Staged, StagedState
@@ -25,6 +26,7 @@ __all__ = [
     "LossSlope",
     "LossSlopeState",
     "Observation",
+    "OpenEnded",
     "Plateau",
     "PlateauState",
     "Rescue",

@@ -167,6 +167,13 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         observed = Observation(seen.epoch, logs, seen.learning_rate, seen.planned, seen.epochs)
         return self.advance(state, observed)
 
+    def end_epoch(self, state: State, observation: Observation) -> State:
+        """Return the state after an epoch, of a rule that observes every so many steps.
+
+        The same state, if there is nothing to decide: it is not an observation.
+        """
+        return state
+
     def has_observed(self, state: State) -> bool:
         """Whether the batch after which it has this state was the last one of an observation."""
         return state.window_batches == 0

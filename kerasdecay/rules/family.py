@@ -9,6 +9,7 @@ from kerasdecay.rules.adaptive_knee import AdaptiveKnee
 from kerasdecay.rules.base import Rule
 from kerasdecay.rules.greedy import Greedy
 from kerasdecay.rules.loss_slope import LossSlope
+from kerasdecay.rules.open_ended import OpenEnded
 from kerasdecay.rules.plateau import Plateau
 from kerasdecay.rules.rescue import Rescue
 from kerasdecay.rules.staged import Staged
@@ -20,6 +21,7 @@ FAMILY: dict[str, type[Rule[Any]]] = {
     "weight-norm": WeightNorm,
     "loss-slope": LossSlope,
     "adaptive-knee": AdaptiveKnee,
+    "open-ended": OpenEnded,
     "staged": Staged,
     "rescue": Rescue,
 }

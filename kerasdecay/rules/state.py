@@ -66,6 +66,7 @@ class RuleState:
         scale: What the schedule's rate is multiplied by.
         decision: The last decision; it is not saved.
         cooldown_from: The epoch with which the way down begins; None before that is decided.
+        cooldown_to: The epoch before which it ends; None: it ends at the horizon.
         window_sum: With `every`, the sum of the batches' losses since the last observation; None
             once one of them was not finite.
         window_batches: Their number.
@@ -74,6 +75,7 @@ class RuleState:
     scale: float = _checks.field(1.0, _checks.number, above=0)
     decision: Decision = NOT_YET
     cooldown_from: int | None = None
+    cooldown_to: int | None = None
     window_sum: float | None = 0.0
     window_batches: int = 0
 

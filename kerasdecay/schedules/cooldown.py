@@ -17,16 +17,18 @@ from kerasdecay.schedules.timeline import Moment
 
 @dataclasses.dataclass(frozen=True)
 class Cooldown(Wrapper):
-    """Follow a schedule up to a moment T, and go from its rate there to η₁ at the horizon E.
+    """Follow a schedule up to a moment T, and go from its rate there to η₁ at a moment E.
 
     η(t) = s(t) for t < T, and η₁ + (s(T) − η₁) · c(u) from there on, with u = (t − T)/(E − T) and c
-    one of 1 − u, 1 − √u and (1 + cos πu)/2. Where s(T) < η₁, the rate stays s(T): never up.
+    one of 1 − u, 1 − √u and (1 + cos πu)/2; η(t) = η₁ from E on. Where s(T) < η₁, the rate stays
+    s(T): never up.
 
     Args:
         schedule: s.
         begin: T: epochs, `"500 steps"` or `"80%"` of the horizon.
         curve: c: `"linear"`, `"1-sqrt"` or `"cosine"`.
         final_learning_rate: η₁ >= 0.
+        end: E, a duration as `begin`; None: the horizon.
 
     Raises:
         ValueError: For a value out of its range.
@@ -42,13 +44,18 @@ class Cooldown(Wrapper):
     begin: Duration = _checks.field(..., durations.check)
     curve: str = _checks.field("1-sqrt", _checks.choice, allowed=CURVES)
     final_learning_rate: float = _checks.field(0.0, _checks.rate, zero=True)
+    end: Duration | None = _checks.field(None, durations.check, optional=True)
 
     def learning_rate(self, now: Moment) -> Any:
         """s(t) below T, then down from s(T)."""
         begin = min(durations.updates_in(self.begin, now.timeline, now.horizon), now.horizon)
+        length = now.horizon
+        if self.end is not None:
+            length = durations.updates_in(self.end, now.timeline, now.horizon)
+        way = now.within(max(length, begin))
         held = float(self.schedule.learning_rate(dataclasses.replace(now, update=begin, xp=NUMPY)))
         final = min(self.final_learning_rate, held)
-        down = final + (held - final) * final_descent(now, max(now.horizon - begin, 1), self.curve)
+        down = final + (held - final) * final_descent(way, max(way.horizon - begin, 1), self.curve)
         return now.xp.where(now.update < begin, self.schedule.learning_rate(now), down)
 
 
@@ -57,6 +64,7 @@ def cooldown(
     begin: Duration,
     curve: str = "1-sqrt",
     final_learning_rate: float = 0.0,
+    end: Duration | None = None,
 ) -> Cooldown:
     """Return `schedule` up to `begin`, and a way down from there; see `Cooldown`."""
-    return Cooldown(schedule, begin, curve, final_learning_rate)
+    return Cooldown(schedule, begin, curve, final_learning_rate, end)

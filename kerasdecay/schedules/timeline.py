@@ -13,6 +13,9 @@ HALF_UP = 0.5 + 1e-9
 """Added before a floor, to round halves up. The tiny part rounds up halves that binary fractions
 miss: 0.29 × 50 is 14.499…9."""
 
+_LARGEST_STEP = 2**31 - 1
+"""Inside a compiled step updates are counted in 32 bits, on JAX and torch at least."""
+
 _MOST_EPOCHS = 10**9
 _MOST_UPDATES = _checks.LARGEST_INTEGER
 
@@ -162,7 +165,7 @@ class Moment:
     @property
     def progress(self) -> Any:
         """Share z of the horizon that is done, in [0, 1]."""
-        return self.xp.real(self.update) / max(self.horizon, 1)
+        return self.xp.real(self.update) / float(max(self.horizon, 1))
 
     @property
     def remaining(self) -> Any:
@@ -172,4 +175,5 @@ class Moment:
 
 
 def _clip(xp: ArrayNamespace, update: Any, horizon: int) -> Any:
-    return xp.minimum(xp.maximum(update, 0), horizon)
+    last = horizon if xp is NUMPY else min(horizon, _LARGEST_STEP)
+    return xp.minimum(xp.maximum(update, 0), last)

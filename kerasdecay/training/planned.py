@@ -11,12 +11,16 @@ import numpy as np
 from kerasdecay.control import ScheduledRates
 from kerasdecay.training.namespace import KERAS
 
+_LONGEST_TABLE = 2**24
+"""The most steps whose values are held as a table."""
+
 
 def of_step(planned: ScheduledRates) -> Callable[[Any], Any]:
     """Return what computes a step's value: the formula, or on torch a table of the whole run.
 
     A step of torch's is compiled only on demand; operation by operation a formula takes a tenth of
-    the time of a small step, and looking up a value next to nothing.
+    the time of a small step, and looking up a value next to nothing. A training without an end in
+    sight has more steps than a table should.
 
     Args:
         planned: The plan. One that is sampled at each epoch's start needs a known number of steps.
@@ -25,7 +29,7 @@ def of_step(planned: ScheduledRates) -> Callable[[Any], Any]:
         A function of the number of a step in the run, an integer tensor, that gives float32.
     """
     schedule, timeline = planned.schedule, planned.timeline
-    if keras.backend.backend() != "torch":
+    if keras.backend.backend() != "torch" or timeline.updates > _LONGEST_TABLE:
         return lambda step: schedule.rates(planned.update_of(step), timeline, KERAS)
     last = timeline.updates  # beyond it the last value stays
     table = keras.ops.convert_to_tensor(planned.at(np.arange(last + 1)), dtype="float32")

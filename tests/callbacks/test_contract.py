@@ -37,6 +37,7 @@ from kerasdecay import (
     LinearDecay,
     LossSlopeDecay,
     OneCycleDecay,
+    OpenEndedDecay,
     PlateauDecay,
     PowerStepDecay,
     StepDecay,
@@ -155,6 +156,13 @@ FAMILY: dict[str, tuple[Callable[..., DecayCallback], list[float]]] = {
             Plateau("val_loss", patience=1), min_hold=0.5, update="batch", **given
         ),
         # No improvement in epoch 2, after which half is over: down to 0 in twelve batches.
+        [0.5, 0.5, 0.5, 0.5 * 9 / 12, 0.5 * 5 / 12, 0.5 / 12],
+    ),
+    "OpenEndedDecay": (
+        lambda **given: OpenEndedDecay(
+            trigger=Plateau("val_loss", patience=1), cooldown="100%", **given
+        ),
+        # No improvement in epoch 3: down to 0 in as many more.
         [0.5, 0.5, 0.5, 0.5 * 9 / 12, 0.5 * 5 / 12, 0.5 / 12],
     ),
     "WarmupStableDecay": (
@@ -291,6 +299,8 @@ def test_a_metric_that_is_missing_changes_nothing(name: str) -> None:
     expected = fit(odometer(), [alone], EPOCHS)["learning_rate"]
     if name == "AdaptiveKneeDecay":  # which comes down at `latest`, after 4 epochs, at any rate
         expected[4:] = [0.5 * 5 / 8, 0.5 / 8]
+    if name == "OpenEndedDecay":  # which comes down as late as it can: here after 3 epochs
+        expected[3:] = [0.5 * 9 / 12, 0.5 * 5 / 12, 0.5 / 12]
     assert rates == near(expected)
 
 

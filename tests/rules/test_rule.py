@@ -23,6 +23,7 @@ from kerasdecay.rules import (
     Greedy,
     LossSlope,
     Observation,
+    OpenEnded,
     Plateau,
     Rescue,
     Rule,
@@ -59,11 +60,15 @@ FAMILY: dict[str, tuple[Callable[[], Rule[Any]], list[float]]] = {
         lambda: AdaptiveKnee(Plateau("loss", patience=2), min_hold=0.5),
         [1.0, 0.9, 0.9, 0.9, 0.9, 0.9],
     ),
+    "OpenEnded": (
+        lambda: OpenEnded(Plateau("loss", patience=2), cooldown="50%"),
+        [1.0, 0.9, 0.9, 0.9, 0.9, 0.9],
+    ),
     "Staged": (lambda: Staged(Plateau("loss", patience=2)), [1.0, 1.0, 1.0, 1.0, 1.0]),
     "Rescue": (lambda: Rescue(window=3, max_rescues=2), [1.0, 2.0, 2.0, 1.0]),
 }
 RISES = {"Greedy"}
-BY_HORIZON = {"WeightNorm", "AdaptiveKnee"}
+BY_HORIZON = {"WeightNorm", "AdaptiveKnee", "OpenEnded"}
 """These look at the epoch too, and not at the metric alone."""
 BY_BATCH = {"Rescue"}
 """These decide after batches: here each epoch has one, and its loss is the metric."""

@@ -1,0 +1,71 @@
+"""The decay of a training whose end is not known when it begins."""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+from kerasdecay import _checks
+from kerasdecay.callbacks.rules import trigger_given
+from kerasdecay.rules import OpenEnded, Rule
+from kerasdecay.schedules import Constant
+from kerasdecay.training.arguments import Options, with_rule
+from kerasdecay.training.callback import DecayCallback
+
+
+class OpenEndedDecay(DecayCallback):
+    """Hold the rate until a rule says that it is time, come down, and end the training.
+
+    There is no horizon to give: `fit(epochs=10**6)` says "until it stops". If the rule fires after
+    T epochs, the rate comes down over the next `cooldown` · T of them, rounded up, and the training
+    ends. With fewer epochs in `fit`, the way down begins at the latest when it still fits in. See
+    `kerasdecay.rules.OpenEnded`.
+
+    Args:
+        initial_learning_rate: The rate that is held, > 0; None takes the optimizer's;
+            `"auto"` finds one inside `fit`.
+        trigger: A rule; its reduction is the sign; None: a plateau of the validation loss,
+            averaged over three epochs.
+        monitor: Another metric for that plateau, such as `"val_accuracy"`; not beside a trigger.
+        cooldown: A share of what has been trained, in (0, 1], or such as `"20%"`.
+        curve: Of the way down: `"linear"`, `"1-sqrt"` or `"cosine"`.
+        final_learning_rate: The rate at its end, >= 0, at most the initial one.
+        **options: Those of `LearningRateDecay`; `rules` are further ones.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Examples:
+        >>> from kerasdecay import OpenEndedDecay
+        >>> from kerasdecay.rules import Plateau
+        >>> decay = OpenEndedDecay(0.1, trigger=Plateau("val_loss", patience=5), cooldown="20%")
+
+    Source: Hägele et al., 2024 (arXiv:2405.18392), the moment chosen by a rule.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float | str | None = None,
+        *,
+        trigger: Rule[Any] | str | None = None,
+        monitor: str | None = None,
+        cooldown: float | str = "20%",
+        curve: str = "linear",
+        final_learning_rate: float = 0.0,
+        **options: Unpack[Options],
+    ) -> None:
+        rule = OpenEnded(
+            **trigger_given(type(self).__name__, trigger, monitor),
+            cooldown=cooldown,
+            curve=curve,
+            final_learning_rate=final_learning_rate,
+        )
+        held = Constant(initial_learning_rate)
+        if held.is_resolved:
+            _checks.number(
+                type(self).__name__,
+                "final_learning_rate",
+                final_learning_rate,
+                at_most=held.initial,
+                remedy="It is where the way down ends.",
+            )
+        super().__init__(held, **with_rule(type(self).__name__, rule, options))
