@@ -42,6 +42,8 @@ class LearningRateDecay(DecayCallback):
             saves the model.
         verbose: 0 prints nothing; 1 prints a panel before the training, each reduction, and a
             summary after it.
+        average_last: `"10%"`: as the training ends, the model gets the mean of the weights over
+            the last so much of it: epochs, `"500 steps"` or a share of the horizon. None: not.
 
     Attributes:
         trace: The record of the last training: rates, decisions, logs (None before the first).

@@ -26,6 +26,7 @@ class RunOptions(TypedDict, total=False):
     weight_decay: Any
     momentum: Any
     beta_1: Any
+    average_last: Duration | None
 
 
 class Options(RunOptions, total=False):

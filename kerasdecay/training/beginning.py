@@ -23,6 +23,7 @@ from kerasdecay.control.probe import Choice
 from kerasdecay.records import Setup, Trace
 from kerasdecay.schedules import Schedule
 from kerasdecay.training import compiled, find, ledger
+from kerasdecay.training.averaging import WeightAverage
 from kerasdecay.training.host import HostActuator
 from kerasdecay.training.in_step import CompiledActuator
 from kerasdecay.training.knobs import Knobs, Run
@@ -289,12 +290,19 @@ def _session(
     actuators: list[Any] = [host]
     if plan.update.compiled:
         actuators = [CompiledActuator(tracks, targets, trace, may_skip=may_skip), host]
+    average = None
+    if plan.average_last is not None:
+        average = WeightAverage(
+            plan.owner, plan.average_last, model, plan.timeline, trace.setup.first_epoch
+        )
+        trace.record_note(average.note)
     return Session(
         controller,
         targets,
         trace,
         *actuators,
         knobs=_knobs(plan, model, tracks, targets, trace, may_skip=may_skip),
+        average=average,
         are_named=plan.names is not None,
         may_skip=may_skip,
     )

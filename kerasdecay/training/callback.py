@@ -19,6 +19,7 @@ from kerasdecay.rules import BatchObservation, Rule
 from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.training import arguments, find, output, probes, updates
+from kerasdecay.training.averaging import check_average
 from kerasdecay.training.batch_losses import BatchLosses
 from kerasdecay.training.batch_rules import BatchRules
 from kerasdecay.training.beginning import Beginning, begin
@@ -52,6 +53,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         weight_decay: What the optimizer's weight decay follows; None leaves it alone.
         momentum: What its momentum follows.
         beta_1: What its beta_1 follows.
+        average_last: The last part of the run, whose weights are averaged; None: none.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -73,6 +75,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         weight_decay: Any = None,
         momentum: Any = None,
         beta_1: Any = None,
+        average_last: Duration | None = None,
         **unknown: Any,
     ) -> None:
         super().__init__()
@@ -88,6 +91,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self.knobs: tuple[Knob, ...] = hyperparameters(
             owner, weight_decay=weight_decay, momentum=momentum, beta_1=beta_1
         )
+        self.average_last = check_average(owner, average_last, self.rules)
         sampled = [
             *self.schedules.values(),
             *(one for knob in self.knobs for one in knob.schedules),
@@ -327,6 +331,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             counts_steps=self.counts_steps,
             fits_one_epoch=(self.params or {}).get("epochs") == 1,
             knobs=self.knobs,
+            average_last=self.average_last,
         )
         beginning = begin(
             plan,

@@ -10,6 +10,7 @@ from kerasdecay import _checks
 from kerasdecay.control import FunctionRates, ScheduledRates
 from kerasdecay.rules import Rule
 from kerasdecay.schedules import Constant, Schedule, Timeline
+from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.warmup import Warmup
 from kerasdecay.training.knobs import Knob
 from kerasdecay.training.updates import Update
@@ -30,6 +31,7 @@ class Plan:
         counts_steps: Whether the optimizers' own counters tell their steps.
         fits_one_epoch: Whether `fit` ends after epoch 0.
         knobs: What is driven besides the rate.
+        average_last: The part of the run over which the weights are averaged; None: none.
     """
 
     owner: str
@@ -42,6 +44,7 @@ class Plan:
     counts_steps: bool
     fits_one_epoch: bool
     knobs: tuple[Knob, ...] = ()
+    average_last: Duration | None = None
 
     def schedule_of(self, key: str) -> Any:
         """Return the schedule of the optimizer with this log name."""

@@ -14,6 +14,7 @@ from kerasdecay.records.numbers import as_number
 from kerasdecay.rules import BatchObservation, Observation, Rule
 from kerasdecay.training import compiled, find, probes
 from kerasdecay.training.actuator import Actuator
+from kerasdecay.training.averaging import WeightAverage
 from kerasdecay.training.host import HostActuator
 from kerasdecay.training.in_step import CompiledActuator
 from kerasdecay.training.knobs import Knobs
@@ -32,6 +33,7 @@ class Session:
         actuator: What brings them there.
         fallback: What takes over where the compiled step cannot tell its batches.
         knobs: What is driven besides the rate, or None.
+        average: Averages the weights at the end, or None.
         are_named: Whether the user has named the optimizers, one by one.
         may_skip: Whether loss scaling may skip steps.
     """
@@ -45,6 +47,7 @@ class Session:
         fallback: HostActuator | None = None,
         *,
         knobs: Knobs | None = None,
+        average: WeightAverage | None = None,
         are_named: bool = False,
         may_skip: bool = False,
     ) -> None:
@@ -54,6 +57,7 @@ class Session:
         self._actuator = actuator
         self._fallback = fallback
         self._knobs = knobs
+        self._average = average
         self._are_named = are_named
         self._epoch = trace.setup.first_epoch
         self._first = 0
@@ -88,6 +92,8 @@ class Session:
     def begin_batch(self, callback: Any, batch: int) -> None:
         """Bring the rates of a batch."""
         self._steps.last_begun = batch
+        if self._average is not None:
+            self._average.begin_batch(callback, self._epoch, batch)
         if self._fallback is not None and self._steps.begun >= self._next_look:
             self._check_compiled(callback, batch)
         self._actuator.begin_batch(callback, self._epoch, batch)
@@ -174,7 +180,7 @@ class Session:
             batch: The last batch that was trained.
         """
         made = self._steps.made()
-        restore()
+        self._restore(restore)
         self._steps.set_back(made)
         if self._knobs is not None:
             self._knobs.go_on(model, batch + 1 - self._first)
@@ -187,8 +193,13 @@ class Session:
         if batch is not None:
             self.put_back(model, restore, batch)
             return
-        restore()
+        self._restore(restore)
         self.rewrite()
+
+    def _restore(self, restore: Callable[[], None]) -> None:
+        restore()
+        if self._average is not None:
+            self._average.restart()
 
     def rewrite(self) -> None:
         """Write the rates again, after what the optimizers held before has been put back."""
@@ -220,6 +231,8 @@ class Session:
         self._actuator.end(model)
         if self._knobs is not None:
             self._knobs.end(model)
+        if self._average is not None:
+            self._average.end(model)
 
     def _check_compiled(self, callback: Any, batch: int) -> None:
         """Let the host take over where an optimizer is not applied once a batch.

@@ -1,0 +1,135 @@
+"""The mean of a model's weights over the last part of a training."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasdecay import _checks
+from kerasdecay.rules import OpenEnded, Rule
+from kerasdecay.schedules import Timeline
+from kerasdecay.schedules import duration as durations
+from kerasdecay.schedules.duration import Duration
+from kerasdecay.schedules.timeline import unknown_steps
+
+MOST_SAMPLES = 1000
+"""States of the weights that a mean is made of at most: each costs a copy of the weights."""
+
+
+def check_average(owner: str, value: Any, rules: tuple[Rule[Any], ...]) -> Duration | None:
+    """Return `average_last` if it is a duration or None and the rules let it be known when."""
+    if value is None:
+        return None
+    if any(isinstance(rule, OpenEnded) for rule in rules):
+        allowed = "None for a training whose end is not known"
+        raise _checks.invalid(owner, "average_last", allowed, value)
+    return durations.check(owner, "average_last", value, positive=True)
+
+
+class WeightAverage:
+    """Takes the weights after each of the last steps, and puts their mean into the model.
+
+    mean = (w(N−m+1) + … + w(N))/m over the last m steps of N. Where these are more than
+    `MOST_SAMPLES`, every k-th of them is taken, k = ⌈m/1000⌉, the last one included. The mean is
+    held in single precision, as one copy of the trainable weights in the host's memory.
+
+    Args:
+        owner: The callback's class name, for messages.
+        last: How much of the run is averaged.
+        model: The model.
+        timeline: The run.
+        first_epoch: The epoch with which this training begins, or goes on.
+
+    Raises:
+        ValueError: If the steps of an epoch are unknown, or a layer has statistics that belong to
+            other weights than the mean.
+    """
+
+    def __init__(
+        self, owner: str, last: Duration, model: Any, timeline: Timeline, first_epoch: int
+    ) -> None:
+        if timeline.steps_per_epoch is None:
+            raise unknown_steps("average_last")
+        self._refuse_statistics(owner, model)
+        self._owner, self._last = owner, last
+        steps = Timeline(timeline.epochs, timeline.steps_per_epoch)
+        self._steps_per_epoch = timeline.steps_per_epoch
+        averaged = min(max(durations.updates_in(last, steps), 1), steps.updates)
+        self._every = math.ceil(averaged / MOST_SAMPLES)
+        self._total = steps.updates
+        self._due = self._first = self._total - (averaged - 1) // self._every * self._every
+        self._goes_on_within = first_epoch * self._steps_per_epoch >= self._first
+        self._done = 0
+        self._means: list[np.ndarray] = []
+        self._count = 0
+
+    @property
+    def note(self) -> str:
+        """What will be done, in words."""
+        which = "each step" if self._every == 1 else f"every {self._every} steps"
+        return (
+            f"the weights after {which} from step {self._first} on are averaged, and their mean is "
+            "in the model as the training ends"
+        )
+
+    def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
+        """Take the weights that the step before has left, if it is time.
+
+        The callback's model is asked for only then: on JAX that copies the whole state.
+        """
+        self._done = epoch * self._steps_per_epoch + batch
+        if self._done >= self._due:
+            self._take(callback.model)
+            missed = (self._done - self._due) // self._every
+            self._due += (missed + 1) * self._every
+
+    def restart(self) -> None:
+        """Begin the mean anew, for a rule has put other weights back."""
+        self._means, self._count = [], 0
+
+    def end(self, model: Any) -> None:
+        """Put the mean into the model, the weights of the last step included."""
+        if self._done + getattr(model, "steps_per_execution", 1) < self._first:
+            self._warn(
+                f"the training has ended before its last part, average_last={self._last!r}, began "
+                f"with step {self._first}: the weights are those of the last step."
+            )
+            return
+        if self._goes_on_within:
+            self._warn(
+                f"the training went on within its last part, average_last={self._last!r}. The mean "
+                "is one of the steps since then: what was averaged before is not kept."
+            )
+        self._take(model)
+        for variable, mean in zip(model.trainable_variables, self._means, strict=True):
+            variable.assign(mean)
+
+    def _take(self, model: Any) -> None:
+        values = [
+            np.asarray(keras.ops.convert_to_numpy(one), "float32")
+            for one in model.trainable_variables
+        ]
+        self._count += 1
+        if self._count == 1:
+            self._means = [value.copy() for value in values]
+            return
+        for mean, value in zip(self._means, values, strict=True):
+            mean += (value - mean) / self._count
+
+    def _warn(self, what: str) -> None:
+        warnings.warn(f"{self._owner}: {what}", stacklevel=2)
+
+    @staticmethod
+    def _refuse_statistics(owner: str, model: Any) -> None:
+        for layer in model._flatten_layers():
+            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+                raise ValueError(
+                    f"{owner}: average_last must be None for a model with BatchNormalization that "
+                    f"is trained. Received: {layer.name!r}, whose moving statistics belong to the "
+                    "weights of single steps and not to their mean. Use GroupNormalization or "
+                    "LayerNormalization, freeze the layer, or let average_last be."
+                )
