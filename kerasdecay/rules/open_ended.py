@@ -61,6 +61,11 @@ class OpenEnded(Triggered[TriggeredState]):
         """The curve, and the rate at its end."""
         return Descent(self.curve, self.final_learning_rate)
 
+    def earliest(self, epochs: int, steps_per_epoch: int | None = None, rests: int = 0) -> int:
+        """Return after how many epochs the way down begins at the earliest."""
+        latest = max(math.floor(epochs / (1 + float(self.cooldown))), 1)
+        return min(super().earliest(epochs, steps_per_epoch, rests), latest)
+
     def act(self, state: TriggeredState, observation: Observation) -> TriggeredState:
         """Begin the way down."""
         if state.cooldown_from is not None:

@@ -88,7 +88,8 @@ def test_a_horizon_that_is_near_brings_it_down_in_time(update: str) -> None:
     expected = [0.5] * 5 * STEPS + [0.5 * (1 - batch / STEPS) for batch in range(STEPS)]
     if update == "epoch":
         expected = [0.5] * 6 * STEPS
-    assert moves(decay, epochs=6) == near(expected)
+    with no_warning():
+        assert moves(decay, epochs=6) == near(expected)
     assert decay.events[0].reason == (
         "5 of 6 epochs are done, the latest moment; val_loss 2 is the best so far: "
         "down to 0 in epoch 6 (linear)"
