@@ -8,8 +8,8 @@ training holds its rate for 80 % of the budget and goes straight to zero. For ea
 start from the same weights and see the same batches: the grid of three rates a decade, and what
 `find_learning_rate` suggests from 100 steps with its default range: the recommended rate and
 fastai's three. This is a check with Keras, not a held-out test: the digits and the table, with the
-same layers, were among the problems that the constants in `kerasdecay/control/probe.py` were chosen
-on. The sequences were not.
+same layers, were among the problems that the constants in `kerasdecay/control/range_test.py` were
+chosen on. The sequences were not.
 
 Each finished training is one line in benchmarks/results/probe_calibration.jsonl, written at once;
 what has a line is not trained again.

@@ -25,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from _arms import Make
 from _shootout_lines import Line, accuracies, by, table, told
-from _testbeds import Testbed, digits, sequence, tabular, trained_by
+from _testbeds import Testbed, cifar10, digits, sequence, tabular, trained_by
 from decay_shootout import RESULTS, OutOfTimeError, run_all
 
 from kerasdecay import AutoDecay, LearningRateDecay, OneCycleDecay
@@ -37,6 +37,8 @@ RATES = [float(f"{10 ** (place / 3 - 4):.1g}") for place in range(16)]
 """1e-4, 2e-4, 5e-4 … 10."""
 BEDS = {"digits": digits, "tabular": tabular, "sequence": sequence}
 OPTIMIZERS = ("sgd", "adam")
+CIFAR10 = {"regularised": 5, "plain": 3}
+"""The regimes of CIFAR-10, and how many seeds each has."""
 
 AUTO = "auto"
 ARMS: dict[str, Make] = {
@@ -53,11 +55,16 @@ ARMS: dict[str, Make] = {
 def main() -> int:
     """Train what is missing, or report what is there."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--testbed", choices=BEDS, default="digits")
-    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="sgd")
+    parser.add_argument("--testbed", choices=(*BEDS, "cifar10"), default="digits")
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="sgd", help="not on CIFAR-10")
+    parser.add_argument("--regime", choices=CIFAR10, default="regularised", help="of CIFAR-10")
+    parser.add_argument("--data-dir", help="TensorFlow Datasets folder (else TFDS_DATA_DIR)")
+    parser.add_argument("--data-note", default="", help='about this copy, such as "JPEG copy"')
     parser.add_argument("--rates", help="initial rates, separated by commas; default: 16")
     parser.add_argument("--arms", help="names, separated by semicolons; default: all")
-    parser.add_argument("--seeds", type=int, help="default: 10 on digits, else 5")
+    parser.add_argument(
+        "--seeds", type=int, help="default: 10 on digits, 3 on plain CIFAR-10, else 5"
+    )
     parser.add_argument("--minutes", type=float, help="begin no run after so many minutes")
     parser.add_argument("--parallel", type=int, help="runs that are trained at the same time")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -70,8 +77,13 @@ def main() -> int:
     if unknown:
         parser.error(f"--arms: no {', '.join(unknown)}; there are {', '.join(ARMS)}")
     rates = [float(rate) for rate in arguments.rates.split(",")] if arguments.rates else RATES
-    testbed = trained_by(BEDS[arguments.testbed](), arguments.optimizer)
-    seeds = range(arguments.seeds or (10 if arguments.testbed == "digits" else 5))
+    if arguments.testbed == "cifar10":
+        testbed = cifar10(arguments.regime, arguments.data_dir, arguments.data_note)
+        usual = CIFAR10[arguments.regime]
+    else:
+        testbed = trained_by(BEDS[arguments.testbed](), arguments.optimizer)
+        usual = 10 if arguments.testbed == "digits" else 5
+    seeds = range(arguments.seeds or usual)
     until = time.monotonic() + 60 * arguments.minutes if arguments.minutes else float("inf")
     try:
         for seed in seeds:

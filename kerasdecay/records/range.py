@@ -59,8 +59,8 @@ class LearningRateRange:
         suggestions: Valley, steepest and minimum/10, as fastai defines them.
         steps: How many steps were planned.
         stopped: Why the test ended early; empty if it did not.
-        suggestion: The one rate to train with, chosen by `kerasdecay.control.probe.choose`, or why
-            there is none.
+        suggestion: The one rate to train with, or why there is none; see
+            `kerasdecay.control.range_test.choose`.
 
     Examples:
         >>> suggestion = Suggestion("valley", 0.02, "half way down a fall of 40 points")

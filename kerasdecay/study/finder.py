@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasdecay import _checks
 from kerasdecay._names import takes_familiar
-from kerasdecay.control.probe import choose, most_cautious
+from kerasdecay.control.range_test import choose, most_cautious
 from kerasdecay.records.range import LearningRateRange
 from kerasdecay.report.finder_progress import RangeTestProgress
 from kerasdecay.study import arguments
@@ -84,7 +84,7 @@ def find_learning_rate(
 
     Source: Smith, 2015, "Cyclical Learning Rates for Training Neural Networks" (arXiv 1506.01186,
     section 3.3), with the exponential rise, the smoothing and the stop of fastai's `LRFinder`. The
-    recommended rate is that of `kerasdecay.control.probe.choose`.
+    recommended rate is that of `kerasdecay.control.range_test.choose`.
 
     Examples:
         >>> import keras, numpy as np

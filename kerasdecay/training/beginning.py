@@ -19,8 +19,8 @@ from kerasdecay.control import (
     TrackBookmark,
 )
 from kerasdecay.control.origin import Found, Origin, Past, absolute, from_optimizer
-from kerasdecay.control.probe import Choice
 from kerasdecay.records import Setup, Trace
+from kerasdecay.records.range import Choice
 from kerasdecay.schedules import Schedule
 from kerasdecay.training import compiled, find, ledger
 from kerasdecay.training.averaging import WeightAverage

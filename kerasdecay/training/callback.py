@@ -12,9 +12,11 @@ from kerasdecay import _checks
 from kerasdecay._config import to_config
 from kerasdecay._warnings import warn
 from kerasdecay.control import StateFile
-from kerasdecay.control.probe import Choice, Probe, most_cautious, probe_steps
+from kerasdecay.control.probe import Probe, probe_steps
+from kerasdecay.control.range_test import most_cautious
 from kerasdecay.control.store import check_path
 from kerasdecay.records import Event, Trace
+from kerasdecay.records.range import Choice
 from kerasdecay.rules import BatchObservation, Rule
 from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.schedules.duration import Duration

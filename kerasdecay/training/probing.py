@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kerasdecay.control.probe import Choice, Probe
+from kerasdecay.control.probe import Probe
 from kerasdecay.records import Trace
+from kerasdecay.records.range import Choice
 from kerasdecay.training.snapshot import Snapshot, build_optimizer
 from kerasdecay.training.targets import RateTarget
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasdecay.control.probe import KINDS, Choice, Probe, choose, most_cautious, probe_steps
+from kerasdecay.control.probe import Probe, probe_steps
+from kerasdecay.control.range_test import KINDS, choose, most_cautious
+from kerasdecay.records.range import Choice
 
 RATES = [10 ** (k / 10 - 6) for k in range(71)]  # 1e-6 … 10, ten a decade
 
@@ -153,57 +155,122 @@ def test_an_unknown_kind_is_refused(kind):
 # --------------------------------------------------------------------------------------- Probe
 
 
-@pytest.mark.parametrize(("steps", "trial"), [(30, 6), (54, 10), (60, 12), (100, 12)])
-def test_a_ramp_and_then_two_trials_from_the_start(steps, trial):
-    batches = feed(Probe(steps, "sgd"), lambda rate: 2 / (1 + 20 * rate))
-    ramp = steps - 2 * trial
-    assert len(batches) == steps
-    np.testing.assert_allclose([rate for rate, _ in batches[:ramp]], np.geomspace(1e-6, 10, ramp))
-    higher, lower = batches[ramp][0], batches[-1][0]
-    assert lower == pytest.approx(higher / 5)
-    assert [rate for rate, _ in batches[ramp:]] == [higher] * trial + [lower] * trial
-    assert [k for k, (_, restarts) in enumerate(batches) if restarts] == [ramp, ramp + trial]
-
-
-def test_the_higher_rate_stays_if_its_loss_is_the_lower_one():
-    probe = Probe(100, "sgd")
-    feed(probe, lambda rate: 2 / (1 + 20 * rate))
-    assert probe.choice().rate > 0.1
-    assert "of the loss's fall" in probe.choice().reason
-
-
-@pytest.mark.parametrize("dies", [2.5, 1e9, math.nan, math.inf])
-def test_a_rate_that_dies_in_the_trial_gives_way_to_a_fifth_of_it(dies):
-    probe = Probe(100, "sgd")
+def after_a_ramp(steps: int = 100, kind: str = "sgd", loss_at=lambda rate: 2 / (1 + 20 * rate)):
+    """Return a probe whose ramp is done, and the rate of its first trial."""
+    probe = Probe(steps, kind)
     while not probe.restarts:
-        probe.add(2 / (1 + 20 * probe.rate))
-    higher = probe.rate
-    feed(probe, lambda rate: dies if rate == higher else 1.5)
-    assert probe.choice().rate == pytest.approx(higher / 5)
-    assert probe.choice().reason.startswith(f"{higher / 5:.2g}: better than {higher:.2g} after 12")
-    assert "loss 1.5 against" in probe.choice().reason
+        probe.add(loss_at(probe.rate))
+    return probe, probe.rate
+
+
+def bowl(lowest_at: float):
+    """Losses that fall to a tenth towards a rate, and are high from ten times that rate on."""
+
+    def loss_at(rate):
+        return 9.0 if rate > 10 * lowest_at else 2 * max(0.1, lowest_at / (lowest_at + 9 * rate))
+
+    return loss_at
+
+
+@pytest.mark.parametrize(
+    ("steps", "ramp", "trial"), [(30, 16, 6), (54, 24, 10), (60, 27, 12), (124, 48, 12)]
+)
+def test_a_ramp_and_then_trials_from_the_start_each_at_two_fifths_of_the_last(steps, ramp, trial):
+    # The lower the rate the lower the loss, once the ramp is over: no trial ends the search.
+    probe, _ = after_a_ramp(steps)
+    batches = feed(Probe(steps, "sgd"), lambda rate: 2 / (1 + 20 * rate))[:ramp]
+    np.testing.assert_allclose([rate for rate, _ in batches], np.geomspace(1e-9, 10, ramp))
+    trials = feed(probe, lambda rate: rate / 100)
+    count = (steps - ramp) // trial
+    assert len(trials) == count * trial
+    assert [k for k, (_, restarts) in enumerate(trials) if restarts] == list(
+        range(0, count * trial, trial)
+    )
+    rates = [rate for rate, _ in trials[::trial]]
+    np.testing.assert_allclose(rates, [10 * 0.4**k for k in range(count)])
+
+
+@pytest.mark.parametrize("lowest_at", [1e-5, 1e-3, 1e-1])
+def test_the_first_trial_has_the_last_rate_at_which_the_loss_was_low(lowest_at):
+    _, edge = after_a_ramp(loss_at=bowl(lowest_at))
+    assert 3 * lowest_at < edge <= 10 * lowest_at
+
+
+def test_a_chance_rise_at_a_low_rate_is_not_the_edge():
+    def loss_at(rate):
+        return 2.6 if 1e-6 < rate < 1e-5 else bowl(0.1)(rate)
+
+    assert after_a_ramp(loss_at=loss_at)[1] == after_a_ramp(loss_at=bowl(0.1))[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fraction"), [("sgd", 0.6), ("momentum", 0.2), ("adaptive", 0.45)]
+)
+def test_the_choice_by_hand(kind, fraction):
+    # The level is 2. The trials end with 1.5, 0.5, 0.6 and 1.4: the best fall is 1.5, and the
+    # weights are exp(−1 / 0.15), 1, exp(−0.1 / 0.15) and exp(−0.9 / 0.15).
+    results = [1.5, 0.5, 0.6, 1.4]
+    probe, edge = after_a_ramp(kind=kind)
+    rates = [edge * 0.4**k for k in range(4)]
+    # The third is worse by less than a tenth of the fall, which does not end the search.
+    feed(probe, lambda rate: results[round(math.log(rate / edge, 0.4))])
+    weights = np.exp(-(np.array(results) - 0.5) / 0.15)
+    mean = math.exp(float(np.dot(weights, np.log(rates)) / weights.sum()))
+    found = probe.choice()
+    assert found.rate == pytest.approx(fraction * mean, rel=1e-3)
+    assert "where the loss fell furthest among 4 rates from 10 down" in found.reason
+
+
+def test_a_trial_that_is_worse_ends_the_search():
+    probe, edge = after_a_ramp()
+    batches = feed(probe, lambda rate: 0.5 if rate == edge else 0.7)
+    assert len(batches) == 24
+
+
+@pytest.mark.parametrize("dies", [1e9, math.nan, math.inf])
+def test_a_rate_that_dies_gives_way_to_two_fifths_of_it(dies):
+    probe, edge = after_a_ramp()
+    batches = feed(probe, lambda rate: dies if rate == edge else 1.0 + (rate < 0.3 * edge) / 2)
+    # At once if it is not finite, after four if it is only far above the level.
+    assert [restarts for _, restarts in batches].index(True, 1) == (4 if math.isfinite(dies) else 1)
+    assert probe.choice().rate == pytest.approx(0.6 * 0.4 * edge, rel=0.02)
+
+
+@pytest.mark.parametrize("loss", [math.nan, 1e9, 1.95])
+def test_after_two_that_learned_nothing_the_next_is_a_tenth(loss):
+    probe, edge = after_a_ramp()
+    batches = feed(probe, lambda rate: 1.0 if rate < 0.1 * edge else loss)
+    rates = list(dict.fromkeys(rate for rate, _ in batches))
+    np.testing.assert_allclose(rates[:4], [edge, 0.4 * edge, 0.04 * edge, 0.016 * edge])
 
 
 def test_only_the_second_half_of_a_trial_counts():
-    probe = Probe(100, "sgd")
-    while not probe.restarts:
-        probe.add(2 / (1 + 20 * probe.rate))
-    higher = probe.rate
-    for losses in ([9.0] * 6 + [1.0] * 6, [0.5] * 6 + [1.1] * 6):
+    probe, edge = after_a_ramp()
+    for losses in ([9.0] * 3 + [1.9] * 3 + [0.5] * 6, [0.1] * 6 + [1.5] * 6):
         for loss in losses:
             probe.add(loss)
     assert probe.is_done
-    assert probe.choice().rate == higher
+    assert probe.choice().rate == pytest.approx(0.6 * edge, rel=0.01)
 
 
-def test_two_trials_that_are_not_finite_suggest_nothing():
-    probe = Probe(60, "adaptive")
-    while not probe.restarts:
-        probe.add(2 / (1 + 20 * probe.rate))
-    batches = feed(probe, lambda rate: math.nan)
-    assert [restarts for _, restarts in batches] == [True, True]  # a trial ends with its first NaN
+def test_trials_of_which_none_is_finite_suggest_nothing():
+    probe, _ = after_a_ramp(60, "adaptive")
+    feed(probe, lambda rate: math.nan)
     assert probe.choice().rate is None
     assert "because the loss is not finite at" in probe.choice().reason
+
+
+def test_where_no_trial_learns_the_ramps_fall_speaks_for_the_highest_calm_rate():
+    probe, edge = after_a_ramp(loss_at=bowl(0.1))
+    feed(probe, lambda rate: 2.3 if rate > 0.2 * edge else 1.99)
+    assert probe.choice().rate == pytest.approx(0.6 * 0.04 * edge)  # the third trial
+    assert "where the loss did not rise" in probe.choice().reason
+
+
+def test_where_every_trial_is_above_the_level_it_is_lower_still():
+    probe, edge = after_a_ramp(60, loss_at=bowl(0.1))
+    feed(probe, lambda rate: 2.3 - 0.01 * (rate < 0.5 * edge))
+    assert probe.choice().rate == pytest.approx(0.6 * 0.16 * edge)
 
 
 @pytest.mark.parametrize("explodes", [1e-3, 1e-2, 1.0])
@@ -216,16 +283,20 @@ def test_a_ramp_ends_where_the_loss_has_diverged(explodes, to):
         probe.add(to if probe.rate > explodes else 2 / (1 + 20 * probe.rate))
     beyond = [rate for rate in tried if rate > explodes]
     assert len(beyond) == (3 if math.isfinite(to) else 1)
-    feed(probe, lambda rate: 1.0)
-    assert probe.choice().rate < explodes
+    assert probe.rate <= explodes
 
 
-def test_without_a_suggestion_of_the_ramp_there_is_no_trial():
+@pytest.mark.parametrize(
+    ("loss", "reason"),
+    [
+        (2.0, "the loss neither falls nor rises by more than its noise"),
+        (math.nan, "the loss is not finite from 1e-09 on"),
+    ],
+)
+def test_no_choice_says_why(loss, reason):
     probe = Probe(60, "sgd")
-    assert not any(restarts for _, restarts in feed(probe, lambda rate: 2.0))
-    assert probe.is_done
-    assert not probe.restarts
-    assert probe.choice().rate is None
+    feed(probe, lambda rate: loss)
+    assert probe.choice() == Choice(None, f"no suggestion, because {reason}")
 
 
 @pytest.mark.parametrize("curvature", [0.1, 1.0, 30.0, 1000.0])
@@ -276,7 +347,7 @@ def test_how_many_batches(total, steps):
 def test_a_probe_takes_at_most_a_quarter_of_a_run_and_is_one_that_can_be_built(total):
     steps = probe_steps(total)
     assert steps <= total / 4
-    assert steps == 0 or Probe(steps, "sgd").rate == pytest.approx(1e-6)
+    assert steps == 0 or Probe(steps, "sgd").rate == pytest.approx(1e-9)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from finder_cases import OPTIMIZERS, X, Y, assert_leaves_no_trace, assert_same, build, state_of
 from rich.console import Console
 
-from kerasdecay.control.probe import choose
+from kerasdecay.control.range_test import choose
 from kerasdecay.records.range import LearningRateRange
 from kerasdecay.study.finder import _Curve, find_learning_rate
 from kerasdecay.study.suggestions import suggest

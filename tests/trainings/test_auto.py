@@ -31,7 +31,7 @@ from kerasdecay import (
     simulate,
 )
 from kerasdecay.callbacks import as_keras
-from kerasdecay.control.probe import Choice
+from kerasdecay.records.range import Choice
 from kerasdecay.rules import LossSlope, Observation, Rescue
 from kerasdecay.schedules import (
     FAMILY,
