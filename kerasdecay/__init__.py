@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         WarmupStableDecay,
         WeightNormDecay,
         as_keras,
+        layerwise,
         release,
         steer,
     )
@@ -60,6 +61,7 @@ _HOMES = {
         "WarmupStableDecay",
         "WeightNormDecay",
         "as_keras",
+        "layerwise",
         "release",
         "steer",
     ),
@@ -91,6 +93,7 @@ __all__ = [
     "as_keras",
     "compare",
     "find_learning_rate",
+    "layerwise",
     "plot",
     "release",
     "simulate",

@@ -17,24 +17,26 @@ ROOT = Path(__file__).resolve().parents[1]
 SIGNATURES = {
     "LearningRateDecay": (
         "(schedule=None, *, by_step=None, optimizers=None, warmup=None, rules=(), epochs=None, "
-        "update='auto', state_path=None, verbose=0, weight_decay=None, momentum=None, "
-        "beta_1=None, average_last=None)"
+        "update='auto', state_path=None, verbose=0, group_factors=None, weight_decay=None, "
+        "momentum=None, beta_1=None, average_last=None)"
     ),
     "PowerStepDecay": (
         "(initial_learning_rate=None, *, stages=3, remainder='last', min_learning_rate=0.0, "
         "advance_on=None, warmup=None, rules=(), epochs=None, update='auto', state_path=None, "
-        "verbose=0, weight_decay=None, momentum=None, beta_1=None, average_last=None)"
+        "verbose=0, group_factors=None, weight_decay=None, momentum=None, beta_1=None, "
+        "average_last=None)"
     ),
     "PlateauDecay": (
         "(monitor='val_loss', factor=0.1, patience=10, verbose=0, mode='auto', min_delta=0.0001, "
         "cooldown=0, min_lr=0.0, *, schedule=None, min_delta_mode='abs', smoothing=1, "
         "restore_best_weights=False, restore_optimizer=True, stop_at_min_lr=False, every=None, "
-        "warmup=None, rules=(), epochs=None, update='auto', state_path=None, weight_decay=None, "
-        "momentum=None, beta_1=None, average_last=None)"
+        "warmup=None, rules=(), epochs=None, update='auto', state_path=None, "
+        "group_factors=None, weight_decay=None, momentum=None, beta_1=None, average_last=None)"
     ),
     "WarmupDecay": (
         "(duration, then=None, start=None, *, rules=(), verbose=0, epochs=None, update='auto', "
-        "state_path=None, weight_decay=None, momentum=None, beta_1=None, average_last=None)"
+        "state_path=None, group_factors=None, weight_decay=None, momentum=None, beta_1=None, "
+        "average_last=None)"
     ),
 }
 

@@ -23,6 +23,7 @@ from kerasdecay.callbacks.shapes import (
 from kerasdecay.records import Event, Setup, Trace
 from kerasdecay.training.as_keras import as_keras
 from kerasdecay.training.find import register_target, release
+from kerasdecay.training.layerwise import layerwise
 from kerasdecay.training.loop import Steering, steer
 from kerasdecay.training.probes import register_measurement
 from kerasdecay.training.targets import RateTarget
@@ -50,6 +51,7 @@ __all__ = [
     "WarmupStableDecay",
     "WeightNormDecay",
     "as_keras",
+    "layerwise",
     "register_measurement",
     "register_target",
     "release",

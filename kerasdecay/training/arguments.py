@@ -23,6 +23,7 @@ class RunOptions(TypedDict, total=False):
     epochs: int | None
     update: str
     state_path: str | os.PathLike[str] | None
+    group_factors: Mapping[str, Any] | None
     weight_decay: Any
     momentum: Any
     beta_1: Any

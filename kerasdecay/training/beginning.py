@@ -331,4 +331,6 @@ def _knobs(
         run = Run(track.key, plan.timeline, plan.update.every, base, planned)
         optimizer = targets[track.key].optimizer
         bound[track.key] = [knob.bind(optimizer, model, run) for knob in plan.knobs]
+        for note in filter(None, (one.note for one in bound[track.key])):
+            trace.record_note(note)
     return Knobs(bound, targets, trace, plan.timeline, may_skip=may_skip)

@@ -26,6 +26,7 @@ from kerasdecay.training.batch_losses import BatchLosses
 from kerasdecay.training.batch_rules import BatchRules
 from kerasdecay.training.beginning import Beginning, begin
 from kerasdecay.training.given import GivenArguments
+from kerasdecay.training.groups import group_knobs
 from kerasdecay.training.hyperparameters import hyperparameters
 from kerasdecay.training.knobs import Knob, check_knobs
 from kerasdecay.training.looking import Looking
@@ -52,6 +53,8 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             `"compiled"`.
         state_path: A file for the rules' states; needed only to go on after a crash.
         verbose: 0 shows nothing, 1 a panel before and a summary after the training.
+        group_factors: Pattern of variables' paths → what their rate is multiplied by: a number, or
+            a schedule.
         weight_decay: What the optimizer's weight decay follows; None leaves it alone.
         momentum: What its momentum follows.
         beta_1: What its beta_1 follows.
@@ -74,6 +77,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         update: str = "auto",
         state_path: str | os.PathLike[str] | None = None,
         verbose: int | bool = 0,
+        group_factors: Mapping[str, Any] | None = None,
         weight_decay: Any = None,
         momentum: Any = None,
         beta_1: Any = None,
@@ -90,8 +94,9 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self.epochs = (
             None if epochs is None else _checks.integer(owner, "epochs", epochs, at_least=1)
         )
-        self.knobs: tuple[Knob, ...] = hyperparameters(
-            owner, weight_decay=weight_decay, momentum=momentum, beta_1=beta_1
+        self.knobs: tuple[Knob, ...] = (
+            *hyperparameters(owner, weight_decay=weight_decay, momentum=momentum, beta_1=beta_1),
+            *group_knobs(owner, group_factors),
         )
         self.average_last = check_average(owner, average_last, self.rules)
         sampled = [

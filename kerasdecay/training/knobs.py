@@ -116,6 +116,9 @@ class Knob(abc.ABC):
 class BoundKnob(abc.ABC):
     """A knob of one optimizer, in one run."""
 
+    note = ""
+    """What is told of it at the beginning of the training."""
+
     @abc.abstractmethod
     def within(self, optimizer: Any, step: Step) -> AbstractContextManager[None]:
         """Return the context in which the optimizer applies gradients: it sets, and sets back.
