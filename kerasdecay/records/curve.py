@@ -120,6 +120,11 @@ class Curve:
             for column in self._columns:
                 column.pop()
 
+    @property
+    def is_thinned(self) -> bool:
+        """Whether rows within epochs were dropped."""
+        return self._stride > 1
+
     # The columns are copied: while an array is shared it cannot grow.
 
     @property

@@ -178,6 +178,11 @@ class Trace:
         """Log name → what was driven besides the rates, such as `"momentum"`: a row a change."""
         return self._knobs
 
+    @property
+    def is_thinned(self) -> bool:
+        """Whether rates within epochs were so many that some rows were dropped."""
+        return self._curve.is_thinned
+
     def withdraw(self, epoch: int, batch: int) -> None:
         """Take the last row back if it is of this batch, which was begun and never came."""
         self._curve.withdraw(epoch, batch)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from kerasdecay.report.figures import save_figure
     from kerasdecay.report.pictures import plot
     from kerasdecay.report.sparklines import sparkline
-    from kerasdecay.report.tensorboard import log_decisions
+    from kerasdecay.report.tensorboard import log_decisions, to_tensorboard
     from kerasdecay.report.timelines import explain, timeline
+    from kerasdecay.report.trackers import to_mlflow, to_wandb
     from kerasdecay.report.training import announcement, summary
 
 _HOMES = {
@@ -29,6 +30,9 @@ _HOMES = {
     "sparkline": "sparklines",
     "summary": "training",
     "timeline": "timelines",
+    "to_mlflow": "trackers",
+    "to_tensorboard": "tensorboard",
+    "to_wandb": "trackers",
 }
 
 __all__ = [
@@ -42,6 +46,9 @@ __all__ = [
     "sparkline",
     "summary",
     "timeline",
+    "to_mlflow",
+    "to_tensorboard",
+    "to_wandb",
 ]
 
 

@@ -118,7 +118,7 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         if self.every is None:
             return rests + observed
         steps = int(self.every.split()[0]) * observed
-        return rests + (0 if steps_per_epoch is None else math.ceil(steps / steps_per_epoch))
+        return rests + (0 if steps_per_epoch is None else steps // steps_per_epoch)
 
     @property
     def way_down(self) -> Descent | None:
