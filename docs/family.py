@@ -1,6 +1,6 @@
 """Draw the table of shapes and rules: a small curve and one line each, from the code itself.
 
-python docs/family.py           writes the curves, and the tables in README.md and docs/
+python docs/family.py           writes the curves, and the tables in docs/
 python docs/family.py --check   only says whether they are current; exit code 1 if they are not
 """
 
@@ -132,7 +132,6 @@ def files() -> dict[pathlib.Path, str]:
     }
     wanted |= {IMAGES / "rules" / f"{name}.svg": curve(rule_rates(name)) for name in rules.FAMILY}
     pages = {
-        "README.md": f"{shape_table('docs/images')}\n\n{rule_table('docs/images')}",
         "docs/shapes.md": shape_table("images"),
         "docs/rules.md": rule_table("images"),
     }
