@@ -5,9 +5,11 @@
     python benchmarks/robustness.py --report
 
 Three shapes start from rates between 1e-4 and 10, three a decade, each with and without the rule
-`Rescue`; `AutoDecay` is given none. The protocol, the lines and the resuming are those of
-decay_shootout.py: each finished run is one line in benchmarks/results/robustness-*.jsonl, and what
-has a line is not trained again. `--report` prints the tables.
+`Rescue`; `AutoDecay` is given none. On CIFAR-10 give `--testbed cifar10 --arms auto`: the others
+are in the comparison of decays, beside which `--report` puts it. The protocol, the lines and the
+resuming are those of decay_shootout.py: each finished run is one line in
+benchmarks/results/robustness-*.jsonl, and what has a line is not trained again. `--report` prints
+the tables.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from _arms import Make
-from _shootout_lines import Line, accuracies, by, table, told
+from _shootout_lines import Line, accuracies, by, differences, table, told
 from _testbeds import Testbed, cifar10, digits, sequence, tabular, trained_by
 from decay_shootout import RESULTS, OutOfTimeError, run_all
 
@@ -130,6 +132,11 @@ def report(results: Path) -> int:
         print(f"no robustness-*.jsonl in {results}")
         return 2
     pages = [tables_of(group, members) for group, members in by(lines, "testbed", "regime")]
+    for (testbed, regime), members in by(lines, "testbed", "regime"):
+        compared = results / f"shootout-{testbed}-{regime}.jsonl"
+        if compared.exists():
+            others = [json.loads(text) for text in compared.read_text("utf-8").splitlines()]
+            pages.append(beside(testbed, regime, members, others))
     machines = sorted({json.dumps(line["environment"], sort_keys=True) for line in lines})
     print("\n\n".join([*pages, "Trained on:", "\n".join(f"- `{one}`" for one in machines)]))
     return 0
@@ -154,6 +161,19 @@ def tables_of(group: tuple[Any, ...], lines: list[Line]) -> str:
     )
     head = ["arm", *(f"from {rate:g}" for rate in rates), "best of its rates, or found"]
     return "\n\n".join([title, said, table(head, rows)])
+
+
+def beside(testbed: str, regime: str, lines: list[Line], others: list[Line]) -> str:
+    """Return the runs without a rate beside those of decay_shootout.py, paired by seed."""
+    found = [line for line in lines if line["arm"] == AUTO]
+    rows = []
+    for (arm,), runs in by(others, "arm"):
+        shared = [run for run in runs if run["seed"] in {line["seed"] for line in found}]
+        gains = differences(found, runs).values()
+        rows.append([arm, f"{runs[0]['initial_learning_rate']:g}", cell(shared), told(gains)])
+    title = f"## {testbed}, {regime}: AutoDecay minus each decay of decay_shootout.py"
+    said = f"AutoDecay: {cell(found)}. Over the seeds that both have, ± half of the 95 % interval."
+    return "\n\n".join([title, said, table(["arm", "from", "it", "AutoDecay − it"], rows)])
 
 
 def cell(runs: list[Line]) -> str:

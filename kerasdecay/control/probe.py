@@ -9,7 +9,7 @@ grid of three rates a decade: 16 problems (ten tables, six of them regressions, 
 that were not scaled; two bags of words; digits, moons) with dense networks, SGD, SGD with momentum
 and Adam, four seeds. No convolution, no normalisation and no recurrent network was among them:
 `benchmarks/robustness.py` trains those. One of its runs, in which the digits' network fell idle
-under Adam, led to the larger step after two trials that learned nothing.
+under Adam, led to the larger step after two trials whose loss rose.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _RAMP_SHARE = 0.45  # of the probe
 _SHORTEST_RAMP, _LONGEST_RAMP = 16, 48
 _FEWEST_IN_TRIAL, _MOST_IN_TRIAL = 6, 12  # batches
 _LOWER = 0.4  # the rate of a trial, as a fraction of that of the trial before
-_MUCH_LOWER = 0.1  # the same after two at which nothing was learned
+_MUCH_LOWER = 0.1  # the same after two at which the loss rose
 
 # A rate that is best after some batches is a little too high for a long training; how much depends
 # on how far the optimizer goes once it has gathered speed.
@@ -86,10 +86,10 @@ class Probe:
     is, half its fall below the level that it began with, or near that level if it never falls.
 
     Then each of some rates trains t = n/5 batches, between 6 and 12, all from the weights that the
-    probe began with: the edge, 0.4 of it, 0.4² of it, …, but a tenth after two that learned
-    nothing. A rate counts by the mean loss of the second half of its trial, infinite if a loss was
-    not finite or far above the level. The trials end when no batches are left for another, or with
-    one that has come down a tenth less than a higher rate.
+    probe began with: the edge, 0.4 of it, 0.4² of it, …, but a tenth after two at which the loss
+    rose. A rate counts by the mean loss of the second half of its trial, infinite if a loss was not
+    finite or far above the level. The trials end when no batches are left for another, or with one
+    that has come down a tenth less than a higher rate.
 
     The choice is a fraction of the geometric mean of these rates, each with the weight
     exp(−d / (0.1 f)): f is the best trial's fall below the level, d how much less this one fell.
@@ -177,9 +177,9 @@ class Probe:
         if self._steps_left < self._trial_steps or (is_worse and self._edge.is_learning(fall)):
             self._has_ended = True
         else:
-            falls = [self._edge.level - self._result(trial) for trial in self._trials[-2:]]
-            none_learned = len(falls) == 2 and not any(map(self._edge.is_learning, falls))
-            factor = _MUCH_LOWER if none_learned else _LOWER
+            above = self._edge.level + LEAST_RISE * abs(self._edge.level)
+            both_rose = all(self._result(trial) > above for trial in self._trials[-2:])
+            factor = _MUCH_LOWER if both_rose and len(self._trials) > 1 else _LOWER
             self._trials.append(_Trial(factor * last.rate, []))
 
     def _result(self, trial: _Trial) -> float:

@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from kerasdecay import PowerStepDecay
+from kerasdecay import AutoDecay, PowerStepDecay
 from kerasdecay.callbacks import Trace
 from kerasdecay.report import plot
 from kerasdecay.report.figures import picture
@@ -27,6 +27,14 @@ def test_names_may_be_given():
     assert [line.get_label() for line in named.axes[0].lines] == ["a", "b"]
     labelled = plot(Linear(0.1), epochs=6, labels=["down"], title="One")
     assert labelled.axes[0].get_title(loc="left") == "One"
+
+
+@pytest.mark.parametrize("decay", [Cosine("auto"), AutoDecay()])
+def test_a_rate_that_is_still_to_be_found_has_to_be_given(decay):
+    with pytest.raises(ValueError, match="initial_learning_rate must be a number > 0 before rates"):
+        plot(decay, epochs=5, steps_per_epoch=4)
+    given = plot(Cosine("auto"), epochs=5, initial_learning_rate=0.2)
+    assert given.axes[0].lines[0].get_ydata()[0] == 0.2
 
 
 def test_an_untrained_callback_is_its_schedule_over_its_horizon():

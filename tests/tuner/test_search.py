@@ -6,9 +6,10 @@ import itertools
 
 import keras
 import keras_tuner
+import numpy as np
 import pytest
 
-from kerasdecay.schedules import Polynomial
+from kerasdecay.schedules import Constant, Polynomial
 from kerasdecay.tuner import (
     DECAYS,
     Candidate,
@@ -214,3 +215,26 @@ def test_the_second_search_over_a_folder_needs_no_training(make, search, build_m
     assert search_result(again) == search_result(tuner)
     assert best_decay(again).schedule == best_decay(tuner).schedule
     assert len(search(again, spy).oracle.trials) == 2 == len(spy.fits)
+
+
+def test_a_candidate_may_find_its_rate_by_the_probe(tmp_path):
+    def build(hp):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        return model
+
+    found = Candidate(lambda run, rate: run.decay(Constant("auto")))
+    tuner = keras_tuner.RandomSearch(
+        DecayHyperModel(build, decays={"found": found}),
+        objective="loss",
+        max_trials=1,
+        directory=tmp_path,
+    )
+    x = np.linspace(-1, 1, 240, dtype="float32")[:, None]
+    tuner.search(x, 3 * x, epochs=4, batch_size=4, verbose=0)
+    (trial,) = search_result(tuner).trials
+    # The probe takes 54 of the 240 batches: the first epoch ends with the rate that it has found.
+    assert len(set(trial.learning_rates)) == 1
+    assert 0.01 < trial.learning_rates[0] < 2
+    assert best_decay(tuner).schedule == Constant("auto")
