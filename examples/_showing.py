@@ -129,9 +129,13 @@ class Report:
         )
         self.console.print()
         self.wide.print(table)
-        self.console.print(f"\n[bold]The article's claims, on {escape(self.label)}[/]")
-        for claim in check_claims(comparison):
-            self._show(claim)
+        if on_cifar10:
+            self.console.print(f"\n[bold]The article's claims, on {escape(self.label)}[/]")
+            for claim in check_claims(comparison):
+                self._show(claim)
+        else:
+            told = "\nThe article's claims are about CIFAR-10. Other images cannot judge them."
+            self.console.print(told)
         self.console.print(f"\nWritten: {escape(', '.join(map(str, files)))}", soft_wrap=True)
 
     def _show(self, claim: Claim) -> None:
@@ -144,7 +148,7 @@ class Report:
 
     def write(self, comparison: Comparison, output: Path) -> list[Path]:
         """Write `results.json`, `history.csv` and, with matplotlib, `curves.png`."""
-        claims = check_claims(comparison)
+        claims = check_claims(comparison) if self.data.is_cifar10 else []
         settings = asdict(self.settings)
         extra = {
             "command": self.command,

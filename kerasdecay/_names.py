@@ -81,6 +81,7 @@ FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
     "end_lr": (("end",), ""),
     "num_iter": (("steps",), ""),
     "num_steps": (("steps",), ""),
+    "x": (("data",), ""),
     "callbacks": (("arms",), ""),
     "models": (("build_model",), ""),
 }

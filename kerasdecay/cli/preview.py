@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
         console.write(str(printed))
     else:
         done = [[Piece(f"wrote {path}", "green")] for path in contents]
-        console.show_lines([*_drawing(rates, options), *done])
+        console.show_lines([*_drawing(rates, options), *_note(schedules, options), *done])
 
 
 def _schedules(options: argparse.Namespace) -> dict[str, Schedule]:
@@ -143,6 +143,14 @@ def _contents(
         kind = pathlib.PurePath(options.png).suffix.lstrip(".") or "png"
         contents[options.png] = picture(curves_figure(rates, options.epochs), kind)
     return contents
+
+
+def _note(schedules: Mapping[str, Schedule], options: argparse.Namespace) -> list[Line]:
+    """Return a line where a training, which writes at each batch, would have other rates."""
+    moving = any(schedule.changes_within_epochs for schedule in schedules.values())
+    if options.steps_per_epoch is not None or not moving:
+        return []
+    return [[Piece("one rate an epoch; --steps-per-epoch N shows each batch, as trained", "dim")]]
 
 
 def _write(contents: Mapping[str, str | bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,8 @@ from kerasdecay.report.wording import (
     rule_text,
     shown_metrics,
 )
-from kerasdecay.schedules import Timeline
+from kerasdecay.rules import Rule
+from kerasdecay.schedules import Schedule, Timeline
 
 if TYPE_CHECKING:
     from kerasdecay.records import Event, Setup, Trace
@@ -98,6 +100,21 @@ def _facts(setup: Setup) -> Iterable[tuple[str, RenderableType]]:
     yield "written", Text(_WRITTEN.get(setup.update, f"every {setup.update}"))
     for index, rule in enumerate(setup.rules):
         yield "" if index else "rules", Text(rule_text(rule))
+        yield from _earliest(setup, rule)
+
+
+def _earliest(setup: Setup, rule: Rule[Any]) -> Iterable[tuple[str, RenderableType]]:
+    """Yield when a rule may act, if it has to wait for something."""
+    known = all(isinstance(one, Schedule) for one in setup.schedules.values())
+    if not rule.waits or not known or setup.first_epoch:
+        return
+    timeline = Timeline(
+        setup.epochs, setup.steps_per_epoch, "epoch" if setup.update == "epoch" else "step"
+    )
+    warming = max(one.warmup_updates(timeline) for one in setup.schedules.values())
+    rests = math.ceil(warming / timeline.updates_per_epoch)
+    earliest = rule.earliest(setup.epochs, setup.steps_per_epoch, rests)
+    yield "", Text(f"acts after epoch {earliest} at the earliest")
 
 
 _WRITTEN = {

@@ -25,10 +25,12 @@ def simulate(
     """Return the rates of a whole run.
 
     Args:
-        schedule: A schedule, or a decay callback, of which the schedule and the warmup are taken.
-            What its rules will decide is not known before a training and is left out.
+        schedule: A schedule, or a decay callback, of which the schedule, the warmup and `update`
+            are taken: how often its rate is written. What its rules will decide is not known before
+            a training and is left out.
         epochs: The horizon, an integer >= 1.
-        steps_per_epoch: Batches in an epoch; None gives one rate for each epoch.
+        steps_per_epoch: Batches in an epoch; None gives one rate for each epoch, as
+            `update="epoch"` trains, where `"auto"` may write within epochs.
         initial_learning_rate: The initial rate where the schedule leaves it to the optimizer.
 
     Returns:
@@ -43,6 +45,7 @@ def simulate(
         >>> simulate(PowerStep(0.1, stages=2), epochs=4).round(4).tolist()
         [0.1, 0.1, 0.01, 0.01]
     """
+    update = getattr(schedule, "update", None)  # of a callback, how often its rate is written
     if not isinstance(schedule, Schedule):
         schedule = getattr(schedule, "schedule", schedule)
     allowed = "a kerasdecay schedule or a decay callback"
@@ -58,4 +61,8 @@ def simulate(
     for first in range(0, timeline.updates, size):
         updates = np.arange(first, min(first + size, timeline.updates))
         rates[first : first + size] = schedule.rates(updates, timeline)
-    return rates
+    if steps_per_epoch is None or update is None:
+        return rates
+    if update.unit == "epoch":  # the schedule sees epochs then, and no steps
+        return np.repeat(simulate(schedule, epochs=epochs), steps_per_epoch)
+    return rates[np.arange(timeline.updates) // update.every * update.every]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -14,7 +14,7 @@ from kerasdecay.study.arguments import count
 Batch = tuple[Any, Any, Any]  # x, y and sample_weight; None for absent parts
 
 _ALLOWED = (
-    "a tuple of arrays (x, y) or (x, y, sample_weight), or what yields batches of them: a "
+    "a tuple of arrays (x, y) or (x, y, sample_weight), one array, or what yields batches: a "
     "tf.data.Dataset, a keras.utils.PyDataset, a torch DataLoader, a generator"
 )
 
@@ -41,6 +41,8 @@ def batches(owner: str, data: Any, batch_size: int | None, seed: int) -> Iterato
         [0, 1, 2, 3]
     """
     shuffler = np.random.default_rng(seed)
+    if isinstance(data, Mapping) or hasattr(data, "__array__"):
+        data = (data,)  # what a step takes without targets: images, or named inputs
     if isinstance(data, tuple):
         size = 32 if batch_size is None else count(owner, "batch_size", batch_size, at_least=1)
         return _from_arrays(_arrays(owner, data), size, shuffler)
@@ -50,6 +52,11 @@ def batches(owner: str, data: Any, batch_size: int | None, seed: int) -> Iterato
         )
     if isinstance(data, keras.utils.PyDataset):
         return _from_py_dataset(owner, data, shuffler)
+    if isinstance(data, list) and any(hasattr(part, "__array__") for part in data):
+        raise ValueError(
+            f"{owner}: data must yield tuples (x, y) or (x, y, sample_weight). "
+            "Received: a list of arrays. Arrays go in as one tuple, data=(x, y)."
+        )
     if not isinstance(data, Iterable):
         raise ValueError(f"{owner}: data must be {_ALLOWED}. Received: {type(data).__name__}.")
     return _from_iterable(owner, data)
@@ -103,10 +110,7 @@ def _from_iterable(owner: str, data: Iterable[Any]) -> Iterator[Batch]:
 
 def _batch(owner: str, batch: Any) -> Batch:
     if not isinstance(batch, (tuple, list)):
-        raise ValueError(
-            f"{owner}: data must yield tuples (x, y) or (x, y, sample_weight). "
-            f"Received: {type(batch).__name__}. Arrays go in as one tuple, data=(x, y)."
-        )
+        batch = (batch,)
     return keras.tree.map_structure(_for_backend, _triple(owner, batch), none_is_leaf=False)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from kerasdecay import _checks
 from kerasdecay._names import takes_familiar
+from kerasdecay._warnings import warn
 from kerasdecay.control.range_test import choose, most_cautious
-from kerasdecay.records.range import LearningRateRange
+from kerasdecay.records.range import Choice, LearningRateRange
 from kerasdecay.report.finder_progress import RangeTestProgress
 from kerasdecay.study import arguments
 from kerasdecay.study.suggestions import suggest
@@ -30,6 +31,7 @@ _BATCHES_FOR_A_STEP = 10
 def find_learning_rate(
     model: keras.Model,
     data: Any,
+    y: Any = None,
     *,
     start: float = 1e-7,
     end: float = 10.0,
@@ -38,6 +40,7 @@ def find_learning_rate(
     smoothing: float = 0.9,
     divergence: float = 4.0,
     seed: int = 0,
+    apply: bool = False,
     verbose: int = 1,
 ) -> LearningRateRange:
     """Train for a few steps with a rising learning rate, and undo it: a range test (Smith, 2015).
@@ -57,12 +60,15 @@ def find_learning_rate(
     reshuffles in each iteration has begun one. Create such data again for the training.
 
     Args:
-        model: A compiled, built model that is trained by `model.optimizer`, whose learning rate is
-            a number. All optimizers of a MultiOptimizer get the same rate.
+        model: A compiled model that is trained by `model.optimizer`, whose learning rate is a
+            number. Its layers must be built; a model with a `train_step` of its own need not have a
+            `call`. All optimizers of a MultiOptimizer get the same rate.
         data: Arrays, `(x, y)` or `(x, y, sample_weight)`, each of which may be a nested structure;
-            or an object that yields batches of them: a `tf.data.Dataset`, a
-            `keras.utils.PyDataset`, a torch DataLoader, a generator. All except iterators start
-            again when they end.
+            x alone, such as images or a dict of inputs; or an object that yields batches of these:
+            a `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch DataLoader, a generator. All
+            except iterators start again when they end; where an iterator ends early, so does the
+            test.
+        y: The targets, where `data` is x alone, as for `fit`.
         start: The first learning rate, > 0.
         end: The last learning rate, > start.
         steps: Batches to train, an integer >= 2.
@@ -71,6 +77,8 @@ def find_learning_rate(
             almost a decade of the rate; use it with more steps.
         divergence: The factor at which the test stops, > 1.
         seed: Seed of the order of arrays and PyDatasets, an integer >= 0.
+        apply: Whether the optimizer is left with the recommended rate; the rate stays as it was,
+            with a warning, if none is recommended.
         verbose: 1 shows the progress and the suggestions, 0 writes nothing. After
             `keras.utils.disable_interactive_logging()` the suggestions go to the absl log.
 
@@ -80,7 +88,10 @@ def find_learning_rate(
     Raises:
         ValueError: If an argument is out of its range, the model is not compiled or not built, its
             optimizer takes no step (a model that trains with optimizers of its own, such as many
-            GANs) or has a learning rate that cannot be set, or the data end before the last step.
+            GANs) or has a learning rate that cannot be set, or the data hold no two batches.
+
+    Warns:
+        UserWarning: If there is no rate to apply.
 
     Source: Smith, 2015, "Cyclical Learning Rates for Training Neural Networks" (arXiv 1506.01186,
     section 3.3), with the exponential rise, the smoothing and the stop of fastai's `LRFinder`. The
@@ -112,6 +123,12 @@ def find_learning_rate(
     seed = _checks.integer(_OWNER, "seed", seed, at_least=0, at_most=arguments.LARGEST_SEED)
     _check_model(model)
     find.rate_targets(model)
+    apply = _checks.flag(_OWNER, "apply", apply)
+    if y is not None:
+        if isinstance(data, tuple):
+            allowed = "None where data is a tuple (x, y)"
+            raise _checks.invalid(_OWNER, "y", allowed, type(y).__name__)
+        data = (data, y)
     rows = batches(_OWNER, data, batch_size, seed)
     find.release(model)
 
@@ -119,11 +136,14 @@ def find_learning_rate(
     curve = _Curve(smoothing, divergence)
     interactive = keras.utils.is_interactive_logging_enabled()
     progress = RangeTestProgress(speaks, steps, interactive=interactive)
-    with progress, _rates(model) as set_rates, unchanged(model):
+    with progress, _rates(model) as set_rates, unchanged(model), _data_as_in_fit(model):
         before, has_stepped = counters(model), False
         for step in range(steps):
             rate = start * (end / start) ** (step / (steps - 1))
             batch = _next(rows, step, steps)
+            if batch is None:
+                curve.stopped = f"the data ended after {step} of {steps} batches"
+                break
             set_rates(rate)
             model.reset_metrics()  # Keras 3.12 goes on with the mean of the batches before
             curve.add(rate, _loss(model.train_on_batch(*batch, return_dict=True)))
@@ -143,7 +163,20 @@ def find_learning_rate(
         suggestion=choose(curve.rates, curve.losses, kind),
     )
     progress.summarise(result)
+    if apply:
+        _apply(model, result.suggestion)
     return result
+
+
+def _apply(model: keras.Model, chosen: Choice) -> None:
+    """Leave the optimizer with the rate that is recommended."""
+    from kerasdecay.training import find
+
+    if chosen.rate is None:
+        warn(f"{_OWNER}: the learning rate stays as it was: {chosen.reason}.")
+        return
+    for target in find.targets_of(model).values():
+        target.write(chosen.rate)
 
 
 @contextlib.contextmanager
@@ -167,6 +200,29 @@ def _rates(model: keras.Model) -> Iterator[Callable[[float], None]]:
         for name, target in find.targets_of(model).items():
             if target.read() != first[name]:
                 target.write(first[name])
+
+
+@contextlib.contextmanager
+def _data_as_in_fit(model: keras.Model) -> Iterator[None]:
+    """Hand x alone to the model's step where there are no targets, as `fit` does.
+
+    `train_on_batch` hands on `(x, None, None)`, which a step of the user's own does not expect.
+    """
+    import keras
+
+    step, own = model.train_step, vars(model).get("train_step")
+
+    def packed(*args: Any) -> Any:
+        *state, data = args
+        return step(*state, keras.utils.pack_x_y_sample_weight(*data))
+
+    model.train_step = packed
+    try:
+        yield
+    finally:
+        del model.train_step
+        if own is not None:
+            model.train_step = own
 
 
 def _untrained(model: keras.Model, batches: int) -> ValueError:
@@ -225,7 +281,8 @@ def _check_model(model: Any) -> None:
             f"{_OWNER}: model must be a compiled keras.Model with an optimizer. "
             f"Received: {model!r}.{held} Call model.compile(optimizer=...) first."
         )
-    if not model.built or not all(layer.built for layer in model.layers):
+    has_call = type(model).call is not keras.Model.call
+    if (has_call and not model.built) or not all(layer.built for layer in model.layers):
         raise ValueError(
             f"{_OWNER}: model must be built, because weights that do not exist cannot be put back. "
             f"Received: {model!r}. Give it a keras.Input, or call it on one batch."
@@ -233,12 +290,14 @@ def _check_model(model: Any) -> None:
 
 
 def _next(rows: Iterator[Any], step: int, steps: int) -> Any:
-    for batch in rows:
-        return batch
-    raise ValueError(
-        f"{_OWNER}: data must hold a batch for each of {steps} steps. Received: {step} batches. "
-        f"Give more data (a generator can loop), or a smaller steps."
-    )
+    """Return the next batch; None if there are no more, after two at least."""
+    batch = next(rows, None)
+    if batch is None and step < 2:
+        raise ValueError(
+            f"{_OWNER}: data must hold a batch for each of {steps} steps. Received: {step} "
+            "batches. Give more data (a generator can loop)."
+        )
+    return batch
 
 
 def _loss(logs: Any) -> float:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerasdecay import _checks
+from kerasdecay._warnings import warn
 from kerasdecay.rules import OpenEnded, Rule
 from kerasdecay.schedules import Timeline
 from kerasdecay.schedules import duration as durations
@@ -121,7 +121,7 @@ class WeightAverage:
             mean += (value - mean) / self._count
 
     def _warn(self, what: str) -> None:
-        warnings.warn(f"{self._owner}: {what}", stacklevel=2)
+        warn(f"{self._owner}: {what}")
 
     @staticmethod
     def _refuse_statistics(owner: str, model: Any) -> None:

@@ -35,7 +35,7 @@ def tell(
         origin.warning,
         _jump(plan, epoch, targets, found, controller),
         _loop_of_fits(plan, epoch, targets),
-        _nothing(plan, controller) if epoch == 0 and origin.goes_on is None else "",
+        "" if epoch or origin.goes_on or plan.fits_one_epoch else _nothing(plan, controller),
     ]
     for what in filter(None, told):
         trace.record_note(what)

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from kerasdecay import AdaptiveKneeDecay, LearningRateDecay, PlateauDecay, WarmupDecay
+from kerasdecay import (
+    AdaptiveKneeDecay,
+    LearningRateDecay,
+    LinearDecay,
+    PlateauDecay,
+    WarmupDecay,
+    simulate,
+)
 from kerasdecay.schedules import (
     Constant,
     Exponential,
@@ -80,3 +87,19 @@ def test_so_are_rules_but_for_one_that_comes_down() -> None:
     assert str(PlateauDecay(warmup=1).update) == "batch"
     assert str(WarmupDecay(1).update) == "batch"
     assert str(AdaptiveKneeDecay().update) == "batch"
+
+
+@pytest.mark.parametrize(
+    ("update", "expected"),
+    [
+        ("auto", [0.4, 0.3, 0.2, 0.1]),
+        ("batch", [0.4, 0.3, 0.2, 0.1]),
+        ("epoch", [0.4, 0.4, 0.2, 0.2]),
+        ("2 steps", [0.4, 0.4, 0.2, 0.2]),
+        ("3 steps", [0.4, 0.4, 0.4, 0.1]),
+    ],
+)
+def test_a_callback_is_simulated_as_it_writes(update: str, expected: list[float]) -> None:
+    decay = LinearDecay(0.4, update=update)
+    rates = simulate(decay, epochs=2, steps_per_epoch=2)
+    assert rates.tolist() == pytest.approx(expected)

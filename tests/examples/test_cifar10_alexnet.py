@@ -417,7 +417,8 @@ def test_from_end_to_end_on_digits(tmp_path, capsys, monkeypatch, titles):
     assert "3 epochs instead of 15" in out
     assert "█▅▁  0.1 → 0.01 → 0.001" in out
     assert "0.3053" not in out and "figures mean nothing and are left out" in out
-    assert "a  not checked" in out
+    assert "claims are about CIFAR-10. Other images cannot judge them." in out
+    assert "holds" not in out
 
     assert sorted(path.name for path in output.iterdir()) == [
         "curves.png", "history.csv", "results.json", "runs",
@@ -430,7 +431,7 @@ def test_from_end_to_end_on_digits(tmp_path, capsys, monkeypatch, titles):
     assert str(tmp_path) not in text
     assert found["command"] == f"python examples/cifar10_alexnet.py {' '.join(TINY)}"
     assert found["setup"]["batch_size"] == 16 and found["setup"]["data"] == "scikit-learn digits"
-    assert found["article"] is None
+    assert found["article"] is None and found["claims"] == []
     assert found["machine"]["backend"] == keras.backend.backend()
     assert [run["history"]["learning_rate"] for run in found["runs"]] == [
         [0.1] * 3, [0.001] * 3, [0.1, 0.01, 0.001],

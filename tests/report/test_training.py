@@ -42,6 +42,7 @@ def test_the_panel_before_a_training(plateau_trace, capsys):
         "│ horizon     8 epochs of 4 steps                                  │",
         "│ written     at each epoch                                        │",
         "│ rules       Plateau on val_loss, factor=0.5, patience=2          │",
+        "│             acts after epoch 3 at the earliest                   │",
         "╰──────────────────────────────────────────────────────────────────╯",
     ]
 
@@ -165,8 +166,9 @@ def test_notes_stand_in_the_panel(plateau_trace, capsys):
     plateau_trace.record_note("goes on with the training before, from epoch 5")
     plateau_trace.record_note("initial rate 0.025 found on the optimizer")
     announce(plateau_trace)
-    assert lines_of(capsys.readouterr().out)[-4:] == [
+    assert lines_of(capsys.readouterr().out)[-5:] == [
         "│ rules       Plateau on val_loss, factor=0.5, patience=2          │",
+        "│             acts after epoch 3 at the earliest                   │",
         "│ note        goes on with the training before, from epoch 5       │",
         "│ note        initial rate 0.025 found on the optimizer            │",
         "╰──────────────────────────────────────────────────────────────────╯",

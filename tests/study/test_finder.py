@@ -255,6 +255,57 @@ def test_fewer_rows_than_a_batch_are_one_batch():
     assert len(found.losses) == 3
 
 
+@pytest.mark.any_backend
+def test_x_and_y_as_two_arguments():
+    plain = find_learning_rate(linear(), (X, TARGET), **SOME)
+    assert find_learning_rate(linear(), X, TARGET, **SOME) == plain
+
+
+@pytest.mark.parametrize("kind", ["array", "dict", "dataset"])
+def test_a_step_of_its_own_without_a_call_and_without_targets(kind):
+    tf = pytest.importorskip("tensorflow")
+
+    class Autoencoder(keras.Model):
+        def __init__(self):
+            super().__init__()
+            start = keras.initializers.Constant(0.1)
+            dense = keras.layers.Dense(4, kernel_initializer=start)
+            self.inner = keras.Sequential([keras.Input((4,)), dense])
+
+        def train_step(self, data):
+            images = data["images"] if isinstance(data, dict) else data
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self.inner(images) - images) ** 2)
+            gradients = tape.gradient(loss, self.trainable_weights)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+            return {"loss": loss}
+
+    model = Autoencoder()
+    model.compile("sgd")
+    dataset = tf.data.Dataset.from_tensor_slices(X).batch(16)
+    data = {"array": X, "dict": {"images": X}, "dataset": dataset}[kind]
+    before = model.get_weights()
+    found = find_learning_rate(model, data, steps=60, verbose=0)
+    assert found.suggestion.rate is not None
+    assert all(map(np.array_equal, model.get_weights(), before))
+
+
+def test_short_data_end_the_test_early():
+    found = find_learning_rate(linear(), iter(BATCHES), steps=12, verbose=0)
+    assert len(found.losses) == 3
+    assert found.stopped == "the data ended after 3 of 12 batches"
+
+
+def test_the_recommended_rate_is_applied():
+    model = linear(optimizer=keras.optimizers.SGD(0.5))
+    found = find_learning_rate(model, (X, TARGET), apply=True, verbose=0)
+    assert found.suggestion.rate is not None
+    assert float(model.optimizer.learning_rate) == pytest.approx(found.suggestion.rate)
+    with pytest.warns(UserWarning, match="stays as it was: no suggestion, because"):
+        find_learning_rate(model, iter(BATCHES), apply=True, verbose=0)
+    assert float(model.optimizer.learning_rate) == pytest.approx(found.suggestion.rate)
+
+
 # ------------------------------------------------------------------------- what it refuses
 
 
@@ -291,13 +342,14 @@ def not_built() -> keras.Model:
         ({"model": not_built}, "model must be built"),
         ({"model": lambda: "a model"}, "model must be a compiled keras.Model"),
         ({"model": with_schedule}, "learning_rate must be a float"),
-        ({"data": X}, "data must yield tuples (x, y)"),
+        ({"data": [X, TARGET]}, "Arrays go in as one tuple, data=(x, y)"),
         ({"data": 3}, "data must be a tuple of arrays (x, y)"),
         ({"data": (X, TARGET, None, None)}, "Received: 4 parts"),
         ({"data": (X, TARGET[:3])}, "arrays of one length >= 1. Received: shapes (48, 4), (3, 1)"),
         ({"data": (X[:0], TARGET[:0])}, "arrays of one length >= 1"),
         ({"data": BATCHES, "batch_size": 8}, "batch_size must be None for data that come in batch"),
-        ({"data": iter(BATCHES)}, "a batch for each of 12 steps. Received: 3 batches"),
+        ({"data": iter(BATCHES[:1])}, "a batch for each of 12 steps. Received: 1 batches"),
+        ({"y": TARGET}, "y must be None where data is a tuple (x, y)"),
         ({"data": []}, "a batch for each of 12 steps. Received: 0 batches"),
     ],
 )

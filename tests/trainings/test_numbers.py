@@ -127,7 +127,7 @@ def test_nothing_is_said_before_it_can_be_known(every: int, monitor: str) -> Non
     model = new_odometer(metrics=["mae"])
     data = {"validation_data": (X, Y), "validation_freq": every}
     with no_warning():
-        fit(model, [PlateauDecay(monitor, patience=3)], epochs=every + 1, **data)
+        fit(model, [PlateauDecay(monitor, patience=1)], epochs=every + 1, **data)
 
 
 @pytest.mark.parametrize("monitor", ["val_accuracy", "val_los", "val_f1"])
@@ -140,15 +140,16 @@ def test_what_the_first_validation_lacks_is_told_then(monitor: str) -> None:
 
     data = {"validation_data": (X, Y), "validation_freq": 3}
     with warned_once(f"{monitor!r}, which is not in the logs so far", "val_loss"):
-        fit(new_odometer(), [PlateauDecay(monitor, mode="min"), Noted()], epochs=7, **data)
+        decay = PlateauDecay(monitor, patience=3, mode="min")
+        fit(new_odometer(), [decay, Noted()], epochs=7, **data)
     assert told == list(range(7))
 
 
 # -------------------------------------------------------------------- remedies that there are
 
 TRAINED = {
-    "plateau": (lambda: PlateauDecay("m", mode="min"), "pass schedule=Constant(0.1)"),
-    "greedy": (lambda: GreedyDecay("m", mode="min"), "pass schedule=Constant(0.1)"),
+    "plateau": (lambda: PlateauDecay("m", patience=1, mode="min"), "pass schedule=Constant(0.1)"),
+    "greedy": (lambda: GreedyDecay("m", patience=1, mode="min"), "pass schedule=Constant(0.1)"),
     "cosine": (lambda: CosineDecay(), "pass initial_learning_rate=…"),
     "step": (lambda: StepDecay(), "pass initial_learning_rate=…"),
 }
@@ -163,7 +164,7 @@ def test_a_remedy_is_an_argument_that_the_class_has(kind: str) -> None:
     fit(model, epochs=1)
     decay = make()
     with warned_once("has trained before", remedy):
-        fit(model, [Scripted(m=[1.0] * 2), decay], epochs=2)
+        fit(model, [Scripted(m=[1.0] * 3), decay], epochs=3)
     argument = remedy.removeprefix("pass ").split("=")[0]
     assert argument in inspect.signature(type(decay)).parameters
     given = {argument: 0.1 if argument.startswith("initial") else Constant(0.1)}
