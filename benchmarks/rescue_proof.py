@@ -6,9 +6,9 @@
 
 The digits' network, 15 epochs, the rate held for 80 %. SGD starts from 0.1, which is a good rate,
 and from 1 and 10 with the rule. Adam starts from 0.002, with the rule: once on clean data, and once
-with one batch in the eighth epoch whose sample weights are NaN. The batches that this cost are
-those that the optimizer no longer counts at the end. For each seed all start from the same weights
-and see the same batches.
+with one batch in the middle of the training whose sample weights are NaN. The batches that a rescue
+cost are those that the optimizer no longer counts at the end. For each seed all start from the same
+weights and see the same batches.
 
 Each finished training is one line in benchmarks/results/rescue_proof.jsonl, written at once; what
 has a line is not trained again.
@@ -31,7 +31,7 @@ from rich.table import Table
 
 RESULTS = Path(__file__).resolve().parent / "results" / "rescue_proof.jsonl"
 BACKENDS = ("tensorflow", "jax", "torch")
-EPOCHS, SPOILT_EPOCH, SPOILT_BATCH = 15, 7, 20
+EPOCHS, SPOILT_EPOCH, SPOILT_BATCH = 15, 7, 20  # its place in the data, which are shuffled
 
 ARMS: dict[str, tuple[str, float, bool, bool]] = {
     # optimizer, initial rate, with the rule, with the NaN
@@ -142,7 +142,7 @@ def table_of(lines: list[dict[str, Any]]) -> Table:
     for line in lines:
         runs[line["backend"], line["arm"]][line["seed"]] = line
     table = Table(title=f"digits, {EPOCHS} epochs, hold 80 %")
-    columns = ("backend", "arm", "seeds", "mean", "least", "furthest below", "lost of an epoch")
+    columns = ("backend", "arm", "seeds", "mean", "least", "furthest below", "batches lost")
     for column in columns:
         table.add_column(column)
     for (backend, arm), found in runs.items():
@@ -163,7 +163,7 @@ def table_of(lines: list[dict[str, Any]]) -> Table:
             f"{sum(accuracies) / len(accuracies):.4f}",
             f"{min(accuracies):.4f}",
             f"{max(below):.4f}" if below and arm != reference else "–",
-            f"{lost} of {per_epoch}",
+            f"{lost} ({per_epoch} an epoch)",
         )
     return table
 
