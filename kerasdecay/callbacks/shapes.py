@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Any, TypeGuard, Unpack
 
 from kerasdecay import _checks
 from kerasdecay.rules import Rule, Staged
@@ -25,6 +25,7 @@ from kerasdecay.schedules import (
 )
 from kerasdecay.schedules.composition import require_schedule
 from kerasdecay.schedules.duration import Duration
+from kerasdecay.schedules.one_cycle import OneCycleMomentum
 from kerasdecay.training.arguments import Options, RunOptions, with_rule
 from kerasdecay.training.as_schedule import as_schedule
 from kerasdecay.training.callback import DecayCallback
@@ -194,17 +195,27 @@ class OneCycleDecay(DecayCallback):
         div_factor: η₀ over the first rate, >= 1.
         final_div_factor: The first rate over the last, >= 1.
         curve: `"cosine"` or `"linear"`.
+        momentum: A pair of numbers in [0, 1), such as `(0.85, 0.95)`: the momentum goes along the
+            cycle, from the second to the first at the peak of the rate, and back; so does beta_1 of
+            an optimizer without momentum. The weights are those of torch's OneCycleLR with
+            `cycle_momentum=True`: torch keeps the velocity free of the rate, so that of Keras' SGD
+            and RMSprop is multiplied by η(t)/η(t−1) before each step. Anything else is taken as by
+            `LearningRateDecay`; None leaves the momentum alone.
         **options: Those of `LearningRateDecay`.
 
     Raises:
-        ValueError: For a value out of its range, or one that does not fit the horizon.
+        ValueError: For a value out of its range, or one that does not fit the horizon; for a pair
+            as `momentum` beside a `warmup`, which the cycle has itself.
 
     Examples:
         >>> from kerasdecay import OneCycleDecay, simulate
         >>> simulate(OneCycleDecay(1.0, rise=3, div_factor=4), epochs=5).round(3).tolist()
         [0.25, 0.625, 1.0, 0.5, 0.0]
 
-    Source: Smith and Topin, Super-convergence, 2017 (arXiv:1708.07120).
+        >>> decay = OneCycleDecay(0.1, momentum=(0.85, 0.95))
+
+    Source: Smith and Topin, Super-convergence, 2017 (arXiv:1708.07120); the velocity that follows
+    the rate: Goyal et al., 2017 (arXiv:1706.02677), remark 3.
     """
 
     def __init__(
@@ -224,7 +235,18 @@ class OneCycleDecay(DecayCallback):
             final_div_factor=final_div_factor,
             curve=curve,
         )
+        momentum = options.get("momentum")
+        if _is_pair(momentum):
+            if options.get("warmup") is not None:
+                allowed = "None with a pair as momentum, for the cycle warms up itself"
+                raise _checks.invalid("OneCycleDecay", "warmup", allowed, options["warmup"])
+            options["momentum"] = OneCycleMomentum(low=momentum[0], high=momentum[1], cycle=shape)
         super().__init__(shape, **options)
+
+
+def _is_pair(value: Any) -> TypeGuard[Sequence[float]]:
+    is_sequence = isinstance(value, (tuple, list)) and len(value) == 2
+    return is_sequence and all(_checks.real(one) is not None for one in value)
 
 
 class WarmupStableDecay(DecayCallback):

@@ -81,6 +81,7 @@ class Setup:
             one.
         base_source: Where the initial rates came from, in words.
         first_epoch: The first epoch that was trained, from 0.
+        driven: What is driven besides the rate: argument → its schedule, or a word.
     """
 
     decay: str
@@ -92,6 +93,7 @@ class Setup:
     base_rates: Mapping[str, float | None]
     base_source: str
     first_epoch: int
+    driven: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def schedule(self) -> Any:

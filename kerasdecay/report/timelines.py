@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from kerasdecay._checks import invalid
 from kerasdecay.records import Event, Trace
 from kerasdecay.report.console import show
 from kerasdecay.report.decisions import Epoch, decision_table
+from kerasdecay.report.driven import driven_lines
 from kerasdecay.report.stages import movement_text, recorded
 from kerasdecay.report.wording import shown_metrics
 
@@ -37,7 +38,7 @@ def timeline(training: Any, *, every_epoch: bool = False) -> RenderableType:
     trace = trace_of("explain", training)
     if not trace.logs:
         return nothing_finished(trace)
-    return decision_table(
+    table = decision_table(
         f"{trace.setup.decay}: what was decided, and why",
         {key.removeprefix("learning_rate_"): _epochs(trace, key) for key in trace.setup.base_rates},
         kinds=trace.kinds,
@@ -46,6 +47,7 @@ def timeline(training: Any, *, every_epoch: bool = False) -> RenderableType:
         every_epoch=every_epoch,
         remedy="every_epoch=True",
     )
+    return Group(table, *driven_lines(trace)) if trace.knobs else table
 
 
 def nothing_finished(trace: Trace) -> Text:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kerasdecay.records import Trace
+    from kerasdecay.records.curve import Curve
 
 _DECISION = COLOURS[0]
 _METRIC = COLOURS[1]
@@ -43,6 +44,8 @@ _LABELLED = 12
 def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:
     """Draw the monitored metrics and the rate of a training, its decisions marked in both.
 
+    What was driven besides the rate has a panel each, in between.
+
     Args:
         trace: What happened.
         title: The title of the figure.
@@ -51,12 +54,14 @@ def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:
     logged = {name for _, logs in trace.logs for name in logs}
     metrics = [name for name in watched if name in logged]
     metrics = metrics or shown_metrics(logs for _, logs in trace.logs)[:1]
-    heights = [2.2] * len(metrics) + [1.5]
+    heights = [2.2] * len(metrics) + [1.0] * len(trace.knobs) + [1.5]
     figure = new_figure(7.2, 0.8 + sum(heights))
     grid = figure.subplots(len(heights), sharex=True, height_ratios=heights, squeeze=False)
     panels: list[Axes] = list(grid[:, 0])
     for axes, metric in zip(panels, metrics, strict=False):
         _draw_metric(axes, trace, metric)
+    for axes, name in zip(panels[len(metrics) :], trace.knobs, strict=False):
+        _draw_knob(axes, trace, name)
     _draw_rates(panels[-1], trace)
     first, last = trace.setup.first_epoch, _end(trace)
     _mark_decisions(panels, trace)
@@ -89,7 +94,7 @@ def _draw_metric(axes: Axes, trace: Trace, metric: str) -> None:
 
 
 def _draw_rates(axes: Axes, trace: Trace) -> None:
-    positions = np.append(_positions(trace), _end(trace))
+    positions = np.append(_positions(trace, trace), _end(trace))
     for place, key in enumerate(trace.setup.base_rates):
         rates = trace.learning_rates_of(key)
         axes.plot(
@@ -105,10 +110,23 @@ def _draw_rates(axes: Axes, trace: Trace) -> None:
     heading(axes, "learning rate")
 
 
-def _positions(trace: Trace) -> np.ndarray:
+def _draw_knob(axes: Axes, trace: Trace, name: str) -> None:
+    curve = trace.knobs[name]
+    values = curve.rates(name)
+    axes.plot(
+        np.append(_positions(trace, curve), _end(trace)),
+        np.append(values, values[-1]),
+        drawstyle="steps-post",
+        color=INK,
+        linewidth=1.4,
+    )
+    heading(axes, name.replace("_", " "))
+
+
+def _positions(trace: Trace, rows: Trace | Curve) -> np.ndarray:
     """Return the position of each row in epochs; the steps of an epoch are estimated if unknown."""
-    steps = trace.setup.steps_per_epoch or int(trace.batches.max(initial=0)) + 1
-    return trace.epochs + trace.batches / steps
+    steps = trace.setup.steps_per_epoch or int(rows.batches.max(initial=0)) + 1
+    return rows.epochs + rows.batches / steps
 
 
 def _mark_decisions(panels: list[Axes], trace: Trace) -> None:

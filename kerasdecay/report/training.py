@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kerasdecay.report.decisions import new_table
+from kerasdecay.report.driven import driven_lines
 from kerasdecay.report.sparklines import needs_log, sparkline
 from kerasdecay.report.stages import (
     Stage,
@@ -98,6 +99,8 @@ def _facts(setup: Setup) -> Iterable[tuple[str, RenderableType]]:
         horizon += f", going on with epoch {setup.first_epoch + 1}"
     yield "horizon", Text(horizon)
     yield "written", Text(_WRITTEN.get(setup.update, f"every {setup.update}"))
+    for name, plan in setup.driven.items():
+        yield name.replace("_", " "), Text(plan if isinstance(plan, str) else brief(plan))
     for index, rule in enumerate(setup.rules):
         yield "" if index else "rules", Text(rule_text(rule))
         yield from _earliest(setup, rule)
@@ -185,7 +188,7 @@ def summary(trace: Trace) -> RenderableType:
         ]
         cells = [cell for metric in metrics for cell in _best_and_last(trace, part, metric)]
         table.add_row(str(number), stage.epochs, stage.rate, *others, *cells)
-    return Group(table, *_decisions(trace))
+    return Group(table, *driven_lines(trace), *_decisions(trace))
 
 
 def _best_and_last(trace: Trace, part: slice, metric: str) -> tuple[str, str]:

@@ -274,6 +274,7 @@ def _setup(plan: Plan, epoch: int, controller: Controller, origin: Origin) -> Se
         base_rates=origin.base_rates,
         base_source=origin.source,
         first_epoch=epoch,
+        driven={name: what for knob in plan.knobs for name, what in knob.plans.items()},
     )
 
 

@@ -79,6 +79,11 @@ class Hyperparameter(Knob):
         """The schedule."""
         return (self.schedule,)
 
+    @property
+    def plans(self) -> dict[str, Any]:
+        """The argument and its schedule."""
+        return {self.argument: self.schedule}
+
     def get_config(self) -> dict[str, Any]:
         """Return plain data."""
         return {self.argument: self.schedule.get_config()}
@@ -146,6 +151,11 @@ class HeldWeightDecay(Knob):
     def schedules(self) -> tuple[Schedule, ...]:
         """None: it follows the rate."""
         return ()
+
+    @property
+    def plans(self) -> dict[str, Any]:
+        """The argument, as it was given."""
+        return {"weight_decay": HOLD}
 
     def get_config(self) -> dict[str, Any]:
         """Return plain data."""
@@ -264,7 +274,7 @@ def _rescaled(optimizer: Any, ratio: Any) -> Iterator[None]:
     def update(self: Any, gradients: Any, variables: Any, learning_rate: Any) -> None:
         for one in variables if isinstance(variables, (list, tuple)) else [variables]:
             velocity = _velocities(self)[self._get_variable_index(one)]
-            velocity.assign(velocity * keras.ops.cast(ratio, velocity.dtype))
+            self.assign(velocity, velocity * keras.ops.cast(ratio, velocity.dtype))
         original(gradients, variables, learning_rate)
 
     vars(optimizer)[hook] = types.MethodType(update, optimizer)

@@ -14,6 +14,7 @@ import dataclasses
 import types
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from fractions import Fraction
 from typing import Any
 
 import keras
@@ -28,7 +29,7 @@ from kerasdecay.training.targets import RateTarget
 from kerasdecay.training.traces import TracedStep, Traces, steps_untraced, trace_anew
 
 _HOOK = "_backend_apply_gradients"
-_OFFSET = "_kerasdecay_knobs_offset"
+_PLACE = "_kerasdecay_knobs_place"
 _CHUNK = 65536
 """Steps whose values are recorded at a time."""
 
@@ -94,6 +95,11 @@ class Knob(abc.ABC):
     @abc.abstractmethod
     def get_config(self) -> dict[str, Any]:
         """Return plain data by which a state file tells one configuration from another."""
+
+    @property
+    def plans(self) -> dict[str, Any]:
+        """What a report shows of it: argument → its schedule, or a word."""
+        return {}
 
     @abc.abstractmethod
     def check(self, optimizer: Any, model: Any) -> None:
@@ -224,6 +230,7 @@ class Knobs:
         self._trace = trace
         self._may_skip = may_skip
         self._begun_at = 0
+        self._times = dict.fromkeys(self._bound, Fraction(1))
         self._is_checked = False
 
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
@@ -241,7 +248,7 @@ class Knobs:
             optimizer = self._targets[key].optimizer
             present = _next_step(optimizer)
             if present is None or (present != self._begun_at and not stays):
-                _install(model, optimizer, knobs, self._begun_at)
+                _install(model, optimizer, knobs, self._begun_at, self._times[key])
 
     def go_on(self, model: Any, batch: int) -> None:
         """Install them anew for the next batch, after the optimizers' counters were put back.
@@ -251,7 +258,8 @@ class Knobs:
             batch: The batches of this epoch that were trained since it began.
         """
         for key, knobs in self._bound.items():
-            _install(model, self._targets[key].optimizer, knobs, self._begun_at + batch)
+            optimizer = self._targets[key].optimizer
+            _install(model, optimizer, knobs, self._begun_at + batch, self._times[key])
 
     def end_epoch(
         self, model: Any, epoch: int, first: int, made: Mapping[str, int], tracks: Iterable[Track]
@@ -273,16 +281,34 @@ class Knobs:
             count = made[track.key]
             if track.key not in self._bound or not count:
                 continue
+            times = self._times[track.key]
             for begin in range(0, count, _CHUNK):
-                places = np.arange(begin, min(begin + _CHUNK, count))
-                rates = track.open_loop.rates(first + begin, first + begin + len(places))
+                made_so_far = np.arange(begin, min(begin + _CHUNK, count))
+                places = made_so_far * times.denominator // times.numerator
+                batches = first + places
+                rates = track.open_loop.rates(batches[0], batches[-1] + 1)[places - places[0]]
                 values: dict[str, np.ndarray] = {}
                 for knob in self._bound[track.key]:
                     values |= knob.values(self._begun_at + places, rates * track.scale)
-                self._trace.record_knobs(epoch, first + places, values)
+                self._trace.record_knobs(epoch, batches, values)
             logs |= {name: float(column[-1]) for name, column in values.items()}
         self._check_reached(model, made)
         return logs
+
+    def adapt(self, times: Mapping[str, float]) -> None:
+        """Count the optimizers' steps by batches, once it is known how many they make in one.
+
+        Args:
+            times: Log name of the rate → the steps in a batch.
+        """
+        for key in self._bound:
+            if times[key] not in (0, 1):
+                self._times[key] = Fraction(times[key]).limit_denominator(1000)
+                warn(
+                    f"{self._trace.setup.decay}: the optimizer of {key} is applied "
+                    f"{times[key]:.3g} times a batch. What is driven besides its rate has gone by "
+                    "the optimizer's own steps so far, and goes by batches from now on.",
+                )
 
     def end(self, model: Any) -> None:
         """Leave the optimizers with their own constants."""
@@ -307,24 +333,48 @@ class Knobs:
 
 def uninstall(model: Any, optimizers: Iterable[Any]) -> bool:
     """Take the knobs out of optimizers; return whether there were any."""
-    found = [one for one in optimizers if _HOOK in vars(one) and hasattr(one, _OFFSET)]
+    found = [one for one in optimizers if _HOOK in vars(one) and hasattr(one, _PLACE)]
     for optimizer in found:
         object.__delattr__(optimizer, _HOOK)
-        object.__delattr__(optimizer, _OFFSET)
+        object.__delattr__(optimizer, _PLACE)
         _TRACES.end(optimizer)
     if found:
         trace_anew(model)
     return bool(found)
 
 
-def _install(model: Any, optimizer: Any, knobs: list[BoundKnob], done: int) -> None:
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """How an optimizer's counter tells the number of a step in the run.
+
+    Args:
+        counted: What it had counted when the knobs were installed.
+        done: The number, in the run, of the step that followed.
+        times: How often it is applied in a batch.
+    """
+
+    counted: int
+    done: int
+    times: Fraction
+
+    def of(self, count: Any) -> Any:
+        """Return the number of the step that follows `count` counted ones; a tensor's, too."""
+        since = count - self.counted
+        if self.times != 1:
+            since = since * self.times.denominator // self.times.numerator
+        return since + self.done
+
+
+def _install(
+    model: Any, optimizer: Any, knobs: list[BoundKnob], done: int, times: Fraction
+) -> None:
     """Let the optimizer's next step be the one with the number `done` in the run."""
-    offset = done - _steps_of(optimizer)
+    place = _Place(_steps_of(optimizer), done, times)
     traced = _TRACES.begin(optimizer)
 
     # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
     def apply(self: Any, *arguments: Any, **keywords: Any) -> Any:
-        number = keras.ops.convert_to_tensor(self._iterations) + offset
+        number = place.of(keras.ops.convert_to_tensor(self._iterations))
         traced.note(number)
         with contextlib.ExitStack() as stack:
             for knob in knobs:
@@ -333,14 +383,14 @@ def _install(model: Any, optimizer: Any, knobs: list[BoundKnob], done: int) -> N
 
     # Past the optimizer's own __setattr__, which would track what it is given.
     object.__setattr__(optimizer, _HOOK, types.MethodType(apply, optimizer))
-    object.__setattr__(optimizer, _OFFSET, offset)
+    object.__setattr__(optimizer, _PLACE, place)
     trace_anew(model)
 
 
 def _next_step(optimizer: Any) -> int | None:
-    if _HOOK not in vars(optimizer) or not hasattr(optimizer, _OFFSET):
+    if _HOOK not in vars(optimizer) or not hasattr(optimizer, _PLACE):
         return None
-    return _steps_of(optimizer) + int(getattr(optimizer, _OFFSET))
+    return int(getattr(optimizer, _PLACE).of(_steps_of(optimizer)))
 
 
 def _steps_of(optimizer: Any) -> int:

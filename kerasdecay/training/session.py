@@ -127,6 +127,9 @@ class Session:
             return []
         last = self._steps.last_trained(most)
         self._actuator.end_epoch(epoch, made, last)
+        if self._knobs is not None:
+            tracks = self.controller.tracks
+            logs |= self._knobs.end_epoch(model, epoch, self._first, made, tracks)
         self._check_steps(model, made)
         # The rate that was used is not in force any more, if a rule has decided after that batch.
         used = self._decided[1] if self._decided[0] >= last else {}
@@ -134,9 +137,6 @@ class Session:
             # A part of a MultiOptimizer to which no variable belongs has the rates of the others.
             if made[track.key] or self._skips or (not self._are_named and most):
                 logs[track.key] = self.targets[track.key].held(used.get(track.key, track.rate))
-        if self._knobs is not None:
-            tracks = self.controller.tracks
-            logs |= self._knobs.end_epoch(model, epoch, self._first, made, tracks)
         probes.measure(rules, model, logs)
         numbers = {key: as_number(value) for key, value in logs.items()}
         metrics = {key: number for key, number in numbers.items() if number is not None}
@@ -301,6 +301,8 @@ class Session:
         self._next_look = math.inf
         if isinstance(self._actuator, HostActuator):
             self._refuse_deaf(model)
+        if self._knobs is not None:
+            self._knobs.adapt(a_batch)
         for key, count in made.items():
             if count == 0:
                 if self._are_named:
