@@ -26,6 +26,7 @@ from kerasdecay import (
     GreedyDecay,
     LearningRateDecay,
     LossSlopeDecay,
+    OneCycleDecay,
     PlateauDecay,
     WeightNormDecay,
 )
@@ -74,6 +75,9 @@ ARMS: dict[str, Callable[[int, int], Any] | None] = {
     'update="batch"': _ours("batch"),
     'update="20 steps"': _ours("20 steps"),
     'update="compiled"': _ours("compiled"),
+    'one-cycle with momentum, "compiled"': lambda epochs, steps: OneCycleDecay(
+        RATE, momentum=(0.85, 0.95), update="compiled"
+    ),
     "PlateauDecay": _rule(PlateauDecay, "loss"),
     "GreedyDecay": _rule(GreedyDecay, "loss"),
     "WeightNormDecay": _rule(WeightNormDecay),
@@ -90,7 +94,7 @@ class Case:
     """A network and how its step is compiled.
 
     Args:
-        network: `"tiny"` (one layer of 10, SGD) or `"deep"` (30 layers of 32, Adam).
+        network: `"tiny"` (one layer of 10, SGD with momentum) or `"deep"` (30 layers of 32, Adam).
         jit: Keras' `jit_compile`.
     """
 
@@ -100,7 +104,8 @@ class Case:
     def build(self) -> Any:
         """Return the compiled network."""
         if self.network == "tiny":
-            hidden, optimizer = [keras.layers.Dense(10)], keras.optimizers.SGD(RATE)
+            hidden = [keras.layers.Dense(10)]
+            optimizer = keras.optimizers.SGD(RATE, momentum=0.9)
         else:
             hidden = [keras.layers.Dense(32, activation="relu") for _ in range(30)]
             optimizer = keras.optimizers.Adam(RATE)

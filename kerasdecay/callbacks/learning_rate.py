@@ -42,6 +42,12 @@ class LearningRateDecay(DecayCallback):
             saves the model.
         verbose: 0 prints nothing; 1 prints a panel before the training, each reduction, and a
             summary after it.
+        weight_decay: The optimizer's weight decay λ: a number >= 0, or what `schedule` may be but a
+            function of (epoch, learning_rate); `"hold"`: λ(t) = λ η₀ / η(t), so that each step
+            takes λη₀ from each weight w, where Keras takes λη(t). None leaves it alone. These
+            three act inside the training step; afterwards the optimizer has its own numbers.
+        momentum: The momentum of SGD, RMSprop or Muon, in [0, 1), in the same forms.
+        beta_1: The beta_1 of Adam and its kin, in [0, 1), in the same forms.
         average_last: `"10%"`: as the training ends, the model gets the mean of the weights over
             the last so much of it: epochs, `"500 steps"` or a share of the horizon. None: not.
 
@@ -63,6 +69,8 @@ class LearningRateDecay(DecayCallback):
         >>> decay = LearningRateDecay(by_step=lambda step: 0.1 / (1 + step / 500))
 
         >>> from kerasdecay.schedules import Cosine
+        >>> decay = LearningRateDecay(Cosine(0.01), weight_decay="hold", beta_1=0.95)
+
         >>> gan = {"d_optimizer": Cosine(4e-4), "g_optimizer": Cosine(1e-4)}
         >>> decay = LearningRateDecay(optimizers=gan)
     """

@@ -1,4 +1,4 @@
-"""Momentum and weight decay are constants of a compiled step: why no decay here moves them."""
+"""Momentum and weight decay are constants of a compiled step: why they are driven within it."""
 
 from __future__ import annotations
 
