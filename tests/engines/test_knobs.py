@@ -219,14 +219,14 @@ def test_a_training_that_goes_on_has_the_values_of_its_place(tmp_path: Any) -> N
         rules = [Plateau("loss", factor=0.5, patience=0, min_delta=1e9)]
         path = tmp_path / state
         return LearningRateDecay(
-            RATE, momentum=Linear(0.9), epochs=EPOCHS, rules=rules, state_path=path
+            RATE, momentum=Linear(0.9), epochs=3, rules=rules, state_path=path
         )
 
     whole = built(sgd())
-    fit(whole, [decay()])
+    fit(whole, [decay()], epochs=3)
     model = built(sgd())
-    fit(model, [decay("b.json")], epochs=1)
-    fit(model, [decay("b.json")], initial_epoch=1)
+    fit(model, [decay("b.json")], epochs=2)
+    fit(model, [decay("b.json")], epochs=3, initial_epoch=2)
     assert_same(weights(model), weights(whole))
 
 
