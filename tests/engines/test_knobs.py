@@ -218,9 +218,7 @@ def test_a_training_that_goes_on_has_the_values_of_its_place(tmp_path: Any) -> N
     def decay(state: str = "a.json") -> Any:
         rules = [Plateau("loss", factor=0.5, patience=0, min_delta=1e9)]
         path = tmp_path / state
-        return LearningRateDecay(
-            RATE, momentum=Linear(0.9), epochs=3, rules=rules, state_path=path
-        )
+        return LearningRateDecay(RATE, momentum=Linear(0.9), epochs=3, rules=rules, state_path=path)
 
     whole = built(sgd())
     fit(whole, [decay()], epochs=3)
