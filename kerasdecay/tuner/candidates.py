@@ -83,7 +83,7 @@ class Candidate:
     rate_below: float = math.inf
 
     def __post_init__(self) -> None:
-        if not callable(self.build):
+        if isinstance(self.build, Schedule) or not callable(self.build):
             allowed = "a function of (settings, rate, **parameters)"
             raise _checks.invalid("Candidate", "build", allowed, self.build)
         if not isinstance(self.parameters, Mapping) or not all(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -11,12 +12,17 @@ import keras
 import keras_tuner
 
 from kerasdecay import _checks
+from kerasdecay._warnings import warn
 from kerasdecay.callbacks import LearningRateDecay
 from kerasdecay.training.callback import DecayCallback
+from kerasdecay.training.find import optimizer_kind
 from kerasdecay.tuner import _requirements
 from kerasdecay.tuner.fitting import Drawn, long_epochs, misfit
-from kerasdecay.tuner.space import DEFAULT_DECAYS, Decays, Space
+from kerasdecay.tuner.space import DEFAULT_DECAYS, RATES, Decays, Space
 from kerasdecay.tuner.trial_files import TrialFiles
+
+_OWN_RATES = {"lr", "learning_rate", "initial_learning_rate", "init_lr"}
+"""What the guides call the hyperparameter of an optimizer's rate."""
 
 _WRITERS = (
     DecayCallback,
@@ -82,19 +88,40 @@ class DecayHyperModel(keras_tuner.HyperModel):
             epochs = _checks.integer("DecayHyperModel", "epochs", epochs, at_least=1)
         self.epochs = epochs
         self.space = Space.of(decays, **space)
+        self._rates_are_open = not {"min_learning_rate", "max_learning_rate"} & space.keys()
+        self._has_warned = False
         super().__init__()
 
     def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
         """Declare the decay's hyperparameters, all conditions at once, before the first trial."""
         if self._fits_itself:
             self.hypermodel.declare_hyperparameters(hp)
+        if self._rates_are_open:
+            self._rates_are_open = False
+            self._suit(self.build(hp.copy()))
         self.space.decay(hp)
+
+    def _suit(self, model: Any) -> None:
+        """Search the initial rates that suit the model's optimizer."""
+        optimizer = getattr(model, "optimizer", None)
+        if optimizer is not None:
+            low, high = RATES[optimizer_kind(optimizer)]
+            self.space = dataclasses.replace(
+                self.space, min_learning_rate=low, max_learning_rate=high
+            )
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Return the model that the hypermodel builds."""
-        if self._fits_itself:
-            return self.hypermodel.build(hp)
-        return self.hypermodel(hp)
+        model = self.hypermodel.build(hp) if self._fits_itself else self.hypermodel(hp)
+        own = sorted(_OWN_RATES & hp.values.keys())
+        if own and not self._has_warned:
+            self._has_warned = True
+            warn(
+                f"DecayHyperModel: the hyperparameter {own[0]!r} of the hypermodel is searched in "
+                f"vain if it is the optimizer's rate, for the decay sets that, from "
+                f"{self.space.rate_key!r}. Compile with a fixed number instead."
+            )
+        return model
 
     def fit(
         self,

@@ -17,6 +17,9 @@ from kerasdecay.tuner.fitting import Drawn, long_epochs
 
 Decays: TypeAlias = Iterable[str] | Mapping[str, Candidate]
 
+RATES = {"sgd": (0.01, 0.5), "momentum": (0.001, 0.05), "adaptive": (0.0001, 0.005)}
+"""Kind of optimizer → the lowest and the highest initial rate that are searched by default."""
+
 DEFAULT_DECAYS = ("power_step", "cosine", "warmup_stable", "plateau")
 
 
@@ -40,8 +43,8 @@ class Space:
         cls,
         decays: Decays = DEFAULT_DECAYS,
         *,
-        min_learning_rate: float = 0.01,
-        max_learning_rate: float = 0.5,
+        min_learning_rate: float | None = None,
+        max_learning_rate: float | None = None,
         learning_rate_step: float | None = None,
         prefix: str = "decay_",
         monitor: str = "val_loss",
@@ -51,8 +54,11 @@ class Space:
 
         Args:
             decays: Names of `kerasdecay.tuner.DECAYS`, or a dict of name → `Candidate`.
-            min_learning_rate: Lowest initial rate, > 0.
-            max_learning_rate: Highest initial rate; < 1 with `"power_step"`.
+            min_learning_rate: Lowest initial rate, > 0; None: 0.01, what suits SGD.
+                `DecayHyperModel` knows the optimizer: there it is 0.001 for SGD with momentum, and
+                0.0001 for Adam and all others.
+            max_learning_rate: Highest initial rate; < 1 with `"power_step"`. None: 50 times the
+                lowest one by default: 0.5, 0.05 or 0.005.
             learning_rate_step: None samples the initial rate from the whole range, uniformly by its
                 logarithm. A number > 1 samples it from the lowest rate times powers of this number,
                 which suits GridSearch.
@@ -64,6 +70,11 @@ class Space:
             ValueError: For an argument out of its range.
         """
         owner = "kerasdecay.tuner"
+        lowest, highest = RATES["sgd"]
+        if min_learning_rate is None:
+            min_learning_rate = lowest
+        if max_learning_rate is None:
+            max_learning_rate = max(highest, 2 * min_learning_rate)
         low = _checks.number(owner, "min_learning_rate", min_learning_rate, above=0)
         high = _checks.number(owner, "max_learning_rate", max_learning_rate, above=low)
         if learning_rate_step is not None:

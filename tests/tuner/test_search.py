@@ -64,6 +64,30 @@ def test_a_parameter_exists_for_its_decay_only(make, search):
     assert names == {"power_step", "cosine", "warmup_stable", "plateau"}
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "ends"),
+    [
+        (lambda: keras.optimizers.SGD(), (0.01, 0.5)),
+        (lambda: keras.optimizers.SGD(momentum=0.9), (0.001, 0.05)),
+        (lambda: keras.optimizers.Adam(), (0.0001, 0.005)),
+    ],
+)
+def test_the_rates_searched_suit_the_optimizer(optimizer, ends):
+    def build(hp):
+        hp.Float("lr", 1e-4, 1e-1)
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile(optimizer(), "mse")
+        return model
+
+    hp = keras_tuner.HyperParameters()
+    with pytest.warns(UserWarning, match="'lr' of the hypermodel is searched in vain") as caught:
+        DecayHyperModel(build).declare_hyperparameters(hp)
+    told = [one for one in caught if "in vain" in str(one.message)]
+    assert [one.filename for one in told] == [__file__]
+    (rate,) = [one for one in hp.space if one.name == "decay_learning_rate"]
+    assert (rate.min_value, rate.max_value) == ends
+
+
 def test_the_initial_rate_is_sampled_by_its_logarithm():
     hp = keras_tuner.HyperParameters()
     DecayHyperModel(Untrained()).declare_hyperparameters(hp)
