@@ -39,6 +39,7 @@ class BatchLosses:
         self._first_counts: dict[int, float] = {}
         self._batch_size = 1.0
         self._has_warned = False
+        self._comes_late = False
         self.latest_batches = 1
         """The batches of the last execution."""
         self._restart(0)
@@ -54,7 +55,7 @@ class BatchLosses:
         return self._losses[-1] if self._losses else math.nan
 
     def note(self, callback: Any, batch: int, logged: Any) -> bool:
-        """Take what was logged after a batch; return whether it told a loss.
+        """Take what was logged after a batch; return whether its loss is known now.
 
         Args:
             callback: The callback, whose model has the metrics.
@@ -69,7 +70,9 @@ class BatchLosses:
         done = batch + 1 if steps is None else min(batch + 1, steps)
         if threading.get_ident() != self._thread:  # the metrics may be batches ahead
             self._told.append((done, loss))
-            return True
+            rules = getattr(callback, "rules", ())
+            self._comes_late = any(rule.watches_batches for rule in rules)
+            return False
         if self._is_running_mean is None:
             self._find_metric(callback.model, done, loss)
         self.latest_batches = done - self._done
@@ -92,6 +95,13 @@ class BatchLosses:
         """Return the epoch's losses and begin the next epoch."""
         losses, self._losses = self._losses, []
         told, self._told = sorted(self._told), []
+        if self._comes_late:
+            self._comes_late = False
+            warn(
+                f"{self._owner}: Keras tells the batches of this training late and in another "
+                "thread, so the rules that decide within an epoch see none of them. Pass a list, "
+                "callbacks=[decay], in place of callbacks=decay."
+            )
         self._restart(0)
         losses += [self._difference(done, loss) for done, loss in told]
         self._restart(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from tiny import (
@@ -17,6 +18,8 @@ from tiny import (
     near,
     no_warning,
     odometer,
+    travelled,
+    warned_once,
 )
 
 from kerasdecay import LearningRateDecay, PlateauDecay, PowerStepDecay
@@ -210,6 +213,15 @@ def test_the_timeline_tells_the_batches() -> None:
     ]
     assert lines[2][:4] == ["2", "0.5", "→", "0.25"]
     assert "batch 5" in " ".join(lines[2])
+
+
+def test_a_callback_that_is_told_of_batches_too_late_says_so() -> None:
+    decay = LearningRateDecay(Constant(0.5), rules=[Rescue(), plateau(3)])
+    model, is_late = level_odometer(), keras.src.backend.IS_THREAD_SAFE
+    with warned_once("callbacks=[decay]") if is_late else no_warning():
+        fit(model, decay, 1, **told())
+    assert bool(decay.events) != is_late
+    assert travelled(model) == near(5.0 if is_late else sum(0.5 * one for one in scales(3)[:10]))
 
 
 def test_an_ordinary_rule_takes_no_batch_hook() -> None:
