@@ -361,7 +361,8 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         steps = probe_steps(total)
         if steps == 0:
             choice = Choice(
-                None, f"no suggestion, because {total} batches are too few to try rates on"
+                None,
+                f"no suggestion, because a run of {total} batches is too short to try rates in",
             )
             self._open(model, beginning.probed(choice))
             return

@@ -161,8 +161,10 @@ def all_optimizers(model: Any) -> list[Any]:
 def release(model: Any) -> bool:
     """Make the model's optimizers ordinary ones again, at the rates they have now.
 
-    An interrupted `fit` (Ctrl-C, an exception) under `update="compiled"` has no hook that could do
-    this; the next training with a decay callback does it first, or you do.
+    An interrupted `fit` (Ctrl-C, an exception) has no hook that could do this where the step itself
+    computes something: the rate under `update="compiled"`, and under every `update` the momentum,
+    beta_1, weight decay and factors of groups that were driven. The next training with a decay
+    callback does it first; before one without, you do.
 
     Args:
         model: A compiled model, or one whose training was interrupted.
