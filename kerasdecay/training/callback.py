@@ -95,8 +95,8 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             None if epochs is None else _checks.integer(owner, "epochs", epochs, at_least=1)
         )
         self.knobs: tuple[Knob, ...] = (
+            *group_knobs(owner, group_factors),  # entered first: the others go round it
             *hyperparameters(owner, weight_decay=weight_decay, momentum=momentum, beta_1=beta_1),
-            *group_knobs(owner, group_factors),
         )
         self.average_last = check_average(owner, average_last, self.rules)
         sampled = [

@@ -1,4 +1,4 @@
-"""Rates by group: a factor on the rate of the variables whose paths match a pattern."""
+"""Rates by group: variables of one optimizer that are trained at a multiple of its rate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import re
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,351 +14,364 @@ import keras
 import numpy as np
 
 from kerasdecay import _checks
-from kerasdecay.schedules import Moment, Schedule
+from kerasdecay.schedules import Constant, Moment, Schedule
 from kerasdecay.training.as_schedule import as_schedule
-from kerasdecay.training.in_step_number import number_in_step
 from kerasdecay.training.knobs import BoundKnob, Knob, PlannedValue, Run, Step
-from kerasdecay.training.traces import TracedStep
+from kerasdecay.training.paths import matches, names_of, path_of
+from kerasdecay.training.velocities import scales_its_velocity, velocities_of
 
 _UPDATE = "_backend_update_step"
 _DECAY = "_apply_weight_decay"
 _SAMPLES = 10_000
-"""The most steps at which a factor is looked at for a 0."""
+"""The most steps at which a factor's values are checked."""
+_LISTED = 40
+"""The most paths that an error lists."""
 
 
 def group_knobs(owner: str, factors: Any) -> tuple[Knob, ...]:
-    """Return the knob of a callback's `group_factors=`; none for None.
+    """Return the knob of a callback's `group_factors`; None is no knob.
 
     Raises:
-        ValueError: For what is no mapping of patterns to numbers >= 0 or schedules.
+        ValueError: For what is no mapping of regular expressions to numbers >= 0 or schedules.
     """
     if factors is None:
         return ()
-    allowed = 'a dict of pattern → factor, such as {"backbone/": 0.1}'
+    allowed = 'a dict of pattern → factor, such as {".*/backbone/.*": 0.1}'
     if not isinstance(factors, Mapping) or not factors:
         raise _checks.invalid(owner, "group_factors", allowed, factors)
-    return (GroupFactors(owner, tuple(_factor(owner, *one) for one in factors.items())),)
+    return (GroupFactors(owner, tuple((one, _factor(owner, one, factors)) for one in factors)),)
 
 
-def _factor(owner: str, pattern: Any, factor: Any) -> tuple[str, float | Schedule]:
-    if not isinstance(pattern, str) or not pattern:
-        allowed = "patterns that are strings, to be found in variable.path"
-        raise _checks.invalid(owner, "group_factors", allowed, pattern)
+def _factor(owner: str, pattern: Any, factors: Mapping[Any, Any]) -> Schedule:
+    argument, value = f"group_factors[{pattern!r}]", factors[pattern]
     try:
         re.compile(pattern)
-    except re.error as error:
-        raise _checks.invalid(
-            owner, "group_factors", "patterns that are regular expressions", pattern, f"{error}."
-        ) from error
-    argument = f"group_factors[{pattern!r}]"
-    if _checks.real(factor) is not None:
-        return pattern, _checks.number(owner, argument, factor, at_least=0)
-    schedule = as_schedule(factor, owner, argument)
+    except (re.error, TypeError) as error:
+        allowed = f"a dict whose keys are regular expressions ({error})"
+        raise _checks.invalid(owner, "group_factors", allowed, pattern) from error
+    if _checks.real(value) is not None:
+        _checks.number(owner, argument, value, at_least=0)
+    schedule = as_schedule(value, owner, argument)
     if not isinstance(schedule, Schedule) or schedule.is_auto:
-        allowed = "a number, a schedule of numbers, or a function of the epoch alone"
-        raise _checks.invalid(owner, argument, allowed, factor)
-    return pattern, schedule if schedule.is_resolved else schedule.resolve(1.0)
+        allowed = "a number >= 0, a schedule, or a function of the epoch alone"
+        raise _checks.invalid(owner, argument, allowed, value)
+    return schedule.resolve(1.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class GroupFactors(Knob):
-    """Factors of groups of variables, each a number or a schedule.
+    """Factors on the rate, by patterns on the names of variables.
 
     Args:
         owner: The callback's class name.
-        factors: Pattern and factor, in the user's order.
+        factors: Pairs of a regular expression and the schedule of its factor. The first that
+            matches a variable has it; a variable that none matches has the factor 1.
     """
 
     owner: str
-    factors: tuple[tuple[str, float | Schedule], ...]
+    factors: tuple[tuple[str, Schedule], ...]
 
     @property
     def schedules(self) -> tuple[Schedule, ...]:
-        """The factors that are schedules."""
-        return tuple(one for _, one in self.factors if isinstance(one, Schedule))
+        """Those of the factors."""
+        return tuple(schedule for _, schedule in self.factors)
 
     def get_config(self) -> dict[str, Any]:
         """Return plain data."""
-        return {
-            "group_factors": {
-                pattern: factor.get_config() if isinstance(factor, Schedule) else factor
-                for pattern, factor in self.factors
-            }
-        }
+        return {"group_factors": [[one, schedule.get_config()] for one, schedule in self.factors]}
 
     def check(self, optimizer: Any, model: Any) -> None:
-        """Raise a ValueError for patterns that match nothing, and for what cannot be grouped."""
-        self._check_patterns(_variables(optimizer, model))
-        _try(self.owner, optimizer)
+        """Raise a ValueError for an optimizer that cannot have groups, or an idle pattern."""
+        missing = [name for name in (_UPDATE, _DECAY) if not hasattr(optimizer, name)]
+        if missing:
+            raise self._refusal(optimizer, f"it has no method {missing[0]}")
+        # A model that builds itself with its first batch has no variables yet: see `bind`.
+        if names := _names(optimizer, model):
+            self._matched(names)
+        self._try(optimizer, 0.5)
+        if any(isinstance(one, Constant) and one.initial == 0 for one in self.schedules):
+            self._try(optimizer, 0.0)
 
     def bind(self, optimizer: Any, model: Any, run: Run) -> BoundKnob:
-        """Return it for one optimizer.
+        """Return it for one optimizer; ValueError for a factor that does not fit this run."""
+        names = _names(optimizer, model)
+        if not names:
+            raise ValueError(
+                f"{self.owner}: group_factors needs the model's variables before the first step. "
+                "Received: a model that is not built. Give it an Input, or call "
+                "model.build(input_shape); with an optimizer alone, optimizer.build(variables)."
+            )
+        factors = [self._bound(one, schedule, optimizer, run) for one, schedule in self.factors]
+        groups = _Groups([pattern for pattern, _ in self.factors], self._matched(names))
+        if _has_velocity(optimizer) and optimizer.built:
+            for velocity, one in zip(velocities_of(optimizer), _built(optimizer), strict=True):
+                index = groups.index_of(one)
+                if index is not None and factors[index] == 0:  # it moved in a training before
+                    velocity.assign(keras.ops.zeros(velocity.shape, velocity.dtype))
+        return _BoundGroups(groups, factors, run.key, self._note(groups, optimizer, model))
 
-        Raises:
-            ValueError: If a factor is 0 for a part of the run where a group cannot be held still.
-        """
-        variables = _variables(optimizer, model)
-        self._check_patterns(variables)
-        groups = []
-        for pattern, factor in self.factors:
-            planned = None
-            if isinstance(factor, Schedule):
-                factor.check(Moment.of(0, run.timeline))
-                planned = PlannedValue(run.planned(factor))
-                if _is_spread(optimizer):
-                    self._check_above_zero(pattern, planned, run)
-            groups.append(_Group(pattern, factor, planned))
-        return _BoundFactors(run.name("group_factor"), groups, variables)
-
-    def _check_above_zero(self, pattern: str, planned: PlannedValue, run: Run) -> None:
-        """Raise a ValueError for a group that could not be held still while its factor is 0."""
-        steps = run.timeline.epochs * (run.timeline.steps_per_epoch or 1)
-        places = np.linspace(0, steps - 1, min(steps, _SAMPLES)).astype(np.int64)
-        if np.any(planned.at(places) == 0):
+    def _bound(
+        self, pattern: str, schedule: Schedule, optimizer: Any, run: Run
+    ) -> float | PlannedValue:
+        """Return a factor for this run: a number if it stays, or what the step computes."""
+        if isinstance(schedule, Constant):
+            return schedule.initial
+        argument = f"group_factors[{pattern!r}]"
+        schedule.check(Moment.of(0, run.timeline))
+        planned = run.planned(schedule)
+        last = run.timeline.updates
+        values = planned.at(np.linspace(0, last, min(last + 1, _SAMPLES)).astype(np.int64))
+        _checks.number(self.owner, argument, float(np.min(values)), at_least=0)
+        _checks.number(self.owner, argument, float(np.max(values)), at_least=0)
+        if np.any(values == 0):
+            self._try(optimizer, 0.0)
+        if _has_velocity(optimizer) and np.any((values[1:] == 0) & (values[:-1] > 0)):
             raise _checks.invalid(
                 self.owner,
-                f"group_factors[{pattern!r}]",
-                "above 0 throughout, or the number 0, under a distribution strategy of TensorFlow",
-                dict(self.factors)[pattern],
+                argument,
+                "a schedule that stays above 0 once it is, since the velocity of "
+                f"{type(optimizer).__name__} would go on moving what is frozen",
+                schedule,
+                "Freeze from the beginning of a fit, or use an optimizer such as AdamW.",
             )
+        return PlannedValue(planned)
 
-    def _check_patterns(self, variables: list[Any]) -> None:
-        """Raise a ValueError for a pattern to which no variable is left."""
-        found = _partition([pattern for pattern, _ in self.factors], variables)
-        for pattern, _ in self.factors:
-            if pattern not in found:
-                paths = ", ".join(map(_path, variables[:40])) + (", …" * (len(variables) > 40))
-                before = ""
-                if any(_matches(pattern, one) for one in variables):
-                    before = " All that it matches belongs to a pattern before it."
-                raise _checks.invalid(
-                    self.owner,
-                    "group_factors",
-                    "patterns that are found in the path of a trainable variable",
-                    pattern,
-                    f"{before} The paths are {paths}.".strip(),
+    def _note(self, groups: _Groups, optimizer: Any, model: Any) -> str:
+        """Return the groups in words, with the number of variables in each."""
+        variables = _built(optimizer) or model.trainable_variables
+        indices = [groups.index_of(one) for one in variables]
+        told = []
+        for index, (pattern, schedule) in enumerate(self.factors):
+            by = f"{schedule.initial:g}" if isinstance(schedule, Constant) else repr(schedule)
+            told.append(f"{pattern} × {by} ({indices.count(index)})")
+        told.append(f"all others × 1 ({indices.count(None)})")
+        return f"rates by group (variables in each): {', '.join(told)}"
+
+    def _matched(self, variables: Mapping[int, tuple[str, ...]]) -> dict[int, int]:
+        """Return id of a variable → index of its pattern, or raise a ValueError for an idle one."""
+        patterns = [pattern for pattern, _ in self.factors]
+        found = {one: _first_match(patterns, names) for one, names in variables.items()}
+        matched = {one: index for one, index in found.items() if index is not None}
+        for index, pattern in enumerate(patterns):
+            if index in matched.values():
+                continue
+            taken = any(matches(pattern, names) for names in variables.values())
+            why = "takes no variable that no pattern before it takes" if taken else "matches none"
+            paths = list(dict.fromkeys(names[-1] for names in variables.values()))
+            listed = ", ".join(paths[:_LISTED])
+            more = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
+            raise ValueError(
+                f"{self.owner}: each pattern of group_factors must match the whole path of a "
+                f"trainable variable. Received: {pattern!r}, which {why}. The paths are: "
+                f"{listed}{more}."
+            )
+        return matched
+
+    def _try(self, optimizer: Any, factor: float) -> None:
+        """Raise a ValueError unless an optimizer of this kind can update by groups.
+
+        Copies, with two weights of their own, are stepped twice: one with the first weight in a
+        group, two at the one rate and at the other. In a thread of their own, they are outside of
+        any `strategy.scope()`: within one, a weight cannot be made and stepped like this.
+        """
+        reason = ""
+        try:
+            with ThreadPoolExecutor(1) as thread:
+                grouped = thread.submit(_stepped, optimizer, 1.0, factor).result()
+                slow = thread.submit(_stepped, optimizer, factor).result() if factor else None
+                whole = thread.submit(_stepped, optimizer, 1.0).result()
+            expected = (np.ones((2, 2)) if slow is None else slow[0], whole[1])
+            if not np.allclose(grouped, expected, rtol=1e-5):
+                reason = (
+                    "its step cannot be made at a rate of 0"
+                    if factor == 0
+                    else "it keeps something that all of its variables share and each update "
+                    "changes, so they cannot be updated group by group"
                 )
+        except (AttributeError, TypeError, ValueError, NotImplementedError) as error:
+            reason = f"trying it failed ({type(error).__name__}: {error})"
+        if reason:
+            raise self._refusal(optimizer, reason)
+
+    def _refusal(self, optimizer: Any, reason: str) -> ValueError:
+        return ValueError(
+            f"{self.owner}: group_factors cannot be used with {type(optimizer).__name__} of Keras "
+            f"{keras.__version__}: {reason}. Use another optimizer, such as AdamW, or set "
+            "layer.trainable = False for what is to be frozen."
+        )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Group:
-    """The variables of one pattern.
+class _Groups:
+    """Which group a variable belongs to.
 
     Args:
-        pattern: The pattern.
-        factor: A number, or the schedule of it.
-        planned: The schedule laid over the run, or None.
+        patterns: The patterns.
+        matched: id of a variable → index of its pattern.
     """
 
-    pattern: str
-    factor: float | Schedule
-    planned: PlannedValue | None
+    def __init__(self, patterns: Sequence[str], matched: Mapping[int, int]) -> None:
+        self.patterns = patterns
+        self._matched = matched
 
-    @property
-    def may_rest(self) -> bool:
-        """Whether the factor may be 0."""
-        return self.planned is not None or self.factor == 0
-
-    def at(self, step: Step, *, is_spread: bool) -> Any:
-        """Return the factor of a step: a number, or a tensor."""
-        if self.planned is not None:
-            return step.choose(self.planned.in_step(step.number), 1.0)
-        # Under a strategy a group that rests is left out of the step, and cannot be in it again.
-        return self.factor if is_spread and self.factor == 0 else step.choose(self.factor, 1.0)
+    def index_of(self, variable: Any) -> int | None:
+        """Return the index of its pattern, or None."""
+        if id(variable) in self._matched:
+            return self._matched[id(variable)]
+        # A copy of the optimizer has variables of its own.
+        return _first_match(self.patterns, (path_of(variable),))
 
 
-class _BoundFactors(BoundKnob):
-    """The groups of one optimizer, in one run."""
+class _BoundGroups(BoundKnob):
+    """The groups of one optimizer's variables.
 
-    def __init__(self, key: str, groups: list[_Group], variables: list[Any]) -> None:
-        self._key = key
-        self._groups = {one.pattern: one for one in groups}
-        found = _partition(list(self._groups), variables)
-        counts = {pattern: len(found.get(pattern, ())) for pattern in (*self._groups, None)}
-        self.note = "group_factors: " + ", ".join(
-            f"{one.pattern!r} × {_shown(one.factor)} ({_variables_in_words(counts[one.pattern])})"
-            for one in groups
-        )
-        if counts[None]:
-            self.note += f", {_variables_in_words(counts[None])} × 1"
+    Args:
+        groups: The groups.
+        factors: The factor of each.
+        key: The log name of the rate.
+        note: The groups in words.
+    """
+
+    def __init__(
+        self, groups: _Groups, factors: Sequence[float | PlannedValue], key: str, note: str
+    ) -> None:
+        self._groups = groups
+        self._factors = factors
+        self._names = [f"{key}/{label}" for label in _labels(groups.patterns)]
+        self.note = note
 
     @contextlib.contextmanager
     def within(self, optimizer: Any, step: Step) -> Iterator[None]:
-        """Let the update and the weight decay take the groups one after the other."""
-        is_spread = _is_spread(optimizer)
-        factors = {key: one.at(step, is_spread=is_spread) for key, one in self._groups.items()}
-        with (
-            _bound(optimizer, _UPDATE, self._update(optimizer, factors)),
-            _bound(optimizer, _DECAY, self._decay(optimizer, factors)),
-        ):
+        """Let each group be updated, and decayed, at its own rate."""
+        factors = [
+            step.choose(one.in_step(step.number) if isinstance(one, PlannedValue) else one, 1.0)
+            for one in self._factors
+        ]
+        with _grouped(optimizer, self._groups.index_of, factors):
             yield
 
     def values(self, steps: np.ndarray, rates: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the factors that are schedules."""
+        """Return the rates of the groups whose factors change."""
         return {
-            f"{self._key}/{one.pattern}": one.planned.at(steps)
-            for one in self._groups.values()
-            if one.planned is not None
+            name: rates * factor.at(steps)
+            for name, factor in zip(self._names, self._factors, strict=True)
+            if isinstance(factor, PlannedValue)
         }
-
-    def _update(self, optimizer: Any, factors: Mapping[str, Any]) -> Callable[..., None]:
-        inner = getattr(optimizer, _UPDATE)
-
-        def update(_: Any, gradients: Any, variables: Any, learning_rate: Any) -> None:
-            for pattern, places in _partition(list(factors), variables).items():
-                chosen = [variables[place] for place in places]
-                given = [gradients[place] for place in places]
-                if pattern is None:
-                    inner(given, chosen, learning_rate)
-                    continue
-                factor = factors[pattern]
-                if _is_zero(factor):
-                    continue
-                rests = self._groups[pattern].may_rest and not _is_spread(optimizer)
-                before = [_copy(one) for one in chosen] if rests else []
-                inner(given, chosen, learning_rate * _like(factor, learning_rate))
-                for variable, value in zip(chosen, before, strict=False):
-                    # A velocity of the steps before would move it on.
-                    variable.assign(keras.ops.where(factor > 0, _copy(variable), value))
-
-        return update
-
-    def _decay(self, optimizer: Any, factors: Mapping[str, Any]) -> Callable[..., None]:
-        inner = getattr(optimizer, _DECAY)
-
-        def decay(self: Any, variables: Any) -> None:
-            own = vars(self)["weight_decay"]
-            if own is None:
-                return
-            for pattern, places in _partition(list(factors), variables).items():
-                chosen = [variables[place] for place in places]
-                if not any(self._use_weight_decay(one) for one in chosen):
-                    continue
-                factor = 1.0 if pattern is None else factors[pattern]
-                if _is_zero(factor):
-                    continue
-                scaled = own * factor
-                is_tensor = not isinstance(scaled, float)
-                vars(self)["weight_decay"] = number_in_step(scaled) if is_tensor else scaled
-                try:
-                    inner(chosen)
-                finally:
-                    vars(self)["weight_decay"] = own
-
-        return decay
 
 
 @contextlib.contextmanager
-def _bound(optimizer: Any, hook: str, function: Callable[..., None]) -> Iterator[None]:
-    """Bind a method to the optimizer alone, past its own __setattr__, for a while."""
-    outer = vars(optimizer).get(hook)
-    vars(optimizer)[hook] = types.MethodType(function, optimizer)
+def _grouped(optimizer: Any, group_of: Any, factors: Sequence[Any]) -> Iterator[None]:
+    """Let an optimizer update and decay its variables group by group.
+
+    Args:
+        optimizer: The optimizer.
+        group_of: Variable → index of its factor, None for the factor 1.
+        factors: Numbers, or tensors of float32.
+    """
+    kind = type(optimizer)
+
+    def groups(variables: Sequence[Any]) -> Iterator[tuple[Any, list[int]]]:
+        places: dict[int | None, list[int]] = {}
+        for place, variable in enumerate(variables):
+            places.setdefault(group_of(variable), []).append(place)
+        for index, found in places.items():
+            yield None if index is None else factors[index], found
+
+    def update(self: Any, gradients: Any, variables: Any, learning_rate: Any) -> None:
+        for factor, found in groups(variables):
+            getattr(kind, _UPDATE)(
+                self,
+                [gradients[place] for place in found],
+                [variables[place] for place in found],
+                _times(learning_rate, factor),
+            )
+
+    def decay(self: Any, variables: Any) -> None:
+        for factor, found in groups(variables):
+            rate = _times(self.learning_rate, factor)
+            getattr(kind, _DECAY)(_AtRate(self, rate), [variables[place] for place in found])
+
+    # Past the optimizer's own __setattr__, which would track what it is given.
+    vars(optimizer)[_UPDATE] = types.MethodType(update, optimizer)
+    vars(optimizer)[_DECAY] = types.MethodType(decay, optimizer)
     try:
         yield
     finally:
-        vars(optimizer).pop(hook, None)
-        if outer is not None:
-            vars(optimizer)[hook] = outer
+        vars(optimizer).pop(_UPDATE, None)
+        vars(optimizer).pop(_DECAY, None)
 
 
-def _partition(patterns: list[str], variables: Iterable[Any]) -> dict[str | None, list[int]]:
-    """Return pattern → the places of its variables, each with the first pattern that matches."""
-    places: dict[str | None, list[int]] = {}
-    for place, variable in enumerate(variables):
-        found = (pattern for pattern in patterns if _matches(pattern, variable))
-        places.setdefault(next(found, None), []).append(place)
-    return places
+class _AtRate:
+    """An optimizer seen at another rate.
 
-
-def _matches(pattern: str, variable: Any) -> bool:
-    path = _path(variable)
-    return bool(re.search(pattern, path) or re.search(pattern, f"/{path}"))
-
-
-def _path(variable: Any) -> str:
-    return str(getattr(variable, "path", variable.name))
-
-
-def _variables(optimizer: Any, model: Any) -> list[Any]:
-    """Return what an optimizer trains, as far as it is known."""
-    return list(getattr(model, "trainable_variables", ()) or optimizer._trainable_variables)
-
-
-def _is_zero(factor: Any) -> bool:
-    """Whether a factor is the number 0, known before the step."""
-    return isinstance(factor, float) and factor == 0
-
-
-def _is_spread(optimizer: Any) -> bool:
-    """Whether a strategy of TensorFlow applies the gradients on several replicas."""
-    strategy = getattr(optimizer, "_distribution_strategy", None)
-    return getattr(strategy, "num_replicas_in_sync", 1) > 1
-
-
-def _copy(variable: Any) -> Any:
-    return keras.ops.copy(keras.ops.stop_gradient(keras.ops.convert_to_tensor(variable)))
-
-
-def _like(factor: Any, rate: Any) -> Any:
-    """Return a factor of the dtype of the rate."""
-    if isinstance(factor, float):
-        return factor
-    return keras.ops.cast(factor, keras.backend.standardize_dtype(rate.dtype))
-
-
-def _shown(factor: float | Schedule) -> str:
-    return f"{factor:g}" if isinstance(factor, float) else type(factor).__name__
-
-
-def _variables_in_words(count: int) -> str:
-    return f"{count} variable" + ("s" if count != 1 else "")
-
-
-_TRIED = {"first": 1.0, "second": 0.5}
-_TRIED_RATE = 0.125
-_TRIED_STEPS = 3
-
-
-def _try(owner: str, optimizer: Any) -> None:
-    """Raise a ValueError unless a step of an optimizer of this kind can take groups by turns.
-
-    A copy, with two weights in two groups, must move each as a copy of its own does at the rate of
-    its group. In a thread of their own, they are outside of any `strategy.scope()`.
+    The optimizer itself stays as it is, because under a TensorFlow strategy several replicas are in
+    the middle of their steps at the same time.
     """
-    reason = ""
-    try:
-        with ThreadPoolExecutor(1) as thread:
-            together = thread.submit(_stepped, optimizer, _TRIED, grouped=True).result()
-            for name, factor in _TRIED.items():
-                alone = thread.submit(_stepped, optimizer, {name: factor}, grouped=False).result()
-                if not np.allclose(together[name], alone[name], rtol=1e-5, atol=1e-7):
-                    reason = "what one group does changes the step of another"
-    except (AttributeError, TypeError, ValueError, NotImplementedError) as error:
-        reason = f"trying it failed ({type(error).__name__}: {error})"
-    if reason:
-        raise ValueError(
-            f"{owner}: group_factors cannot be used with {type(optimizer).__name__} of Keras "
-            f"{keras.__version__}: {reason}. Use another optimizer, such as Adam or SGD."
-        )
+
+    def __init__(self, optimizer: Any, rate: Any) -> None:
+        self._optimizer = optimizer
+        self.learning_rate = rate
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """The optimizer's, for a `super()` in its method."""
+        return type(self._optimizer)
+
+    def _get_current_learning_rate(self) -> Any:
+        return self.learning_rate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._optimizer, name)
 
 
-def _stepped(optimizer: Any, factors: dict[str, float], *, grouped: bool) -> dict[str, Any]:
-    """Step a copy that trains a weight for each name; return where the weights are."""
-    # A norm over all gradients joins the groups on purpose.
-    config = {**optimizer.get_config(), "global_clipnorm": None}
-    copy = type(optimizer).from_config(config)
-    copy.learning_rate = _TRIED_RATE if grouped else _TRIED_RATE * next(iter(factors.values()))
-    weights = [keras.Variable(np.ones((2, 2), "float32"), name=name) for name in factors]
+def _times(rate: Any, factor: Any) -> Any:
+    return rate if factor is None else keras.ops.cast(rate, "float32") * factor
+
+
+def _stepped(optimizer: Any, scale: float, factor: float | None = None) -> list[np.ndarray]:
+    """Step a copy at a multiple of a rate, its first weight in a group; return both weights."""
+    copy = type(optimizer).from_config(optimizer.get_config())
+    weights = [keras.Variable(np.ones((2, 2), "float32")) for _ in range(2)]
     copy.build(weights)
-    groups = [_Group(name, factor, None) for name, factor in factors.items()]
-    bound = _BoundFactors("", groups, weights)
-    step = Step(keras.ops.convert_to_tensor(0), TracedStep())
-    for number in range(_TRIED_STEPS * (copy.gradient_accumulation_steps or 1)):
-        gradient = np.array([[1.0, -0.5], [0.25 * number, 2.0]], "float32")
-        gradients = [keras.ops.convert_to_tensor(gradient) for _ in weights]
-        with bound.within(copy, step) if grouped else contextlib.nullcontext():
-            copy.apply(gradients, weights)
-    return {
-        name: keras.ops.convert_to_numpy(weight)
-        for name, weight in zip(factors, weights, strict=True)
-    }
+    copy.learning_rate = 0.125 * scale
+    gradient = keras.ops.convert_to_tensor(np.eye(2, dtype="float32"))
+    grouped: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    if factor is not None:
+        grouped = _grouped(copy, lambda one: 0 if one is weights[0] else None, [factor])
+    with grouped:
+        for _ in range(2 * (copy.gradient_accumulation_steps or 1)):
+            copy.apply([gradient, -gradient], weights)
+    return [keras.ops.convert_to_numpy(weight) for weight in weights]
+
+
+def _names(optimizer: Any, model: Any) -> dict[int, tuple[str, ...]]:
+    """Return id of a trainable variable → the names that a pattern can match."""
+    own = {id(one): (path_of(one),) for one in _built(optimizer)}
+    return own | names_of(model)
+
+
+def _built(optimizer: Any) -> Sequence[Any]:
+    return optimizer._trainable_variables if optimizer.built else ()
+
+
+def _first_match(patterns: Sequence[str], names: tuple[str, ...]) -> int | None:
+    indices = (index for index, one in enumerate(patterns) if matches(one, names))
+    return next(indices, None)
+
+
+def _labels(patterns: Sequence[str]) -> list[str]:
+    """Return names for the logs: what remains of patterns without the signs of the expression.
+
+    Examples:
+        >>> _labels([".*/backbone/.*", "(.*/)?head/.*", ".*"])
+        ['backbone', 'head', 'group_3']
+    """
+    plain = [re.sub(r"[^\w/ -]+", "", one).strip("/") for one in patterns]
+    return [
+        one if one and plain.count(one) == 1 else f"group_{number}"
+        for number, one in enumerate(plain, 1)
+    ]
+
+
+def _has_velocity(optimizer: Any) -> bool:
+    """Whether it moves variables by a velocity that old rates are in."""
+    return scales_its_velocity(optimizer) and bool(optimizer.momentum)

@@ -19,6 +19,7 @@ from kerasdecay.schedules.one_cycle import OneCycleMomentum
 from kerasdecay.training.as_schedule import as_schedule
 from kerasdecay.training.in_step_number import number_in_step
 from kerasdecay.training.knobs import BoundKnob, Knob, PlannedValue, Run, Step
+from kerasdecay.training.velocities import scales_its_velocity, velocities_of
 
 HOLD = "hold"
 """The weight decay that stays what it is while the rate changes."""
@@ -107,7 +108,7 @@ class Hyperparameter(Knob):
         for value in planned.at(places).tolist():
             _checked(self.owner, self.argument, value)
         value = PlannedValue(planned)
-        if isinstance(self.schedule, OneCycleMomentum) and _scales_its_velocity(optimizer):
+        if isinstance(self.schedule, OneCycleMomentum) and scales_its_velocity(optimizer):
             assert isinstance(run.open_loop, ScheduledRates)  # OneCycleDecay's own schedule
             rate = PlannedValue(run.open_loop)
             return _CorrectedMomentum(name, run.name(name), own, value, rate)
@@ -273,7 +274,7 @@ def _rescaled(optimizer: Any, ratio: Any) -> Iterator[None]:
 
     def update(self: Any, gradients: Any, variables: Any, learning_rate: Any) -> None:
         for one in variables if isinstance(variables, (list, tuple)) else [variables]:
-            velocity = _velocities(self)[self._get_variable_index(one)]
+            velocity = velocities_of(self)[self._get_variable_index(one)]
             self.assign(velocity, velocity * keras.ops.cast(ratio, velocity.dtype))
         original(gradients, variables, learning_rate)
 
@@ -284,16 +285,6 @@ def _rescaled(optimizer: Any, ratio: Any) -> Iterator[None]:
         vars(optimizer).pop(hook, None)
         if outer is not None:
             vars(optimizer)[hook] = outer
-
-
-def _scales_its_velocity(optimizer: Any) -> bool:
-    """Whether its velocity is made of gradients times rates, as SGD's and RMSprop's is."""
-    return isinstance(optimizer, (keras.optimizers.SGD, keras.optimizers.RMSprop))
-
-
-def _velocities(optimizer: Any) -> list[Any]:
-    is_sgd = isinstance(optimizer, keras.optimizers.SGD)
-    return optimizer.momentums if is_sgd else optimizer._momentums
 
 
 def _own(owner: str, argument: str, optimizer: Any, name: str) -> float | None:

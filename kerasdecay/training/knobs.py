@@ -23,7 +23,7 @@ import numpy as np
 from kerasdecay._warnings import warn
 from kerasdecay.control import ScheduledRates, Track
 from kerasdecay.records import Trace
-from kerasdecay.schedules import Constant, Schedule, Timeline
+from kerasdecay.schedules import ByEpoch, Constant, EpochRates, Schedule, Timeline
 from kerasdecay.training.planned import check, of_step
 from kerasdecay.training.targets import RateTarget
 from kerasdecay.training.traces import TracedStep, Traces, steps_untraced, trace_anew
@@ -59,7 +59,13 @@ class Run:
         return knob + self.key.removeprefix("learning_rate")
 
     def planned(self, schedule: Schedule) -> ScheduledRates:
-        """Return a schedule laid over the run, and sampled when the rate is."""
+        """Return a schedule laid over the run, and sampled when the rate is.
+
+        A function of the epoch is asked for all epochs now, for a step cannot call it.
+        """
+        if isinstance(schedule, ByEpoch):
+            starts = np.arange(self.timeline.epochs) * self.timeline.updates_per_epoch
+            schedule = EpochRates(tuple(schedule.rates(starts, self.timeline).tolist()))
         return ScheduledRates(schedule, self.timeline, every=self.every)
 
 

@@ -16,6 +16,7 @@ import keras
 from engines.trainings import PAIRS, built, fit, sgd, weights
 
 from kerasdecay import LearningRateDecay
+from kerasdecay.schedules import Linear
 
 
 def scope_of(kind: str) -> Any:
@@ -37,8 +38,21 @@ def scope_of(kind: str) -> Any:
     return strategy.scope()
 
 
+def decaying() -> Any:
+    """Return an optimizer that takes something from the weights themselves."""
+    return keras.optimizers.AdamW(0.05, weight_decay=0.5)
+
+
+def in_groups(schedule: Any) -> LearningRateDecay:
+    """Return a decay that drives all that can be driven, by groups."""
+    factors = {".*/first/.*": Linear(0.2, 0.1), ".*/second/kernel": 0.5}
+    return LearningRateDecay(
+        schedule, update="compiled", group_factors=factors, weight_decay="hold"
+    )
+
+
 def main() -> None:
-    """Train three times."""
+    """Train with each."""
     scope = scope_of(sys.argv[1])
     schedule, reference = PAIRS["cosine"]
     found = {}
@@ -48,6 +62,7 @@ def main() -> None:
             "batch": (built(sgd(0.05)), [LearningRateDecay(schedule, update="batch")]),
             "compiled": (built(sgd(0.05)), [LearningRateDecay(schedule, update="compiled")]),
             "constant": (built(sgd(0.05)), []),
+            "groups": (built(decaying()), [in_groups(schedule)]),
         }
     for name, (model, callbacks) in trainings.items():
         fit(model, callbacks)
