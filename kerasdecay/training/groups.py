@@ -108,7 +108,9 @@ class GroupFactors(Knob):
                 index = groups.index_of(one)
                 if index is not None and factors[index] == 0:  # it moved in a training before
                     velocity.assign(keras.ops.zeros(velocity.shape, velocity.dtype))
-        return _BoundGroups(groups, factors, run.key, self._note(groups, optimizer, model))
+        return _BoundGroups(
+            groups, factors, run.name("group_factor"), self._note(groups, optimizer, model)
+        )
 
     def _bound(
         self, pattern: str, schedule: Schedule, optimizer: Any, run: Run
@@ -125,12 +127,13 @@ class GroupFactors(Knob):
         _checks.number(self.owner, argument, float(np.max(values)), at_least=0)
         if np.any(values == 0):
             self._try(optimizer, 0.0)
-        if _has_velocity(optimizer) and np.any((values[1:] == 0) & (values[:-1] > 0)):
+        falls = np.any((values[1:] == 0) & (values[:-1] > 0))
+        if falls and _has_velocity(optimizer) and _is_spread(optimizer):
             raise _checks.invalid(
                 self.owner,
                 argument,
-                "a schedule that stays above 0 once it is, since the velocity of "
-                f"{type(optimizer).__name__} would go on moving what is frozen",
+                "a schedule that stays above 0 once it is, under a strategy of TensorFlow, where "
+                f"the velocity of {type(optimizer).__name__} would go on moving what is frozen",
                 schedule,
                 "Freeze from the beginning of a fit, or use an optimizer such as AdamW.",
             )
@@ -142,10 +145,12 @@ class GroupFactors(Knob):
         indices = [groups.index_of(one) for one in variables]
         told = []
         for index, (pattern, schedule) in enumerate(self.factors):
-            by = f"{schedule.initial:g}" if isinstance(schedule, Constant) else repr(schedule)
-            told.append(f"{pattern} × {by} ({indices.count(index)})")
-        told.append(f"all others × 1 ({indices.count(None)})")
-        return f"rates by group (variables in each): {', '.join(told)}"
+            is_constant = isinstance(schedule, Constant)
+            by = f"{schedule.initial:g}" if is_constant else type(schedule).__name__
+            told.append(f"{pattern!r} × {by} ({_variables_in_words(indices, index)})")
+        if None in indices:
+            told.append(f"{_variables_in_words(indices, None)} × 1")
+        return f"group_factors: {', '.join(told)}"
 
     def _matched(self, variables: Mapping[int, tuple[str, ...]]) -> dict[int, int]:
         """Return id of a variable → index of its pattern, or raise a ValueError for an idle one."""
@@ -156,14 +161,16 @@ class GroupFactors(Knob):
             if index in matched.values():
                 continue
             taken = any(matches(pattern, names) for names in variables.values())
-            why = "takes no variable that no pattern before it takes" if taken else "matches none"
+            why = "All that it matches belongs to a pattern before it. " if taken else ""
             paths = list(dict.fromkeys(names[-1] for names in variables.values()))
             listed = ", ".join(paths[:_LISTED])
             more = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
-            raise ValueError(
-                f"{self.owner}: each pattern of group_factors must match the whole path of a "
-                f"trainable variable. Received: {pattern!r}, which {why}. The paths are: "
-                f"{listed}{more}."
+            raise _checks.invalid(
+                self.owner,
+                "group_factors",
+                "patterns that are found in the path of a trainable variable",
+                pattern,
+                f"{why}The paths are {listed}{more}.",
             )
         return matched
 
@@ -185,8 +192,7 @@ class GroupFactors(Knob):
                 reason = (
                     "its step cannot be made at a rate of 0"
                     if factor == 0
-                    else "it keeps something that all of its variables share and each update "
-                    "changes, so they cannot be updated group by group"
+                    else "what one group does changes the step of another"
                 )
         except (AttributeError, TypeError, ValueError, NotImplementedError) as error:
             reason = f"trying it failed ({type(error).__name__}: {error})"
@@ -227,7 +233,7 @@ class _BoundGroups(BoundKnob):
     Args:
         groups: The groups.
         factors: The factor of each.
-        key: The log name of the rate.
+        key: The log name of the factors.
         note: The groups in words.
     """
 
@@ -236,7 +242,7 @@ class _BoundGroups(BoundKnob):
     ) -> None:
         self._groups = groups
         self._factors = factors
-        self._names = [f"{key}/{label}" for label in _labels(groups.patterns)]
+        self._names = [f"{key}/{pattern}" for pattern in groups.patterns]
         self.note = note
 
     @contextlib.contextmanager
@@ -250,9 +256,9 @@ class _BoundGroups(BoundKnob):
             yield
 
     def values(self, steps: np.ndarray, rates: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the rates of the groups whose factors change."""
+        """Return the factors that are schedules."""
         return {
-            name: rates * factor.at(steps)
+            name: factor.at(steps)
             for name, factor in zip(self._names, self._factors, strict=True)
             if isinstance(factor, PlannedValue)
         }
@@ -268,6 +274,7 @@ def _grouped(optimizer: Any, group_of: Any, factors: Sequence[Any]) -> Iterator[
         factors: Numbers, or tensors of float32.
     """
     kind = type(optimizer)
+    holds = _has_velocity(optimizer) and not _is_spread(optimizer)
 
     def groups(variables: Sequence[Any]) -> Iterator[tuple[Any, list[int]]]:
         places: dict[int | None, list[int]] = {}
@@ -278,12 +285,13 @@ def _grouped(optimizer: Any, group_of: Any, factors: Sequence[Any]) -> Iterator[
 
     def update(self: Any, gradients: Any, variables: Any, learning_rate: Any) -> None:
         for factor, found in groups(variables):
-            getattr(kind, _UPDATE)(
-                self,
-                [gradients[place] for place in found],
-                [variables[place] for place in found],
-                _times(learning_rate, factor),
-            )
+            chosen = [variables[place] for place in found]
+            before = [_copy(one) for one in chosen] if holds and factor is not None else []
+            rate = _times(learning_rate, factor)
+            getattr(kind, _UPDATE)(self, [gradients[place] for place in found], chosen, rate)
+            for variable, value in zip(chosen, before, strict=False):
+                # A velocity of the steps before would move it on while its factor is 0.
+                variable.assign(keras.ops.where(factor > 0, _copy(variable), value))
 
     def decay(self: Any, variables: Any) -> None:
         for factor, found in groups(variables):
@@ -353,25 +361,26 @@ def _built(optimizer: Any) -> Sequence[Any]:
     return optimizer._trainable_variables if optimizer.built else ()
 
 
+def _variables_in_words(indices: Sequence[int | None], index: int | None) -> str:
+    count = indices.count(index)
+    return f"{count} variable" + ("s" if count != 1 else "")
+
+
 def _first_match(patterns: Sequence[str], names: tuple[str, ...]) -> int | None:
     indices = (index for index, one in enumerate(patterns) if matches(one, names))
     return next(indices, None)
 
 
-def _labels(patterns: Sequence[str]) -> list[str]:
-    """Return names for the logs: what remains of patterns without the signs of the expression.
-
-    Examples:
-        >>> _labels([".*/backbone/.*", "(.*/)?head/.*", ".*"])
-        ['backbone', 'head', 'group_3']
-    """
-    plain = [re.sub(r"[^\w/ -]+", "", one).strip("/") for one in patterns]
-    return [
-        one if one and plain.count(one) == 1 else f"group_{number}"
-        for number, one in enumerate(plain, 1)
-    ]
-
-
 def _has_velocity(optimizer: Any) -> bool:
     """Whether it moves variables by a velocity that old rates are in."""
     return scales_its_velocity(optimizer) and bool(optimizer.momentum)
+
+
+def _is_spread(optimizer: Any) -> bool:
+    """Whether a strategy of TensorFlow applies the gradients on several replicas."""
+    strategy = getattr(optimizer, "_distribution_strategy", None)
+    return getattr(strategy, "num_replicas_in_sync", 1) > 1
+
+
+def _copy(variable: Any) -> Any:
+    return keras.ops.copy(keras.ops.stop_gradient(keras.ops.convert_to_tensor(variable)))

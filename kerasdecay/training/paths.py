@@ -15,15 +15,15 @@ def path_of(variable: Any) -> str:
 
 
 def matches(pattern: str, names: tuple[str, ...]) -> bool:
-    """Whether a regular expression matches the whole of one of these names.
+    """Whether a regular expression is found in one of these names.
 
-    A name may begin with a slash, so that `.*/head/.*` finds a `head` that nothing is around.
+    A name may begin with a slash, so that `/head/` finds a `head` that nothing is around.
 
     Examples:
-        >>> matches(".*/head/.*", ("head/kernel",)), matches("head", ("head/kernel",))
+        >>> matches("/head/", ("head/kernel",)), matches("^net/", ("head/kernel",))
         (True, False)
     """
-    return any(re.fullmatch(pattern, lead + name) for name in names for lead in ("", "/"))
+    return any(re.search(pattern, lead + name) for name in names for lead in ("", "/"))
 
 
 def layers_in(model: Any, around: str = "") -> Iterator[tuple[str, Any]]:
