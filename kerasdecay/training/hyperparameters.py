@@ -268,14 +268,19 @@ def _rescaled(optimizer: Any, ratio: Any) -> Iterator[None]:
     Keras updates the variables one by one, under a TensorFlow strategy once for each replica; on
     torch all of them at a time.
     """
-    hook = "_backend_update_step" if keras.backend.backend() == "torch" else "update_step"
-    outer = vars(optimizer).get(hook) if keras.backend.backend() == "torch" else None
-    original = outer or getattr(optimizer, hook)
+    on_torch = keras.backend.backend() == "torch"
+    hook = "_backend_update_step" if on_torch else "update_step"
+    outer = vars(optimizer).get(hook) if on_torch else None
+    # The class's, and not what is found: under a strategy that may be another replica's.
+    original = outer or types.MethodType(getattr(type(optimizer), hook), optimizer)
 
     def update(self: Any, gradients: Any, variables: Any, learning_rate: Any) -> None:
         for one in variables if isinstance(variables, (list, tuple)) else [variables]:
             velocity = velocities_of(self)[self._get_variable_index(one)]
-            self.assign(velocity, velocity * keras.ops.cast(ratio, velocity.dtype))
+            if on_torch:  # in place, as Keras' own steps are there
+                velocity.value.mul_(ratio)
+            else:
+                self.assign(velocity, velocity * keras.ops.cast(ratio, velocity.dtype))
         original(gradients, variables, learning_rate)
 
     vars(optimizer)[hook] = types.MethodType(update, optimizer)
