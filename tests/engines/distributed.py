@@ -15,7 +15,7 @@ from typing import Any
 import keras
 from engines.trainings import PAIRS, built, fit, sgd, weights
 
-from kerasdecay import LearningRateDecay
+from kerasdecay import LearningRateDecay, OneCycleDecay
 from kerasdecay.schedules import Linear
 
 
@@ -51,6 +51,11 @@ def in_groups(schedule: Any) -> LearningRateDecay:
     )
 
 
+def one_cycle() -> OneCycleDecay:
+    """Return a decay that rescales each velocity with the rate."""
+    return OneCycleDecay(0.05, momentum=(0.3, 0.9))
+
+
 def main() -> None:
     """Train with each."""
     scope = scope_of(sys.argv[1])
@@ -62,6 +67,7 @@ def main() -> None:
             "batch": (built(sgd(0.05)), [LearningRateDecay(schedule, update="batch")]),
             "compiled": (built(sgd(0.05)), [LearningRateDecay(schedule, update="compiled")]),
             "constant": (built(sgd(0.05)), []),
+            "one-cycle": (built(sgd(0.05)), [one_cycle()]),
             "groups": (built(decaying()), [in_groups(schedule)]),
         }
     for name, (model, callbacks) in trainings.items():
