@@ -16,5 +16,5 @@ def test_three_ways_to_fine_tune(capsys):
     assert "'^body/conv_0/' × 0.125 (2 variables)" in shown
     assert "'^head/' × 1 (2 variables)" in shown
     assert "'body/' × 0 (6 variables), 2 variables × 1" in shown
-    assert all(accuracy > 0.4 for (accuracy,) in found.values())  # 0.2 is chance
+    assert all(accuracy > 0.3 for (accuracy,) in found.values())  # 0.2 is chance
     assert len({tuple(one) for one in found.values()}) == 3
