@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kerasdecay import _checks
+from kerasdecay.training.paths import layers_in
 
 _OWNER = "layerwise"
 
@@ -59,16 +60,11 @@ def layerwise(model: Any, decay: float = 0.75) -> dict[str, float]:
 def _by_layer(model: Any) -> Iterator[list[Any]]:
     """Yield the trainable variables of each layer that has some; a shared layer's once."""
     seen: set[int] = set()
-
-    def walk(layer: Any) -> Iterator[list[Any]]:
-        for inner in getattr(layer, "layers", ()):
-            yield from walk(inner)
+    for _, layer in layers_in(model):
         own = [one for one in layer.trainable_variables if id(one) not in seen]
         seen.update(map(id, own))
         if own:
             yield own
-
-    yield from walk(model)
 
 
 def _pattern(paths: list[str], known: list[str]) -> str:
