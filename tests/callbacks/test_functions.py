@@ -108,8 +108,8 @@ def test_a_class_in_the_place_of_a_schedule_is_named() -> None:
 def test_a_callback_in_the_place_of_a_schedule_is_named_as_it_was_written() -> None:
     with pytest.raises(ValueError, match=r"the callback CosineDecay\(0\.1, warmup=2\)\. Give it"):
         LearningRateDecay(CosineDecay(0.1, warmup=2))
-    with pytest.raises(ValueError, match=r"WarmupDecay: then must be .*such as Constant\(0\.1\)"):
-        WarmupDecay(5, 0.1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"WarmupDecay: then must be .*the callback CosineDecay"):
+        WarmupDecay(5, CosineDecay(0.1))
 
 
 def test_a_schedule_of_keras_is_asked_for_each_step() -> None:

@@ -233,5 +233,5 @@ def test_an_uninterrupted_training_with_a_state_file_says_nothing(tmp_path: Path
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(2):  # the second one starts afresh over the first one's file
-            fit(regression(), [Scripted(val_loss=SCRIPT), decaying(tmp_path / "state.json")], 3)
+            fit(regression(), [Scripted(val_loss=SCRIPT), decaying(tmp_path / "state.json")], 5)
     assert not any(map(is_ours, caught))

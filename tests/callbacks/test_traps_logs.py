@@ -52,7 +52,7 @@ def test_a_missing_metric_is_named_once_with_those_that_exist() -> None:
 
 def test_a_mistyped_metric_is_missing_before_its_direction_is_asked_for() -> None:
     with warned_once("watch 'acuracy', which is not in the logs so far", "There are: loss, mae"):
-        fit(regression(metrics=["mae"]), [PlateauDecay("acuracy", patience=1)], epochs=2)
+        fit(regression(metrics=["mae"]), [PlateauDecay("acuracy", patience=1)], epochs=3)
 
 
 def test_a_missing_training_metric_is_named_after_the_first_epoch() -> None:
