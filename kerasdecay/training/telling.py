@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -74,8 +75,9 @@ def _nothing(plan: Plan, controller: Controller) -> str:
     for schedule in plan.schedules.values():
         if isinstance(schedule, Schedule):
             told += schedule.unreached(Moment.of(0, run))
+    rests = math.ceil(controller.resting / run.updates_per_epoch)
     for rule in plan.rules:
-        earliest = rule.earliest(run.epochs, run.steps_per_epoch, controller.resting)
+        earliest = rule.earliest(run.epochs, run.steps_per_epoch, rests)
         if rule.waits and earliest >= run.epochs:
             told.append(
                 f"{type(rule).__name__}: {rule.waits} lets it change the rate after epoch "
