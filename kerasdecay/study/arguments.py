@@ -27,19 +27,6 @@ _OWN_ARGUMENTS = {
 }
 
 
-def pair(argument: str, value: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return `(x, y)` as arrays of one length."""
-    allowed = "a pair (x, y) of arrays of the same length, not empty"
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise invalid("compare", argument, allowed, type(value).__name__)
-    x, y = (np.asarray(array) for array in value)
-    if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
-        raise ValueError(
-            f"compare: {argument} must be {allowed}. Received: shapes {x.shape} and {y.shape}."
-        )
-    return x, y
-
-
 def count(owner: str, argument: str, value: Any, *, at_least: int) -> int:
     """Return an integer that Keras can count to."""
     return integer(owner, argument, value, at_least=at_least, at_most=_LARGEST_COUNT)
@@ -50,11 +37,6 @@ def speaks(owner: str, verbose: Any) -> bool:
     if not isinstance(verbose, (bool, np.bool_, int)) or verbose not in (0, 1):
         raise invalid(owner, "verbose", "0 or 1", verbose)
     return bool(verbose)
-
-
-def optional_pair(argument: str, value: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return `(x, y)` as arrays of one length, or None."""
-    return None if value is None else pair(argument, value)
 
 
 def different_seeds(seeds: Any) -> tuple[int, ...]:

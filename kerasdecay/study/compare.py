@@ -8,15 +8,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kerasdecay import _checks
 from kerasdecay._json import encode
 from kerasdecay._names import takes_familiar
 from kerasdecay.records.comparison import Comparison
 from kerasdecay.records.run import Run
 from kerasdecay.report.comparison_progress import ComparisonProgress
-from kerasdecay.study import arguments
+from kerasdecay.study import arguments, arrays
 from kerasdecay.study.execution import Executor, executor_of
 from kerasdecay.study.resuming import finished_runs
 
@@ -30,14 +28,14 @@ if TYPE_CHECKING:  # Keras loads when the first comparison starts, not when this
 @takes_familiar
 def compare(
     build_model: Callable[[], keras.Model],
-    data: tuple[Any, Any],
+    data: Any,
     arms: Mapping[str, Any] | Sequence[str],
     *,
     epochs: int,
     seeds: Iterable[int] = (0,),
     batch_size: int = 32,
-    validation_data: tuple[Any, Any] | None = None,
-    test_data: tuple[Any, Any] | None = None,
+    validation_data: Any = None,
+    test_data: Any = None,
     output: str | os.PathLike[str] | None = None,
     resume: bool = False,
     verbose: int = 1,
@@ -56,7 +54,10 @@ def compare(
 
     Args:
         build_model: A function without arguments that returns a new, compiled model.
-        data: Training inputs and targets, `(x, y)`, two arrays of the same length.
+        data: Training inputs and targets, `(x, y)`, or inputs alone, `(x,)` or x, each an array or
+            a dict of arrays, all of the same length. A `tf.data.Dataset` of batches is read once,
+            into arrays: what it draws at random stays as it was drawn. Each epoch shuffles the
+            arrays into batches of `batch_size`.
         arms: Name → what sets the learning rate: None (the compiled rate is left alone), a
             number > 0 (a fixed rate), a schedule, a rule, or the name of one (`"cosine"`,
             `"plateau"`), a Keras callback (copied for each run), or a function without arguments
@@ -64,9 +65,9 @@ def compare(
         epochs: Epochs of each run, an integer >= 1.
         seeds: Different integers >= 0.
         batch_size: Examples per step, an integer >= 1.
-        validation_data: `(x, y)`, evaluated after each epoch. The data for metrics that rules
+        validation_data: Like `data`, evaluated after each epoch. The data for metrics that rules
             monitor.
-        test_data: `(x, y)`, evaluated once, after the last epoch of a run.
+        test_data: Like `data`, evaluated once, after the last epoch of a run.
         output: A folder. Each finished run is written there at once, as
             `runs/<arm>-seed<seed>.json`.
         resume: True takes finished runs from `output` instead of training them again. Their
@@ -123,13 +124,13 @@ def compare(
     tell = arguments.optional_function("on_run", on_run)
     specs = _specs(
         arguments.function("build_model", build_model),
-        arguments.pair("data", data),
+        arrays.arrays("data", data),
         arms,
         epochs=arguments.count("compare", "epochs", epochs, at_least=1),
         seeds=arguments.different_seeds(seeds),
         batch_size=arguments.count("compare", "batch_size", batch_size, at_least=1),
-        validation_data=arguments.optional_pair("validation_data", validation_data),
-        test_data=arguments.optional_pair("test_data", test_data),
+        validation_data=arrays.optional_arrays("validation_data", validation_data),
+        test_data=arrays.optional_arrays("test_data", test_data),
         fit_arguments=arguments.fit_arguments_of(fit_arguments),
         metadata=arguments.plain_metadata(metadata),
     )
@@ -173,7 +174,7 @@ def _run_all(
 
 def _specs(
     build_model: Callable[[], keras.Model],
-    data: tuple[np.ndarray, np.ndarray],
+    data: arrays.Data,
     arms: Mapping[str, Any] | Sequence[str],
     *,
     seeds: tuple[int, ...],

@@ -23,9 +23,13 @@ _LONGEST_LIST = 50
 _CODE = re.compile(r"[4Y]w[\w+/=\n]*\n", re.ASCII)
 
 
-def describe_data(data: tuple[np.ndarray, np.ndarray] | None) -> Any:
+def describe_data(data: Any) -> Any:
     """Describe arrays by shape, type and a checksum of up to 1,000 evenly spaced rows."""
-    return None if data is None else [_describe_array(array) for array in data]
+    if isinstance(data, Mapping):
+        return {name: describe_data(part) for name, part in data.items()}
+    if isinstance(data, tuple):
+        return [describe_data(part) for part in data]
+    return None if data is None else _describe_array(data)
 
 
 def _describe_array(array: np.ndarray) -> dict[str, Any]:

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 from kerasdecay._checks import invalid
 from kerasdecay.records.run import Run
 from kerasdecay.study.arms import Arm, callbacks_of
+from kerasdecay.study.arrays import Data, length
 from kerasdecay.study.environment import environment
 from kerasdecay.study.epoch_log import EpochLog
 from kerasdecay.training.targets import shortest
-
-Data = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -58,15 +56,13 @@ def train(spec: RunSpec) -> Run:
         set_fixed_rate(model, spec.arm, spec.what)
         needs_steps = f"compare: arms[{spec.arm!r}]={spec.what!r} sets the rate of model.optimizer"
     callbacks = callbacks_of(spec.what)
-    x, y = spec.data
     steps = spec.fit_arguments.get("steps_per_epoch")
-    epoch_log = EpochLog(steps * spec.batch_size if steps else len(x), needs_steps)
+    epoch_log = EpochLog(steps * spec.batch_size if steps else length(spec.data), needs_steps)
 
     keras.utils.set_random_seed(spec.seed)
     started = time.perf_counter()
     model.fit(
-        x,
-        y,
+        *spec.data,
         epochs=spec.epochs,
         batch_size=spec.batch_size,
         validation_data=spec.validation_data,

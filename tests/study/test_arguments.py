@@ -43,9 +43,9 @@ def build():
         ({"fit_arguments": [1]}, "fit_arguments must be a dict or None"),
         ({"fit_arguments": "shuffle"}, "fit_arguments must be a dict or None"),
         ({"metadata": 5}, "metadata must be JSON data"),
-        ({"data": None}, "data must be a pair"),
-        ({"data": "xy"}, "data must be a pair"),
-        ({"validation_data": 1.5}, "validation_data must be a pair"),
+        ({"data": None}, "data must be arrays"),
+        ({"data": "xy"}, "data must be arrays"),
+        ({"validation_data": 1.5}, "validation_data must be arrays"),
     ],
 )
 def test_compare(change, message):

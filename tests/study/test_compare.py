@@ -119,6 +119,83 @@ def test_a_run_is_what_a_hand_written_training_gives():
         np.testing.assert_allclose(found[name], values, rtol=1e-6)
 
 
+def named_inputs():
+    """Return a model of two named inputs."""
+    inputs = {"a": keras.Input((2,), name="a"), "b": keras.Input((3,), name="b")}
+    hidden = keras.layers.Dense(6, activation="relu")(
+        keras.layers.concatenate(list(inputs.values()))
+    )
+    model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, run_eagerly=True)
+    return model
+
+
+class Reconstruction(keras.layers.Layer):
+    """Adds a loss of its own, as an autoencoder does: there are no targets."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(5)
+
+    def call(self, x):
+        self.add_loss(keras.ops.mean(keras.ops.square(self.dense(x) - x)))
+        return x
+
+
+def without_targets():
+    model = keras.Sequential([keras.Input((5,)), Reconstruction()])
+    model.compile("sgd", run_eagerly=True)
+    return model
+
+
+def trained_by_hand(build, *data):
+    keras.utils.set_random_seed(0)
+    model = build()
+    model.optimizer.learning_rate = 0.1
+    keras.utils.set_random_seed(0)
+    return model.fit(*data, epochs=EPOCHS, batch_size=BATCH, verbose=0).history["loss"]
+
+
+def test_inputs_may_have_names():
+    named = {"a": X[:, :2], "b": X[:, 2:]}
+    result = run_compare({"a": 0.1}, build_model=named_inputs, data=(named, Y))
+    np.testing.assert_allclose(
+        result.runs[0].history["loss"], trained_by_hand(named_inputs, named, Y), rtol=1e-6
+    )
+    described = result.runs[0].configuration["data"]
+    assert described[0]["a"]["shape"] == [ROWS, 2]
+    assert described[1]["shape"] == [ROWS]
+
+
+@pytest.mark.parametrize("data", [(X,), X])
+def test_targets_may_be_left_out(data):
+    result = run_compare(
+        {"a": 0.1}, build_model=without_targets, data=data, validation_data=data, test_data=data
+    )
+    (run,) = result.runs
+    np.testing.assert_allclose(run.history["loss"], trained_by_hand(without_targets, X), rtol=1e-6)
+    assert run.test["loss"] == pytest.approx(run.history["val_loss"][-1])
+
+
+def test_a_dataset_is_read_once_so_that_all_arms_see_the_same_batches():
+    tf = pytest.importorskip("tensorflow")
+    dataset = tf.data.Dataset.from_tensor_slices((X, Y))
+    batches = dataset.batch(7)  # the last one is shorter
+    from_dataset = run_compare({"a": 0.1}, data=batches, validation_data=batches)
+    from_arrays = run_compare({"a": 0.1}, data=(X, Y), validation_data=(X, Y))
+    assert from_dataset.runs[0].history == from_arrays.runs[0].history
+    shuffled = run_compare({"a": STILL, "b": STILL}, data=dataset.shuffle(24).batch(7))
+    assert shuffled.runs[0].history["loss"] == shuffled.runs[1].history["loss"]
+    named = tf.data.Dataset.from_tensor_slices(({"a": X[:, :2], "b": X[:, 2:]}, Y)).batch(7)
+    by_name = run_compare({"a": 0.1}, build_model=named_inputs, data=named)
+    assert by_name.runs[0].configuration["data"][0]["b"]["shape"] == [ROWS, 3]
+    with pytest.raises(ValueError, match=r"data must be of an end.*Use take\(steps\)"):
+        run_compare({"a": 0.1}, data=batches.repeat())
+    with pytest.raises(ValueError, match=r"Call batch\(32\) on it"):
+        run_compare({"a": 0.1}, data=dataset)
+
+
 @pytest.mark.any_backend
 def test_every_kind_of_arm_sets_the_rate_that_it_names():
     def scheduled(epoch):
@@ -452,11 +529,12 @@ def test_on_a_terminal_it_has_headings(capsys, monkeypatch):
         ({"seeds": 3}, r"seeds must be .*=3\. For n seeds give range\(n\)"),
         ({"seeds": (1, 1)}, r"seeds must be different integers.*\(1, 1\)"),
         ({"seeds": (-1,)}, r"seeds must be an integer >= 0.*-1"),
-        ({"data": X}, r"data must be a pair \(x, y\)"),
+        ({"data": (X, Y, Y)}, r"data must be arrays of one length"),
+        ({"data": ({"a": X, "b": X[:3]}, Y)}, r"shapes \(24, 5\) and \(3, 5\) and \(24,\)"),
         ({"data": (X, Y[:3])}, r"data must be .*shapes \(24, 5\) and \(3,\)"),
         ({"data": (X[:0], Y[:0])}, r"data must be .*not empty"),
-        ({"validation_data": (X, 3)}, r"validation_data must be a pair"),
-        ({"test_data": (X,)}, r"test_data must be a pair"),
+        ({"validation_data": (X, 3)}, r"validation_data must be arrays"),
+        ({"test_data": ()}, r"test_data must be arrays"),
         ({"verbose": 2}, r"verbose must be 0 or 1\. Received: verbose=2"),
         ({"fit_arguments": {"callbacks": []}}, r"'callbacks'\. Use compare's own argument arms"),
         ({"on_run": "print"}, r"on_run must be a function or None\. Received: on_run='print'"),
