@@ -78,7 +78,7 @@ def _nothing(plan: Plan, controller: Controller) -> str:
     rests = math.ceil(controller.resting / run.updates_per_epoch)
     for rule in plan.rules:
         earliest = rule.earliest(run.epochs, run.steps_per_epoch, rests)
-        if rule.waits and earliest >= run.epochs:
+        if rule.waits and earliest > run.epochs:
             told.append(
                 f"{type(rule).__name__}: {rule.waits} lets it change the rate after epoch "
                 f"{earliest} at the earliest"

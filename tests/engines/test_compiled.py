@@ -254,7 +254,7 @@ def test_a_warning_that_is_an_error_does_not_keep_the_schedule_in_the_optimizer(
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         with pytest.raises(UserWarning, match="'val_loss', which is not in the logs"):
-            fit(model, [compiled(rules=[Plateau("val_loss")])])
+            fit(model, [compiled(rules=[Plateau("val_loss", patience=2)])])
     assert not kerasdecay.release(model)
 
 

@@ -331,7 +331,7 @@ def test_a_training_that_ends_within_the_probe_says_that_nothing_was_trained(
 @pytest.mark.parametrize("epochs", [1, 6, 14])
 def test_too_few_batches_leave_the_optimizers_rate_with_a_warning(epochs: int) -> None:
     decay, model = LearningRateDecay(Constant("auto")), new_odometer(0.125)
-    batches = f"{4 * epochs} batches are too few"
+    batches = f"a run of {4 * epochs} batches is too short"
     with warned_once('"auto": ', batches, "learning_rate 0.125"):
         rates = tiny.fit(model, [decay], epochs)["learning_rate"]
     assert rates == near([0.125] * epochs)

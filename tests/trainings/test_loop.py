@@ -189,7 +189,11 @@ def test_wrong_arguments_are_named(arguments: dict[str, Any], wanted: str) -> No
     [
         (new_odometer, lambda: Linear(0.1), "steer: decay must be a decay callback"),
         (new_odometer, lambda: CosineDecay(update="compiled"), "the decay's update must be"),
-        (lambda: keras.optimizers.SGD(), AutoDecay, "model must be a model where a rule puts"),
+        (
+            lambda: keras.optimizers.SGD(),
+            AutoDecay,
+            "model must be a model where weights are put back",
+        ),
     ],
 )
 def test_what_cannot_be_steered_is_refused(model: Any, decay: Any, wanted: str) -> None:

@@ -244,7 +244,7 @@ def phases(folder: Path, make: Any, first_rate: float, second_rate: float) -> li
 @pytest.mark.parametrize(
     "make",
     [
-        lambda path: PlateauDecay("loss", factor=0.5, patience=5, state_path=path),
+        lambda path: PlateauDecay("loss", factor=0.5, patience=2, state_path=path),
         lambda path: LearningRateDecay(lambda epoch, rate: rate, state_path=path),
     ],
 )
