@@ -69,8 +69,12 @@ RULE_EXAMPLES = {
 
 
 def first_line(member: type) -> str:
-    """Return the first sentence of a docstring, without its colon's formula twice."""
-    return (inspect.getdoc(member) or "").partition("\n")[0].rstrip(".")
+    """Return the first sentence of a docstring, its formula set as code."""
+    text, colon, formula = (
+        (inspect.getdoc(member) or "").partition("\n")[0].rstrip(".").partition(": η")
+    )
+    formula, comma, meaning = formula.partition(", z ")
+    return f"{text}: `η{formula}`{comma}{meaning}" if colon else text
 
 
 def shape_rates(name: str) -> np.ndarray:

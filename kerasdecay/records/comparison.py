@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from kerasdecay._checks import invalid
 from kerasdecay._files import write_atomically
 from kerasdecay._json import to_json
+from kerasdecay.records.paired import Difference
 from kerasdecay.records.run import OutputError, Run, is_rate, read_run, run_files
 from kerasdecay.records.steadiness import steadiness
 
@@ -104,6 +105,28 @@ class Comparison:
         """Return the sample standard deviation of `final(metric)`; NaN where there is one seed."""
         return {arm: _spread(values) for arm, values in self.final(metric).items()}
 
+    def differences(self, metric: str, to: str) -> dict[str, Difference]:
+        """Return how far the other arms lie above one, seed by seed, with 95 % intervals.
+
+        Args:
+            metric: A metric; its values after the last epoch are compared.
+            to: The arm that the others are compared with.
+
+        Returns:
+            Arm → the mean of its paired differences; an arm that shares no seed is left out.
+
+        Raises:
+            ValueError: For an unknown metric or arm.
+        """
+        self._check(metric)
+        base = {run.seed: run.final(metric) for run in self.of(to)}
+        found: dict[str, Difference] = {}
+        for arm in self.arms:
+            pairs = [run.final(metric) - base[run.seed] for run in self.of(arm) if run.seed in base]
+            if arm != to and pairs:
+                found[arm] = Difference.of(pairs)
+        return found
+
     def steadiness(self, metric: str, last: int = 5) -> dict[str, float]:
         """Return the `steadiness` of a metric for each arm, the mean over its seeds."""
         self._check(metric)
@@ -122,6 +145,15 @@ class Comparison:
 
     def __rich__(self) -> Table:
         return self.table()
+
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(self.arms)}: {len(self.runs)} runs, seeds {self.seeds})"
+
+    def _repr_html_(self) -> str:
+        """Return the curves and the table that a notebook shows."""
+        from kerasdecay.report.notebook import html_of
+
+        return html_of(self)
 
     def plot(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Figure:
         """Draw the curves of all arms (see `kerasdecay.report.comparison.comparison_figure`).

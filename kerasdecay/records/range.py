@@ -110,6 +110,17 @@ class LearningRateRange:
     def __rich__(self) -> Table:
         return self.table()
 
+    def __repr__(self) -> str:
+        choice = self.suggestion
+        told = choice.reason if choice.rate is None else f"{choice.rate:.2g} recommended"
+        return f"LearningRateRange({len(self.rates)} of {self.steps} steps: {told})"
+
+    def _repr_html_(self) -> str:
+        """Return the curve and the table that a notebook shows."""
+        from kerasdecay.report.notebook import html_of
+
+        return html_of(self)
+
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw the losses over the rates, with the suggestions.
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from kerasdecay._checks import invalid
 from kerasdecay.report import figures
+from kerasdecay.report.sparklines import needs_log
 from kerasdecay.report.stages import rate_text
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # The line styles of several optimizers' rates, in matplotlib's names.
 _LINES = ("solid", "dashed", "dotted", "dashdot")
 
+_CELL = len("± 0.0000")
+
 
 def comparison_table(
     comparison: Comparison,
@@ -35,6 +38,7 @@ def comparison_table(
     steadiness: str | None = None,
     references: Mapping[str, Mapping[str, float]] | None = None,
     reference_name: str = "reference",
+    against: str | None = None,
 ) -> Table:
     """Return a comparison as a rich table, one row per arm.
 
@@ -42,17 +46,22 @@ def comparison_table(
         comparison: What was trained.
         title: Text above the table.
         caption: Text below it, after the line that says what the figures are.
-        metrics: The metrics to show, those of the last epoch; all by default.
+        metrics: The metrics to show, those of the last epoch; by default all but those of the
+            training data that were measured on others too.
         steadiness: A metric whose `steadiness` gets a column.
         references: Arm → metric → a figure from another source (a paper, for example), printed
             under the measured one.
         reference_name: The name of those figures.
+        against: An arm; of the others, how far each metric lies above that arm's, taken seed by
+            seed, with the 95 % interval, is written below the table.
     """
     metrics = (
-        comparison.metrics if metrics is None else _given("comparison_table", comparison, metrics)
+        _unseen(comparison) if metrics is None else _given("comparison_table", comparison, metrics)
     )
     references = references or {}
     notes = [_what_the_figures_are(comparison), *([caption] if caption else [])]
+    if against is not None:
+        notes += _differences(comparison, metrics, against)
     table = Table(
         title=title,
         caption="\n".join(map(escape, notes)),
@@ -63,11 +72,13 @@ def comparison_table(
         pad_edge=False,
     )
     table.add_column("arm", no_wrap=True)
-    table.add_column("rate", no_wrap=True)
-    headings = [metric.replace("_", " ") for metric in metrics]
+    table.add_column("rate")  # on a narrow screen in two lines, so that no number is broken
+    headings = [metric.replace("_", "\n", 1).replace("_", " ") for metric in metrics]
     headings += ["steadiness"] if steadiness else []
     for heading in [*headings, "seconds", "images/s"]:
-        table.add_column(heading, justify="right", overflow="fold")  # no digit is cut off
+        longest = max(map(len, heading.replace("\n", " ").split()))
+        wide = max(longest, _CELL if heading in headings else 0)
+        table.add_column(heading, justify="right", overflow="fold", min_width=wide)
 
     means = {metric: comparison.mean(metric) for metric in metrics}
     spreads = {metric: comparison.spread(metric) for metric in metrics}
@@ -89,6 +100,22 @@ def comparison_table(
             figures = ["" if value is None else _number(value) for value in known]
             table.add_row(f"  {escape(reference_name)}", "", *figures, style="dim")
     return table
+
+
+def _unseen(comparison: Comparison) -> tuple[str, ...]:
+    """Return the metrics but those of the training data that were measured on others too."""
+    names = comparison.metrics
+    return tuple(name for name in names if not {f"val_{name}", f"test_{name}"} & set(names))
+
+
+def _differences(comparison: Comparison, metrics: Sequence[str], against: str) -> list[str]:
+    """Return a line for each metric and arm."""
+    lines = [f"minus {against}, seed by seed, mean ± half the 95 % interval (* clear of 0):"]
+    for metric in metrics:
+        for arm, found in comparison.differences(metric, to=against).items():
+            star = " *" if found.is_clear else ""
+            lines.append(f"  {metric.replace('_', ' ')}, {arm}: {found}{star}")
+    return lines
 
 
 def rate_cell(run: Run) -> str:
@@ -220,24 +247,24 @@ def _draw_mean(
 
 
 def _draw_rates(axes: Axes, comparison: Comparison, colours: Mapping[str, str]) -> None:
-    # Each line is thinner than the one below it, so that all arms of equal rate are visible.
-    widths = [1.8 + 1.5 * step for step in reversed(range(len(colours)))]
     rates_of = {arm: comparison.of(arm)[0].learning_rates for arm in colours}
     names = list(dict.fromkeys(name for rates in rates_of.values() for name in rates))
     lines = {name: _LINES[place % len(_LINES)] for place, name in enumerate(names)}
-    for (arm, colour), width in zip(colours.items(), widths, strict=True):
+    for arm, colour in colours.items():
         for name, rates in rates_of[arm].items():
             axes.stairs(
                 list(rates),
                 list(range(len(rates) + 1)),
                 baseline=None,
                 color=colour,
-                linewidth=min(width, 7.0),
+                linewidth=2.2,
+                alpha=0.8,
                 linestyle=lines[name],
             )
     if len(names) > 1:
         figures.note(axes, "   ".join(f"{lines[name]}: {_optimizer(name)}" for name in names))
-    figures.rate_axis(axes, log=True)
+    log = needs_log(*(rates for columns in rates_of.values() for rates in columns.values()))
+    figures.rate_axis(axes, log=log)
     axes.margins(y=0.12)
     figures.heading(axes, "learning rate")
     axes.set_xlabel("epochs done", color=figures.INK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 from collections.abc import Iterable, Mapping
@@ -34,7 +35,24 @@ def new_figure(width: float, height: float) -> Figure:
             'Drawing curves needs matplotlib: pip install "kerasdecay[plot]"'
         ) from error
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
-    return Figure(figsize=(width, height), dpi=130, layout=layout)
+    return _shown(Figure)(figsize=(width, height), dpi=130, layout=layout)
+
+
+@functools.cache
+def _shown(figure: type[Figure]) -> type[Figure]:
+    """Return the class of figures that bring their picture along.
+
+    A notebook shows a plain figure only after `%matplotlib inline` or an import of pyplot. After
+    these, the way that they install goes first, so that nothing is shown twice.
+    """
+
+    class ShownFigure(figure):  # type: ignore[misc, valid-type]
+        def _repr_png_(self) -> bytes:
+            content = io.BytesIO()
+            self.savefig(content, format="png")
+            return content.getvalue()
+
+    return ShownFigure
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:

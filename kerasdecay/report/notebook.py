@@ -1,4 +1,4 @@
-"""What a notebook shows of a schedule or a trace: a picture, or text without matplotlib."""
+"""What a notebook shows of what can be drawn: a picture, or text without matplotlib."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import functools
 import html
 from typing import TYPE_CHECKING, Any
 
-from kerasdecay.records import Trace
+from kerasdecay.records import Comparison, LearningRateRange, Trace
+from kerasdecay.report.console import plain
 from kerasdecay.report.figures import picture
 from kerasdecay.report.pictures import curves_figure
 from kerasdecay.report.sparklines import sparkline
@@ -24,10 +25,13 @@ _INITIAL = 0.1
 _WIDTH = 560
 """Width of a picture, in CSS pixels."""
 
+_COLUMNS = 100
+"""Width of a table, in characters."""
+
 
 @functools.singledispatch
 def html_of(shown: Any) -> str:
-    """Return HTML for a schedule or a trace."""
+    """Return HTML for a schedule, a trace, a comparison or a range test."""
     return _text(repr(shown))
 
 
@@ -58,6 +62,16 @@ def _schedule(schedule: Schedule) -> str:
         return _image(curves_figure({brief(schedule): rates}, epochs), caption)
     except ImportError:
         return _text(f"{caption}\n{sparkline(rates)}")
+
+
+@html_of.register
+def _result(result: Comparison | LearningRateRange) -> str:
+    """Draw the curves, and set the table below them."""
+    table = _text(plain(result.table(), width=_COLUMNS).strip("\n"))
+    try:
+        return _image(result.plot(), repr(result)) + table
+    except (ImportError, ValueError):  # nothing to draw, or nothing to draw with
+        return table
 
 
 def _rates(schedule: Schedule) -> tuple[Any, int] | None:

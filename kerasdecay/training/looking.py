@@ -46,6 +46,12 @@ class Looking:
 
         return plot(self, **options)
 
+    def _repr_html_(self) -> str:
+        """Return the picture of the last training, or of the schedule, that a notebook shows."""
+        from kerasdecay.report.notebook import html_of
+
+        return html_of(self.schedule if self.trace is None else self.trace)
+
     def __call__(self, *_: Any) -> Any:
         """Say of what an optimizer asks of a rate that this is none."""
         owner = type(self).__name__

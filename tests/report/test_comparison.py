@@ -34,11 +34,12 @@ TWO = Comparison((*ONE.runs, run("power-step", 1, [0.3, 0.6, 0.7], [0.1, 0.01, 0
 GOLDEN = """\
 Digits
 
-arm              rate           loss  val accuracy  steadiness  seconds  images/s
-─────────────────────────────────────────────────────────────────────────────────
-fixed [0.1]      0.1          0.6000        0.3000      0.2121       12     1,234
-the [article]               0.5000
-power-step       0.1 → 0.001  0.4000        0.5000      0.0707       12     1,234
+val
+arm              rate             loss  accuracy  steadiness  seconds  images/s
+───────────────────────────────────────────────────────────────────────────────
+fixed [0.1]      0.1            0.6000    0.3000      0.2121       12     1,234
+the [article]                 0.5000
+power-step       0.1 → 0.001    0.4000    0.5000      0.0707       12     1,234
 
 last epoch, seed 0
 [a note]"""
@@ -65,13 +66,36 @@ def test_table_is_golden():
 
 def test_several_seeds_show_mean_and_spread():
     text = lines_of(TWO)
-    assert "0.6500" in text  # the mean of 0.6 and 0.7
+    assert "0.5500" in text  # the mean of 0.5 and 0.6
     assert "± 0.0707" in text  # 0.1 / √2
     assert "mean ± standard deviation over 2 seeds (0, 1)" in text
 
 
-def test_all_metrics_are_shown_by_default():
-    assert all(name in lines_of(ONE) for name in ("accuracy", "val accuracy", "loss"))
+def test_what_was_measured_on_unseen_data_is_shown_by_default_and_training_data_else():
+    headings = lines_of(ONE).splitlines()[:2]
+    assert [line.split() for line in headings] == [
+        ["val"],
+        ["arm", "rate", "accuracy", "loss", "seconds", "images/s"],
+    ]
+
+
+def test_the_others_are_told_against_an_arm_seed_by_seed_with_an_interval():
+    runs = (
+        run("base", 0, [0.5], [0.1]),
+        run("base", 1, [0.6], [0.1]),
+        run("other", 0, [0.6], [0.1], 1),
+        run("other", 1, [0.9], [0.1], 1),
+    )
+    text = lines_of(Comparison(runs).table(metrics=["accuracy"], against="base"))
+    # 0.1 and 0.3: mean 0.2, s = 0.1 √2, t = 12.706 with one degree of freedom
+    assert text.splitlines()[-1] == "accuracy, other: +0.2000 ± 1.2706"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_number_is_broken_and_no_line_too_long(width):
+    for line in lines_of(TWO, width).splitlines():
+        assert len(line) <= width
+    assert "0.5500" in lines_of(TWO, width)
 
 
 def test_a_rate_is_shown_by_its_ends():
@@ -87,8 +111,8 @@ def two_rates(arm, fast, slow):
 
 def test_several_optimizers_take_a_line_each_and_no_column():
     text = lines_of(Comparison((two_rates("both", [0.1, 0.01], [0.001] * 2),)))
-    assert text.splitlines()[0] == "arm   rate               loss  seconds  images/s"
-    assert text.splitlines()[2] == "both  fast 0.1 → 0.01  2.0000       12     1,234"
+    assert text.splitlines()[0] == "arm   rate                 loss  seconds  images/s"
+    assert text.splitlines()[2] == "both  fast 0.1 → 0.01    2.0000       12     1,234"
     assert text.splitlines()[3] == "[slow] 0.001"
 
 

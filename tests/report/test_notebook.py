@@ -3,6 +3,7 @@ import sys
 import pytest
 
 from kerasdecay.callbacks import Trace
+from kerasdecay.records import Choice, LearningRateRange
 from kerasdecay.schedules import ByEpoch, Constant, MultiStep, PowerStep, sequence, warmup
 
 
@@ -49,3 +50,17 @@ def test_without_matplotlib_it_is_escaped_text(what, plateau_trace, monkeypatch)
     assert "█" in shown
     assert "'" not in shown
     assert "<" not in shown[5:-6]
+
+
+def test_a_figure_brings_its_picture():
+    assert PowerStep(0.1).plot(epochs=3)._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_range_test_is_a_picture_and_a_table():
+    steps = tuple(10 ** (place / 10 - 4) for place in range(40))
+    losses = tuple(2 - place / 40 for place in range(40))
+    found = LearningRateRange(steps, losses, losses, (), 40, suggestion=Choice(0.02, "tried"))
+    shown = found._repr_html_()
+    assert "base64,iVBOR" in shown
+    assert "40 of 40 steps: 0.02 recommended" in shown
+    assert "tried" in shown
