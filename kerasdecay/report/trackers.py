@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import time
 from typing import Any
 
@@ -12,6 +13,9 @@ from kerasdecay.report.timelines import trace_of
 
 _BATCH = 1000
 """Metrics that MLflow takes in one call."""
+
+_REFUSED = re.compile(r"[^\w\-. :/]")
+"""What MLflow does not allow in the name of a metric."""
 
 
 def to_wandb(training: Any, run: Any = None, *, epoch: int | None = None) -> int:
@@ -59,7 +63,8 @@ def to_mlflow(training: Any, run_id: str | None = None, *, epoch: int | None = N
     """Log the rate of each step to a run of MLflow.
 
     The metrics are `decay/learning_rate` (one for each optimizer) and what else was driven, such as
-    `decay/momentum`; their steps count batches from 0.
+    `decay/momentum`; their steps count batches from 0. What MLflow does not allow in a name, such
+    as the signs of a group's pattern, becomes `_`.
 
     Args:
         training: A decay callback after `fit` or within it, or its trace.
@@ -91,7 +96,7 @@ def to_mlflow(training: Any, run_id: str | None = None, *, epoch: int | None = N
     new_metric, client = importlib.import_module("mlflow.entities").Metric, mlflow.MlflowClient()
     now, steps = int(time.time() * 1000), list(by_step(trace, epoch))
     metrics = [
-        new_metric(name, value, now, step)
+        new_metric(_REFUSED.sub("_", name), value, now, step)
         for step, values in steps
         for name, value in values.items()
     ]

@@ -8,7 +8,6 @@ the optimizer's own. So nothing is added to its state, and checkpoints keep thei
 from __future__ import annotations
 
 import types
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -21,6 +20,7 @@ from kerasdecay.training.planned import check as check_planned
 from kerasdecay.training.planned import of_step
 from kerasdecay.training.targets import shortest
 from kerasdecay.training.traces import Traces, trace_anew
+from kerasdecay.training.trials import reason_against
 
 _HOOK = "_get_current_learning_rate"
 _OFFSET = "_kerasdecay_offset"
@@ -124,24 +124,18 @@ def check_supported(optimizer: Any) -> None:
     """Raise a ValueError unless a step of an optimizer of this kind really goes by the hook.
 
     A copy of it, with a weight of its own, is stepped by a rate that only the hook gives. It must
-    ask, and the weight must then be where an ordinary copy with this very rate puts it. The copies
-    step in a thread of their own, which is outside of any `strategy.scope()`: within one, a weight
-    cannot be made and stepped like this.
+    ask, and the weight must then be where an ordinary copy with this very rate puts it.
     """
-    reason = ""
-    try:
-        with ThreadPoolExecutor(1) as thread:
-            hooked = thread.submit(_step_of_copy, optimizer, held=3 * _TRIED, hooked=True)
-            asked, found = hooked.result()
-            _, expected = thread.submit(
-                _step_of_copy, optimizer, held=_TRIED, hooked=False
-            ).result()
+
+    def trial() -> str:
+        asked, found = _step_of_copy(optimizer, held=3 * _TRIED, hooked=True)
         if not asked:
-            reason = "it does not ask the hook for its rate"
-        elif not np.allclose(found, expected, rtol=1e-5, equal_nan=True):
-            reason = "its step does not go by the rate that the hook gives"
-    except (AttributeError, TypeError, ValueError, NotImplementedError) as error:
-        reason = f"trying it failed ({type(error).__name__}: {error})"
+            return "it does not ask the hook for its rate"
+        _, expected = _step_of_copy(optimizer, held=_TRIED, hooked=False)
+        is_same = np.allclose(found, expected, rtol=1e-5, equal_nan=True)
+        return "" if is_same else "its step does not go by the rate that the hook gives"
+
+    reason = reason_against(trial)
     if reason:
         raise ValueError(
             f'kerasdecay: update="compiled" cannot be used with {type(optimizer).__name__} in '

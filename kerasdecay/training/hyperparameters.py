@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import types
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -19,6 +18,7 @@ from kerasdecay.schedules.one_cycle import OneCycleMomentum
 from kerasdecay.training.as_schedule import as_schedule
 from kerasdecay.training.in_step_number import number_in_step
 from kerasdecay.training.knobs import BoundKnob, Knob, PlannedValue, Run, Step
+from kerasdecay.training.trials import reason_against
 from kerasdecay.training.velocities import scales_its_velocity, velocities_of
 
 HOLD = "hold"
@@ -318,18 +318,15 @@ def _try(owner: str, argument: str, optimizer: Any, name: str) -> None:
     """Raise a ValueError unless a step of an optimizer of this kind really goes by the number.
 
     Copies, with a weight of their own, are stepped twice: one with the number set within the step,
-    one with the number set by hand. Both must end alike. In a thread of their own, they are outside
-    of any `strategy.scope()`: within one, a weight cannot be made and stepped like this.
+    one with the number set by hand. Both must end alike.
     """
-    reason = ""
-    try:
-        with ThreadPoolExecutor(1) as thread:
-            found = thread.submit(_stepped, optimizer, name, within=True).result()
-            expected = thread.submit(_stepped, optimizer, name, within=False).result()
-        if not np.allclose(found, expected, rtol=1e-5, equal_nan=True):
-            reason = "its step does not go by the number that it finds while it is under way"
-    except (AttributeError, TypeError, ValueError, NotImplementedError) as error:
-        reason = f"trying it failed ({type(error).__name__}: {error})"
+
+    def trial() -> str:
+        found, expected = (_stepped(optimizer, name, within=within) for within in (True, False))
+        is_same = np.allclose(found, expected, rtol=1e-5, equal_nan=True)
+        return "" if is_same else "its step does not go by the number that it finds under way"
+
+    reason = reason_against(trial)
     if reason:
         raise ValueError(
             f"{owner}: {argument} cannot be driven in {type(optimizer).__name__} of Keras "

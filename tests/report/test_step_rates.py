@@ -163,6 +163,10 @@ def test_mlflow_gets_metrics_with_steps(monkeypatch: Any) -> None:
     assert (name, value, step) == (NAME, 0.125, 8)
     assert to_mlflow(decay, "other", epoch=0) == 2
     assert logged[-1][0] == "other"
+    to_mlflow(
+        trained(StepDecay(0.5, every=1, factor=0.5, group_factors={".*/kernel$": Linear(1.0)}))
+    )
+    assert "decay/group_factor/._/kernel_" in {name for name, *_ in logged[-1][1]}
     mlflow.active_run = lambda: None
     with pytest.raises(ValueError, match=r"to_mlflow: run_id must be .*mlflow\.start_run"):
         to_mlflow(decay)
