@@ -13,7 +13,7 @@ from rich.text import Text
 
 from kerasdecay.records import Event
 from kerasdecay.report.stages import rate_text
-from kerasdecay.report.wording import count
+from kerasdecay.report.wording import FLAGGED, count
 
 _LONG = 500
 """Epochs beyond which most are left out."""
@@ -29,17 +29,11 @@ _SHORT = {
     "absent": ("not measured", "dim"),
 }
 
-_FLAGGED = {
-    "cooldown_start": "the way down begins",
-    "floor": "at the floor",
-    "nonfinite": "not finite",
-}
-
 Row = tuple[str | Text, ...]
 
 _GAP: Row = ("…", "", "", "", "")
 
-_COUNTED = {kind: word for kind, (word, _) in _SHORT.items()} | _FLAGGED
+_COUNTED = {kind: word for kind, (word, _) in _SHORT.items()} | FLAGGED
 _COUNTED |= {"reduce": "reduced", "raise": "raised"}
 
 
@@ -170,11 +164,11 @@ def _decided(event: Event, waited: float) -> tuple[Text, Text]:
     """Return what was decided and why; a "not yet" is short, with its number in a row."""
     if event.decision.is_event:
         change = f"{rate_text(event.before)} → {rate_text(event.after)}"
-        known = {kind: word for kind, (word, _) in _SHORT.items()} | _FLAGGED
+        known = {kind: word for kind, (word, _) in _SHORT.items()} | FLAGGED
         done = change if event.after != event.before else known.get(event.kind, event.kind)
         return Text(done, style="bold yellow"), Text(event.reason)
     if event.kind not in _SHORT:
-        kind = _FLAGGED.get(event.kind, event.kind)
+        kind = FLAGGED.get(event.kind, event.kind)
         return Text(kind, style="dim"), Text(event.reason, style="dim")
     word, style = _SHORT[event.kind]
     return Text(word + (f" ({waited:.0f})" if waited > 1 else ""), style=style), Text("")

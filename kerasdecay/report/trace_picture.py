@@ -18,7 +18,7 @@ from kerasdecay.report.figures import (
 )
 from kerasdecay.report.sparklines import needs_log
 from kerasdecay.report.stages import rate_text
-from kerasdecay.report.wording import best_place, shown_metrics
+from kerasdecay.report.wording import FLAGGED, best_place, shown_metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -137,9 +137,11 @@ def _mark_decisions(panels: list[Axes], trace: Trace) -> None:
         for axes in panels:
             axes.axvline(epoch + 1, color=_DECISION, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
         if len(events) <= _LABELLED:
-            changed = event.after != event.before
+            label = FLAGGED.get(event.kind, event.kind)
+            if event.after != event.before:
+                label = f"× {rate_text(event.after / event.before)}"
             panels[0].annotate(
-                f"× {rate_text(event.after / event.before)}" if changed else event.kind,
+                label,
                 (epoch + 1, 1),
                 xycoords=("data", "axes fraction"),
                 xytext=(-3, -3),

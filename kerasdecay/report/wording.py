@@ -12,6 +12,13 @@ from kerasdecay.rules.monitor import direction_of
 from kerasdecay.schedules import ByEpoch, Schedule
 from kerasdecay.schedules.by_step import OfStep
 
+FLAGGED = {
+    "cooldown_start": "the way down begins",
+    "floor": "at the floor",
+    "nonfinite": "not finite",
+}
+"""What decisions of these kinds are called, which need not change the rate."""
+
 
 def brief(part: Any) -> str:
     """Return a schedule or a rule as code, without arguments that are the default.

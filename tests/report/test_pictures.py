@@ -58,7 +58,7 @@ def test_a_training_shows_metric_rate_and_decisions(plateau_trace):
     metric, rate = plot(plateau_trace, title="T").axes
     assert metric.get_title(loc="left") == "val_loss"
     assert "best: 0.5 in epoch 8" in metric.get_title(loc="right")
-    assert [text.get_text() for text in metric.texts] == ["× 0.5", "nonfinite"]
+    assert [text.get_text() for text in metric.texts] == ["× 0.5", "not finite"]
     assert rate.get_title(loc="left") == "learning rate"
     positions, rates = rate.lines[0].get_data()
     assert list(positions) == [0, 4, 8]
