@@ -19,7 +19,7 @@ from kerasdecay.schedules import Moment
 from kerasdecay.training.planned import check as check_planned
 from kerasdecay.training.planned import of_step
 from kerasdecay.training.targets import shortest
-from kerasdecay.training.traces import Traces, trace_anew
+from kerasdecay.training.traces import Traces, steps_of, trace_anew
 from kerasdecay.training.trials import reason_against
 
 _HOOK = "_get_current_learning_rate"
@@ -58,7 +58,7 @@ def install(model: Any, optimizer: Any, planned: ScheduledRates, base: float, do
 
     The caller has checked that all this can be done.
     """
-    offset = done - _steps_of(optimizer)
+    offset = done - steps_of(optimizer)
     rate_of = of_step(planned)
     trace = _TRACES.begin(optimizer)
 
@@ -85,7 +85,7 @@ def next_step(optimizer: Any) -> int | None:
     """Return the number, in the run, of the optimizer's next step; None if nothing is installed."""
     if not _is_installed(optimizer):
         return None
-    return _steps_of(optimizer) + getattr(optimizer, _OFFSET)
+    return steps_of(optimizer) + getattr(optimizer, _OFFSET)
 
 
 def held(optimizer: Any) -> float:
@@ -168,7 +168,3 @@ def _replace(optimizer: Any, function: Any) -> None:
 
 def _is_installed(optimizer: Any) -> bool:
     return _HOOK in vars(optimizer)
-
-
-def _steps_of(optimizer: Any) -> int:
-    return int(keras.ops.convert_to_numpy(optimizer._iterations))

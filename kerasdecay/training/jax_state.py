@@ -65,11 +65,12 @@ class RatesInState:
         whoever asks for the model before that step finds them in the variables.
         """
         state = self._model._jax_state
-        variables = list(state["optimizer_variables"])  # a step of the user's may return a tuple
+        if isinstance(state["optimizer_variables"], tuple):  # what a step of the user's may return
+            state["optimizer_variables"] = list(state["optimizer_variables"])
+        variables = state["optimizer_variables"]  # asked for again, for Keras stores a copy
         for key, rate in rates.items():
             place, value = self._places[key], np.asarray(rate, self._dtypes[key])
             variables[place] = self._step.pending[place] = value
-        state["optimizer_variables"] = variables
 
     def end(self) -> None:
         """Give the model its own `train_function` back."""

@@ -26,7 +26,7 @@ from kerasdecay.records import Trace
 from kerasdecay.schedules import ByEpoch, Constant, EpochRates, Schedule, Timeline
 from kerasdecay.training.planned import check, of_step
 from kerasdecay.training.targets import RateTarget
-from kerasdecay.training.traces import TracedStep, Traces, steps_untraced, trace_anew
+from kerasdecay.training.traces import TracedStep, Traces, steps_of, steps_untraced, trace_anew
 
 _HOOK = "_backend_apply_gradients"
 _PLACE = "_kerasdecay_knobs_place"
@@ -375,7 +375,7 @@ def _install(
     model: Any, optimizer: Any, knobs: list[BoundKnob], done: int, times: Fraction
 ) -> None:
     """Let the optimizer's next step be the one with the number `done` in the run."""
-    place = _Place(_steps_of(optimizer), done, times)
+    place = _Place(steps_of(optimizer), done, times)
     traced = _TRACES.begin(optimizer)
 
     # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
@@ -396,8 +396,4 @@ def _install(
 def _next_step(optimizer: Any) -> int | None:
     if _HOOK not in vars(optimizer) or not hasattr(optimizer, _PLACE):
         return None
-    return int(getattr(optimizer, _PLACE).of(_steps_of(optimizer)))
-
-
-def _steps_of(optimizer: Any) -> int:
-    return int(keras.ops.convert_to_numpy(optimizer._iterations))
+    return int(getattr(optimizer, _PLACE).of(steps_of(optimizer)))

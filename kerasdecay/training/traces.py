@@ -61,6 +61,11 @@ class Traces:
         return any(step.is_asked for step in self._steps.get(optimizer, [])[-1:])
 
 
+def steps_of(optimizer: Any) -> int:
+    """Return how many gradients an optimizer has been given, by the counter that its steps read."""
+    return int(keras.ops.convert_to_numpy(optimizer._iterations))
+
+
 def steps_untraced(model: Any) -> bool:
     """Whether no step goes by an old trace, so that each asks the optimizer anew.
 
