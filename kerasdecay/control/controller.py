@@ -51,6 +51,11 @@ class Controller:
         """Whether a rule wants to see the variables after the next batch."""
         return any(track.looks for track in self.tracks)
 
+    @property
+    def confirms(self) -> bool:
+        """Whether the rules call the snapshot of the last look good now."""
+        return all(track.confirms for track in self.tracks)
+
     def observe_batch(self, rules: tuple[Rule[Any], ...], seen: BatchObservation) -> list[Event]:
         """Show the rules that watch batches what one has shown; return what they decided."""
         seen = dataclasses.replace(seen, epochs=self._epochs)

@@ -191,6 +191,15 @@ class Track:
             rule.looks_after(state) for rule, state in zip(self._rules, self._states, strict=True)
         )
 
+    @property
+    def confirms(self) -> bool:
+        """Whether all rules that put back call the snapshot of the last look good now."""
+        return all(
+            rule.confirms(state)
+            for rule, state in zip(self._rules, self._states, strict=True)
+            if rule.puts_back
+        )
+
     def observe_batch(
         self, rules: tuple[Rule[Any], ...], seen: BatchObservation, *, rests: bool = False
     ) -> list[Event]:

@@ -152,6 +152,13 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         """Whether it wants to see the variables after the next batch; see `Look`."""
         return False
 
+    def confirms(self, state: State) -> bool:
+        """Whether the snapshot of the last look has turned out good with the batch just seen.
+
+        Only a rule that puts back is asked.
+        """
+        return True
+
     def advance_batch(self, state: State, seen: BatchObservation) -> State:
         """Return the state after one more batch, with the decision in it.
 

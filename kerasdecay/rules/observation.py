@@ -53,12 +53,22 @@ class Look:
         changed: The same since the look before.
         idle: The share of the trainable kernels that have not changed since the look before, but
             for being scaled by weight decay.
+        grown: By what factor the norms of the kernels have grown since the first look: their lower
+            median. A kernel that began smaller than Glorot's initialization would make it is taken
+            to have begun at that.
+        idle_units: The largest share, over the kernels, of columns that have not changed since the
+            look before, but for weight decay, though they have since the first.
+
+    `changed`, `idle` and `idle_units` are of looks between which an optimizer has made 16 updates;
+    0 where it has made fewer.
     """
 
     is_finite: bool
     moved: float = 0.0
     changed: float = 0.0
     idle: float = 0.0
+    grown: float = 1.0
+    idle_units: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,17 +9,14 @@ from typing import ClassVar
 
 from kerasdecay import _checks
 from kerasdecay.rules.base import Rule
-from kerasdecay.rules.observation import BatchObservation, Observation
+from kerasdecay.rules.observation import BatchObservation, Look, Observation
 from kerasdecay.rules.state import RuleState
 
 _NO_PROGRESS = 0.8
-"""A loss above this share of the first one has not come down."""
+"""A loss above this share of the first level has not come down."""
 
 _LEARNED = 0.3
 """A loss below this share of the first one is not that of a constant prediction."""
-
-_EXPLODED = 100.0
-"""Beyond so many times the first loss the rate is not a little too high."""
 
 _IDLE = 0.5
 """The share of the kernels that stand still in a network that is dead."""
@@ -33,22 +30,64 @@ _MOVED = 0.05
 _THRASHING = 0.5
 """The relative change of the weights between two looks, beyond which they wander about."""
 
+_EARLY = (32, 80)
+"""Between so many batches kernels that a good rate trains have not grown much."""
+
+_GROWN = 1.7
+"""Times their first norm: so far no good rate takes the kernels in the first batches."""
+
+_GROWN_AND_DYING = 1.3
+"""The same where half of a layer's units have died meanwhile."""
+
+_UNLEARNED = ((56, 0.4), (32, 0.6))
+"""After so many batches: a loss below this share of the first level comes down fast enough."""
+
+_DEAD_UNITS = 0.7
+"""The share of a layer's units that have died in a network that learns no more."""
+
+_GONE_FAR = 0.3
+"""The relative distance from the first weights, beyond which units die of too large steps."""
+
+_FLAT = 0.9
+"""A loss above this share of the lowest early level has stopped coming down."""
+
+_PATIENT = (48, 128)
+"""For so many batches, within these bounds, or a quarter of the run, a loss may stay flat."""
+
 
 @dataclasses.dataclass(frozen=True)
 class RescueState(RuleState):
-    """The `first` loss, the `lowest` level since, the `recent` losses, and what was done so far.
+    """The `first` loss, the level at the `start`, the `lowest` since, the `recent` losses.
 
-    `batches` are those since the beginning or the last rescue; `rescues` those in all; `highest` is
-    the highest rate since; `good` the level at which the last good snapshot was confirmed.
+    `early` is the lowest level of the first 32 batches. `batches` are those since the beginning or
+    the last rescue, `looked` those up to the last look. `pending` is the level of its snapshot
+    until that is confirmed, `good` that of the last one confirmed, and `is_confirmed` tells whether
+    the last batch did so. `rescues` are those in all, `highest` is the highest rate since the last,
+    `is_anew` whether that went back to the first state, and `per_epoch` the most batches that an
+    epoch had so far.
     """
 
     first: float | None = None
+    start: float | None = None
+    early: float | None = None
     lowest: float | None = None
     highest: float = 0.0
     good: float | None = None
     recent: tuple[float, ...] = ()
     batches: int = 0
+    looked: int = 0
+    pending: float | None = None
+    is_confirmed: bool = False
+    is_anew: bool = True
+    per_epoch: int = 0
     rescues: int = 0
+
+    @property
+    def base(self) -> float | None:
+        """What learning is measured by: the first loss, or the first level if that is lower."""
+        if self.first is None or self.start is None:
+            return None
+        return min(self.first, self.start) if self.start > 0 else self.first
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,30 +95,37 @@ class Rescue(Rule[RescueState]):
     """Put everything back and lower the rate, as soon as a training has fallen.
 
     After each batch the rule looks at its loss; every so often also at the variables, of which a
-    snapshot is taken then. With the level m, the median of the last `window` losses, and the first
-    loss L₀ > 0, a training has fallen if
+    snapshot is taken then. With the level m, the median of the last `window` losses, the first loss
+    L₀ > 0, and the lower B of L₀ and the first level, a training has fallen if
 
     - a loss, or a variable of the model or its optimizers, is not finite;
     - m > `threshold` · L₀: far above the best;
+    - m >= 0.6 · B after 32 batches, or 0.4 · B after 56 to 80, and the kernels have grown: half of
+      them at least to 1.7 times their first norm, or to 1.3 times while half of a layer's units
+      stand still that have moved before. A loss that starts above that of a constant prediction
+      comes down in such a network too;
     - m >= 0.3 · L₀, and half of the kernels stand still although they have moved before, at a rate
       that has not decayed to 1 % yet: the network is dead and predicts a constant;
+    - m >= 0.3 · B after a quarter of the run, or 128 batches, m is not below 0.9 times the lowest
+      level of the first 32 batches, and 70 % of a layer's units stand still, while the weights have
+      gone 0.3 times their norm from where they began;
     - m >= 0.8 · L₀ after 100 batches, while the weights change by half of their norm between two
       looks.
 
     Then the last good snapshot is put back, or the first one if there has been no progress up to
-    the last good one: weights, non-trainable state such as the moving averages of
-    BatchNormalization, and all of the optimizers. The scale is multiplied by `factor`, and training
-    goes on with the next batch. It is multiplied by the square of the factor where m > 100 · L₀,
-    and by its square root where a training that has learned, m < 0.8 · L₀, meets a batch that is
-    not finite, for which the data are rather to blame. After a death L₀ is lowered to the level m
-    of the dead network.
+    the last good one or the kernels have grown: weights, non-trainable state such as the moving
+    averages of BatchNormalization, and all of the optimizers. The scale is multiplied by `factor`,
+    and training goes on with the next batch. It is multiplied by the square root of the factor
+    where a training that has learned, m < 0.8 · B, meets a batch that is not finite, for which the
+    data are rather to blame.
 
     A loss belongs to the weights before its batch's update, so a snapshot is good only once the
-    losses after it have confirmed it. A second rescue before any snapshot is confirmed goes back to
-    the one before.
+    losses after it have confirmed it: those of `window` batches, or of a quarter of an epoch if
+    that is less. A second rescue before any snapshot is confirmed goes back to the one before.
 
     Costs: a call after each batch, which waits for its loss; a copy of everything that trains to
-    the host's memory every 16 batches at first, later every 50; four such copies are held.
+    the host's memory every 16 batches at first, later every 50, and at least twice an epoch, so
+    that a spoilt batch costs less than an epoch; four such copies are held.
 
     A training that never falls is not touched: its weights are the same, bit for bit.
 
@@ -130,10 +176,17 @@ class Rescue(Rule[RescueState]):
         """Whether the variables are to be looked at after the next batch.
 
         At first every 16 batches, since a rate that is too high shows early; later every 50, for a
-        look copies all variables.
+        look copies all variables; and twice an epoch at least. Before there is a level, no snapshot
+        could be called good.
         """
-        every = 16 if state.batches < 160 else 50
-        return (state.batches + 1) % every == 0
+        most = 16 if state.batches < 160 else 50
+        every = max(1, min(most, state.per_epoch // 2))
+        has_level = len(state.recent) + 1 >= self.window
+        return has_level and state.batches + 1 - state.looked >= every
+
+    def confirms(self, state: RescueState) -> bool:
+        """Whether the last batch has confirmed the snapshot of the last look."""
+        return state.is_confirmed
 
     def advance_batch(self, state: RescueState, seen: BatchObservation) -> RescueState:
         """Return the state after one more batch, with the decision in it."""
@@ -143,26 +196,28 @@ class Rescue(Rule[RescueState]):
         if seen.look is not None and not seen.look.is_finite:
             return self._rescue(state, "a variable is not finite", is_sudden=True)
         recent = (*state.recent, loss)[-self.window :]
-        first = loss if state.first is None else state.first
         state = dataclasses.replace(
             state,
-            first=first,
+            first=loss if state.first is None else state.first,
             recent=recent,
-            batches=state.batches + 1,
+            is_confirmed=False,
+            batches=state.batches + seen.batches,
             highest=max(state.highest, seen.learning_rate),
+            per_epoch=max(state.per_epoch, seen.batch + 1),
         )
         if len(recent) < self.window:
             return state.deciding("wait", self._told(state))
         level = statistics.median(recent)
-        lowest = level if state.lowest is None else min(level, state.lowest)
-        state = dataclasses.replace(state, lowest=lowest)
-        fallen = self._fallen(state, level, seen) if first > 0 else ""
-        if fallen:
-            told = self._told(state) + fallen
-            state = dataclasses.replace(state, first=min(first, level))
-            return self._rescue(state, told, exploded=level > _EXPLODED * first)
+        state = self._at_level(state, level)
+        assert state.first is not None
+        assert state.base is not None
+        fall = self._fall(state, level, seen) if state.base > 0 else None
+        if fall is not None:
+            return self._rescue(state, self._told(state) + fall.told, to_first=fall.to_first)
+        if self._is_good_now(state, level):
+            state = dataclasses.replace(state, good=state.pending, pending=None, is_confirmed=True)
         if seen.look is not None:
-            state = dataclasses.replace(state, good=level)
+            state = dataclasses.replace(state, looked=state.batches, pending=level)
         return state.deciding("wait", self._told(state))
 
     def advance(self, state: RescueState, observation: Observation) -> RescueState:
@@ -176,52 +231,123 @@ class Rescue(Rule[RescueState]):
             return f"{len(state.recent)} of {self.window} losses for a level"
         return f"loss is at {statistics.median(state.recent):.4g}, at first {state.first:.4g}"
 
-    @staticmethod
-    def _has_learned(state: RescueState) -> bool:
-        if state.first is None or state.lowest is None:
+    def _is_good_now(self, state: RescueState, level: float) -> bool:
+        """Whether a snapshot is held that the losses since have confirmed."""
+        if state.pending is None:
             return False
-        return state.lowest < (_NO_PROGRESS * state.first if state.first > 0 else state.first)
+        enough = min(self.window, max(1, state.per_epoch // 4))
+        had, has = (self._is_progress(state, one) for one in (state.pending, level))
+        return state.batches - state.looked >= enough and (has or not had)
 
-    def _fallen(self, state: RescueState, level: float, seen: BatchObservation) -> str:
-        """Say in words how a training has fallen; empty if it has not."""
-        assert state.first is not None
-        has_learned = self._has_learned(state)
-        if level > self.threshold * state.first:
-            return ", far above the best"
-        look = seen.look
+    @staticmethod
+    def _at_level(state: RescueState, level: float) -> RescueState:
+        """Return the state with its level noted."""
+        lowest = level if state.lowest is None else min(level, state.lowest)
+        start = level if state.start is None else state.start
+        early = start if state.early is None else state.early
+        if state.is_anew and state.batches <= _EARLY[0]:
+            early = min(early, level)
+        return dataclasses.replace(state, lowest=lowest, start=start, early=early)
+
+    @staticmethod
+    def _is_progress(state: RescueState, level: float) -> bool:
+        """Whether a level is well below the one that learning began at; from 0 on all are."""
+        return state.base is not None and (state.base <= 0 or level < _NO_PROGRESS * state.base)
+
+    def _has_learned(self, state: RescueState) -> bool:
+        if state.base is None or state.lowest is None:
+            return False
+        return self._is_progress(state, state.lowest) and state.lowest < state.base
+
+    def _fall(self, state: RescueState, level: float, seen: BatchObservation) -> _Fall | None:
+        """Return how a training has fallen; None if it has not."""
+        first, look = state.first, seen.look
+        assert first is not None
+        if level > self.threshold * first:
+            return _Fall(", far above the best")
         if look is None or look.moved < _MOVED:
-            return ""
+            return None
+        if self._has_outgrown(state, level, look):
+            dying = f", and {look.idle_units:.0%} of a layer's units stand still"
+            told = dying if look.grown < _GROWN else ""
+            return _Fall(f", while the kernels grow to {look.grown:.3g} times{told}", True)
         is_decayed = seen.learning_rate < _RATE_LEFT * state.highest
-        if level >= _LEARNED * state.first and look.idle >= _IDLE and not is_decayed:
-            return f", and {look.idle:.0%} of the kernels stand still"
-        if not has_learned and state.batches >= 100 and look.changed > _THRASHING:
-            return f", while the weights change by {look.changed:.0%} between two looks"
-        return ""
+        if level >= _LEARNED * first and look.idle >= _IDLE and not is_decayed:
+            return _Fall(f", and {look.idle:.0%} of the kernels stand still")
+        if self._has_died(state, level, look, seen) and not is_decayed:
+            return _Fall(f", and {look.idle_units:.0%} of a layer's units stand still")
+        if not self._has_learned(state) and state.batches >= 100 and look.changed > _THRASHING:
+            return _Fall(f", while the weights change by {look.changed:.0%} between two looks")
+        return None
+
+    @staticmethod
+    def _has_outgrown(state: RescueState, level: float, look: Look) -> bool:
+        """Whether the kernels have grown in the first batches, and the loss has not come down."""
+        assert state.base is not None
+        least, most = _EARLY
+        if not state.is_anew or not least <= state.batches <= most:
+            return False
+        grown = _GROWN_AND_DYING if look.idle_units >= _IDLE else _GROWN
+        share = next(share for batches, share in _UNLEARNED if state.batches >= batches)
+        return look.grown >= grown and level >= share * state.base
+
+    @staticmethod
+    def _has_died(state: RescueState, level: float, look: Look, seen: BatchObservation) -> bool:
+        """Whether most of a layer's units are dead, and the loss is where it was at the start."""
+        assert state.base is not None
+        assert state.early is not None
+        least, most = _PATIENT
+        run = None if seen.epochs is None else seen.epochs * state.per_epoch
+        patience = most if run is None else min(most, max(least, run // 4))
+        return (
+            state.batches >= patience
+            and level >= _LEARNED * state.base
+            and level > _FLAT * state.early
+            and look.idle_units >= _DEAD_UNITS
+            and look.moved >= _GONE_FAR
+        )
 
     def _rescue(
-        self, state: RescueState, seen: str, *, is_sudden: bool = False, exploded: bool = False
+        self,
+        state: RescueState,
+        seen: str,
+        *,
+        is_sudden: bool = False,
+        to_first: bool = False,
     ) -> RescueState:
         has_progressed = (
-            state.first is not None
-            and state.good is not None
-            and (state.first <= 0 or state.good < _NO_PROGRESS * state.first)
+            not to_first and state.good is not None and self._is_progress(state, state.good)
         )
         where, put_back = ("last good", "good") if has_progressed else ("first", "first")
         if state.rescues >= self.max_rescues:
             count = "1 rescue was" if self.max_rescues == 1 else f"{self.max_rescues} rescues were"
             done = f"{count} not enough, training ends with the {where} state"
             return state.deciding("rescue_failed", seen, done, stop=True, put_back=put_back)
-        power = 2.0 if exploded else 0.5 if is_sudden and self._has_learned(state) else 1.0
-        factor = self.factor**power
+        is_spoilt = is_sudden and self._has_learned(state)
+        factor = math.sqrt(self.factor) if is_spoilt else self.factor
         state = dataclasses.replace(
             state,
             scale=state.scale * factor,
             recent=(),
             batches=0,
+            looked=0,
+            pending=None,
+            is_confirmed=False,
+            start=state.start if has_progressed else None,
+            early=state.early if has_progressed else None,
             lowest=None,
             highest=0.0,
             good=state.good if has_progressed else None,
+            is_anew=not has_progressed,
             rescues=state.rescues + 1,
         )
         done = f"back to the {where} state, rate × {factor:.4g}"
         return state.deciding("rescue", seen, done, put_back=put_back)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Fall:
+    """How a training has fallen, in words, and whether nothing since the first state is good."""
+
+    told: str
+    to_first: bool = False

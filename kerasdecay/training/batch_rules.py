@@ -53,8 +53,10 @@ class BatchRules:
             model = callback.model
             session.put_back(model, lambda: guard.put_back(model, state), seen.batch)
             return events
+        if self._guard is not None and session.confirms:
+            self._guard.confirm()
         if self._guard is not None and taken is not None:
-            self._guard.accept(taken)
+            self._guard.hold(taken)
         restores = any(event.decision.restore_best for event in events)  # which brings them too
         if not restores and any(event.decision.changes_rate for event in events):
             _ = callback.model  # on JAX this brings the state of the training into the variables

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+import statistics
 from typing import Any
 
 import keras
@@ -11,13 +14,16 @@ from kerasdecay.rules import Look
 from kerasdecay.training import find
 from kerasdecay.training.snapshot import Snapshot, build_optimizer
 
+_UPDATES = 16
+"""Looks between which an optimizer has made fewer updates are not compared."""
+
 
 class Guard:
     """Keeps the snapshots of a training: good ones, and one that later losses must confirm.
 
     A loss belongs to the weights before its batch's update. So a snapshot that was taken when the
-    loss looked good can already hold the update that spoils everything; it is good only once the
-    next look, some batches later, has found nothing wrong.
+    loss looked good can already hold the update that spoils everything; it is good only once some
+    batches later nothing was wrong.
 
     Four copies of everything that trains are held at most, in the host's memory: the first, the
     last two good ones, and the one that must be confirmed.
@@ -38,25 +44,37 @@ class Guard:
     def look(self, model: Any) -> tuple[Snapshot, Look]:
         """Copy everything, and return with the copy what it shows."""
         taken = Snapshot(model)
+        if not taken.is_finite:
+            return taken, Look(is_finite=False)
         kernels = taken.kernels(model)
-        updates = _updates(model)
-        is_updated = updates != self._last_updates
         looked = Look(
-            is_finite=taken.is_finite,
+            is_finite=True,
             moved=_distance(kernels, self._first_kernels),
+            grown=_grown(kernels, self._first_kernels),
+        )
+        updates = _updates(model)
+        made = [now - then for now, then in zip(updates, self._last_updates, strict=False)]
+        # While an optimizer accumulates gradients, all kernels stand still.
+        if max(made, default=_UPDATES) < _UPDATES:
+            return taken, looked
+        looked = dataclasses.replace(
+            looked,
             changed=_distance(kernels, self._last_kernels),
-            # While an optimizer accumulates gradients, all kernels stand still.
-            idle=_idle(kernels, self._last_kernels) if is_updated else 0.0,
+            idle=_idle(kernels, self._last_kernels),
+            idle_units=_idle_units(kernels, self._last_kernels, self._first_kernels),
         )
         self._last_kernels, self._last_updates = kernels, updates
         return taken, looked
 
-    def accept(self, taken: Snapshot) -> None:
-        """Hold a copy that nothing was wrong with, and trust the one before."""
+    def hold(self, taken: Snapshot) -> None:
+        """Hold a copy until it is confirmed, or another one takes its place."""
+        self._pending = taken
+
+    def confirm(self) -> None:
+        """Trust the copy that is held."""
         if self._pending is not None:
             self._older, self._good = self._good, self._pending
-            self._has_failed = False
-        self._pending = taken
+            self._has_failed, self._pending = False, None
 
     def put_back(self, model: Any, which: str) -> None:
         """Put the last good state back, or the one before if that has failed already; or the first.
@@ -102,3 +120,33 @@ def _stands_still(kernel: np.ndarray, other: np.ndarray) -> bool:
         factor = float((kernel * other).sum()) / square if square > 0 else 1.0
         rest = float(np.square(kernel - factor * other).sum())
         return rest <= 1e-12 * float(np.square(kernel).sum())
+
+
+def _grown(kernels: list[np.ndarray], firsts: list[np.ndarray]) -> float:
+    """Return the lower median of the factors by which the kernels' norms have grown."""
+    factors = []
+    for kernel, first in zip(kernels, firsts, strict=False):
+        *places, inputs, outputs = first.shape
+        glorot = 2.0 * first.size / (math.prod(places) * (inputs + outputs))
+        began = max(float(np.square(first).sum()), glorot)
+        with np.errstate(all="ignore"):
+            factors.append(math.sqrt(float(np.square(kernel).sum()) / began))
+    return statistics.median_low(factors) if factors else 1.0
+
+
+def _idle_units(
+    kernels: list[np.ndarray], others: list[np.ndarray], firsts: list[np.ndarray]
+) -> float:
+    """Return the largest share of a kernel's columns that stand still, but have moved before."""
+    shares = [0.0]
+    for kernel, other, first in zip(kernels, others, firsts, strict=False):
+        now, then, began = (one.reshape(-1, one.shape[-1]) for one in (kernel, other, first))
+        with np.errstate(all="ignore"):
+            # Weight decay scales all columns alike: where most are idle, by the median of these.
+            squares = np.square(then).sum(axis=0)
+            factors = (now * then).sum(axis=0)[squares > 0] / squares[squares > 0]
+            factor = float(np.median(factors)) if factors.size else 1.0
+            rest = np.square(now - factor * then).sum(axis=0)
+            is_idle = rest <= 1e-12 * np.square(now).sum(axis=0)
+        shares.append(float((is_idle & (now != began).any(axis=0)).mean()))
+    return max(shares)

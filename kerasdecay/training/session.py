@@ -154,6 +154,11 @@ class Session:
         """Whether a rule wants to see the variables after the batch that is trained now."""
         return self.controller.looks
 
+    @property
+    def confirms(self) -> bool:
+        """Whether the rules call the snapshot of the last look good now."""
+        return self.controller.confirms
+
     def observe_batch(self, rules: tuple[Rule[Any], ...], seen: BatchObservation) -> list[Event]:
         """Show the rules that ask for it what a batch has shown; return what they decided.
 

@@ -25,6 +25,9 @@ from kerasdecay.rules import (
 WELL = Look(is_finite=True, moved=0.5, changed=0.1, idle=0.0)
 IDLE = Look(is_finite=True, moved=0.5, changed=0.0, idle=0.5)
 WANDERING = Look(is_finite=True, moved=3.0, changed=0.6, idle=0.0)
+GROWN = Look(is_finite=True, moved=0.9, changed=0.1, grown=1.7)
+DYING = Look(is_finite=True, moved=0.9, changed=0.1, grown=1.3, idle_units=0.5)
+DEAD = Look(is_finite=True, moved=0.3, changed=0.01, idle_units=0.7)
 BROKEN = Look(is_finite=False, moved=0.5, changed=0.1, idle=0.0)
 
 SMALL = Rescue(window=3)
@@ -71,14 +74,19 @@ FALLS: dict[str, tuple[list[Batch], int, str]] = {
         4,
         "loss is nan: back to the first state, rate × 0.3162",
     ),
-    "a NaN once a good state is confirmed": (
+    "a NaN once a snapshot is taken": (
         [*LEARNED, (0.5, WELL), math.nan],
         5,
+        "loss is nan: back to the first state, rate × 0.3162",
+    ),
+    "a NaN once a good state is confirmed": (
+        [*LEARNED, (0.5, WELL), 0.5, math.nan],
+        6,
         "loss is nan: back to the last good state, rate × 0.3162",
     ),
     "a NaN once a state is confirmed that has not learned": (
-        [1.0, 0.9, (0.9, WELL), math.nan],
-        3,
+        [1.0, 0.9, (0.9, WELL), 0.9, math.nan],
+        4,
         "loss is nan: back to the first state, rate × 0.1",
     ),
     "a variable not finite": (
@@ -106,24 +114,14 @@ FALLS: dict[str, tuple[list[Batch], int, str]] = {
         5,
         "loss is at 1.51, at first 1, far above the best: back to the first state, rate × 0.1",
     ),
-    "a hundred times the first loss is not exploded": (
-        [1.0, 100.0, 100.0],
-        2,
-        "loss is at 100, at first 1, far above the best: back to the first state, rate × 0.1",
-    ),
-    "exploded": (
-        [1.0, 100.5, 1e30],
-        2,
-        "loss is at 100.5, at first 1, far above the best: back to the first state, rate × 0.01",
-    ),
     "far above the first loss once it has learned": (
         [*LEARNED, 1.6, 1.6],
         5,
         "loss is at 1.6, at first 1, far above the best: back to the first state, rate × 0.1",
     ),
     "far above the first loss once a good state is confirmed": (
-        [*LEARNED, (0.5, WELL), 1.6, 1.6],
-        6,
+        [*LEARNED, (0.5, WELL), 0.5, 1.6, 1.6],
+        7,
         "loss is at 1.6, at first 1, far above the best: back to the last good state, rate × 0.1",
     ),
     "dead": (
@@ -143,6 +141,43 @@ FALLS: dict[str, tuple[list[Batch], int, str]] = {
         2,
         "loss is at 0.9, at first 1, and 50% of the kernels stand still: "
         "back to the first state, rate × 0.1",
+    ),
+    "grown in the first batches": (
+        [*[1.0] * 31, (0.6, GROWN)],
+        31,
+        "loss is at 1, at first 1, while the kernels grow to 1.7 times: back to the first state, "
+        "rate × 0.1",
+    ),
+    # The first loss lies above that of a constant prediction, 1, from which it comes down to 0.6.
+    "grown where the loss comes down from the first, and not from the first level": (
+        [3.0, 1.0, 1.0, *[0.4] * 52, (0.4, dataclasses.replace(GROWN, grown=4.0))],
+        55,
+        "loss is at 0.4, at first 3, while the kernels grow to 4 times: back to the first state, "
+        "rate × 0.1",
+    ),
+    "grown and dying": (
+        [*[1.0] * 39, (1.0, DYING)],
+        39,
+        "loss is at 1, at first 1, while the kernels grow to 1.3 times, and 50% of a layer's units "
+        "stand still: back to the first state, rate × 0.1",
+    ),
+    "grown although a snapshot was taken for good": (
+        [3.0, 1.0, 1.0, *[0.7] * 20, (0.7, WELL), *[0.7] * 20, (0.7, GROWN)],
+        44,
+        "loss is at 0.7, at first 3, while the kernels grow to 1.7 times: back to the first state, "
+        "rate × 0.1",
+    ),
+    "most units dead, and no progress": (
+        [2.0, 1.0, 1.0, *[0.8] * 124, (0.8, DEAD)],
+        127,
+        "loss is at 0.8, at first 2, and 70% of a layer's units stand still: back to the first "
+        "state, rate × 0.1",
+    ),
+    "most units dead after all was learned": (
+        [*LEARNED, *[0.5] * 27, *[0.1] * 96, (0.1, WELL), *[0.1] * 3, *[0.9] * 15, (0.9, DEAD)],
+        146,
+        "loss is at 0.9, at first 1, and 70% of a layer's units stand still: back to the last good "
+        "state, rate × 0.1",
     ),
     "wandering": (
         [*[1.0] * 99, (1.0, WANDERING)],
@@ -177,6 +212,8 @@ def test_a_training_that_falls_is_put_back_at_the_batch_that_shows_it(name: str)
     assert not last.decision.stop
     assert last.scale == pytest.approx(float(reason.split("× ")[1]), rel=1e-3)
     assert (last.rescues, last.batches, last.recent, last.lowest) == (1, 0, (), None)
+    assert (last.looked, last.pending, last.is_confirmed) == (0, None, False)
+    assert last.is_anew == (last.decision.put_back == "first") == (last.start is None)
 
 
 FINE: dict[str, list[Batch]] = {
@@ -206,6 +243,28 @@ FINE: dict[str, list[Batch]] = {
     "weights wander in the first hundred batches": [*[1.0] * 98, (1.0, WANDERING)],
     "weights wander once it has learned": [*LEARNED, *[0.5] * 200, (0.5, WANDERING)],
     "weights change by half": [*[1.0] * 120, (1.0, dataclasses.replace(WANDERING, changed=0.5))],
+    "grown before there is a reason to judge": [*[1.0] * 30, (1.0, GROWN)],
+    "grown later": [*[1.0] * 80, (1.0, dataclasses.replace(GROWN, grown=9.0))],
+    "grown a little": [*[1.0] * 40, (1.0, dataclasses.replace(GROWN, grown=1.69))],
+    "grown while the loss comes down": [*[1.0] * 30, *[0.59] * 24, (0.59, GROWN)],
+    "grown while the loss comes down further": [*[1.0] * 30, *[0.39] * 49, (0.39, GROWN)],
+    "grown by a third while fewer than half of the units die": [
+        *[1.0] * 40,
+        (1.0, dataclasses.replace(DYING, idle_units=0.49)),
+    ],
+    "units stand still in the first batches": [*[1.0] * 126, (1.0, DEAD)],
+    "fewer units stand still": [*[1.0] * 140, (1.0, dataclasses.replace(DEAD, idle_units=0.69))],
+    "units stand still where they began": [
+        *[1.0] * 140,
+        (1.0, dataclasses.replace(DEAD, moved=0.29)),
+    ],
+    "units stand still while the loss comes down": [*[1.0] * 99, *[0.9] * 40, (0.9, DEAD)],
+    "units stand still where the loss is low": [1.0, 1.0, 1.0, *[0.29] * 140, (0.29, DEAD)],
+    "units stand still at the end of a schedule": [
+        (1.0, WELL, 1.0),
+        *[1.0] * 140,
+        (1.0, DEAD, 0.0099),
+    ],
     "a negative loss that rises": [-1.0, *[5.0] * 30, (5.0, IDLE), *[500.0] * 90, (9.0, WANDERING)],
     "a first loss of 0 that rises": [0.0, *[5.0] * 30, (5.0, IDLE)],
     "a loss that crosses 0": [2.0, 1.0, 0.0, -1.0, -1.0, 0.5, 1.9, 1.9, (1.9, WELL)],
@@ -222,10 +281,10 @@ def test_what_is_no_fall_is_left_alone(name: str) -> None:
 
 @pytest.mark.parametrize("first", [0.0, -3.0, -1e9])
 def test_a_loss_that_begins_at_0_or_below_is_rescued_where_it_is_not_finite(first: float) -> None:
-    confirmed = [first, first - 1, (first - 2, WELL), math.nan]
+    confirmed = [first, first - 1, (first - 2, WELL), first - 2, math.nan]
     last = replayed(confirmed)[-1]
     assert last.decision.reason == "loss is nan: back to the last good state, rate × 0.3162"
-    last = replayed([first, first, (first, WELL), math.nan])[-1]
+    last = replayed([first, first, (first, WELL), first, math.nan])[-1]
     assert last.decision.reason == "loss is nan: back to the last good state, rate × 0.1"
     last = replayed([*confirmed[:2], math.nan])[-1]
     assert last.decision.reason == "loss is nan: back to the first state, rate × 0.1"
@@ -250,37 +309,56 @@ def test_each_rescue_multiplies_the_scale(factor: float) -> None:
     rule = Rescue(factor, window=3)
     twice = replayed([math.nan, 1.0, 2.0, 2.0], rule)
     assert [state.scale for state in twice] == pytest.approx([factor] * 3 + [factor**2])
-    exploded = replayed([*LEARNED, math.inf, 500.0, 500.0, 500.0], rule)
-    assert exploded[4].scale == pytest.approx(factor**0.5)
-    assert exploded[-1].scale == pytest.approx(factor**2.5)
-    assert exploded[-1].rescues == 2
+    spoilt = replayed([*LEARNED, math.inf, 500.0, 500.0, 500.0], rule)
+    assert spoilt[4].scale == pytest.approx(factor**0.5)
+    assert spoilt[-1].scale == pytest.approx(factor**1.5)
+    assert spoilt[-1].rescues == 2
 
 
-def test_after_a_death_the_level_of_the_dead_network_is_the_first_loss() -> None:
-    dead = replayed([1.0, 0.9, (0.9, IDLE)])[-1]
-    assert dead.first == 0.9
-    assert told(replayed([1.3, 1.3, 1.3], state=dead)) == []
-    assert told(replayed([1.36, 1.36, 1.36], state=dead)) == [
-        (
-            2,
-            "loss is at 1.36, at first 0.9, far above the best: "
-            "back to the first state, rate × 0.1",
-        )
-    ]
-    # Where it has exploded, the first loss stays.
-    assert replayed([1.0, 200.0, 200.0])[-1].first == 1.0
+def test_after_a_death_the_first_loss_stays_what_the_first_state_has() -> None:
+    dead = replayed([1.0, 0.5, (0.5, IDLE)])[-1]
+    assert dead.decision.put_back == "first"
+    assert dead.first == 1.0
+    assert told(replayed([1.0, 1.0, 1.0, 0.9], state=dead)) == []
     # A loss that is not finite tells nothing of a level.
     assert replayed([math.nan])[-1].first is None
     assert replayed([math.nan, 2.0])[-1].first == 2.0
 
 
+def test_after_the_last_good_state_kernels_are_not_judged_by_the_first() -> None:
+    good = replayed([*LEARNED, (0.5, WELL), 0.5, math.nan])[-1]
+    assert (good.decision.put_back, good.start, good.early) == ("good", 0.9, 0.5)
+    assert told(replayed([*[0.7] * 40, (0.7, GROWN)], state=good)) == []
+    assert (
+        len(
+            told(
+                replayed([*[0.7] * 40, (0.7, GROWN)], state=dataclasses.replace(good, is_anew=True))
+            )
+        )
+        == 1
+    )
+
+
+@pytest.mark.parametrize(("epochs", "patience"), [(None, 128), (9, 48), (20, 50), (90, 128)])
+def test_dead_units_are_waited_for_by_the_length_of_the_run(
+    epochs: int | None, patience: int
+) -> None:
+    state, found = SMALL.initial_state(), None
+    for number in range(200):  # ten batches an epoch, a look after each
+        seen = BatchObservation(*divmod(number, 10), 1.0, 0.5, DEAD, epochs=epochs)
+        state = SMALL.advance_batch(state, seen)
+        if state.decision.is_event and found is None:
+            found = number + 1
+    assert found == patience
+
+
 def test_the_last_good_state_stays_good_until_there_was_no_progress() -> None:
-    once = replayed([*LEARNED, (0.5, WELL), math.nan])[-1]
+    once = replayed([*LEARNED, (0.5, WELL), 0.5, math.nan])[-1]
     again = replayed([math.nan], state=once)[-1]
     assert [state.decision.put_back for state in (once, again)] == ["good", "good"]
     # After the rescue nothing has been learned anew, which the factor goes by.
     assert again.decision.reason == "loss is nan: back to the last good state, rate × 0.1"
-    worse = replayed([0.95, 0.95, (0.95, WELL), math.nan], state=again)[-1]
+    worse = replayed([0.95, 0.95, (0.95, WELL), 0.95, math.nan], state=again)[-1]
     assert worse.decision.put_back == "first"
     assert worse.good is None
 
@@ -303,27 +381,66 @@ def test_after_so_many_rescues_the_next_one_ends_the_training(most: int) -> None
 
 
 def test_the_last_good_state_is_also_what_a_failed_training_ends_with() -> None:
-    last = replayed([*LEARNED, (0.5, WELL), math.nan, math.nan], Rescue(window=3, max_rescues=1))[
-        -1
-    ]
+    rule = Rescue(window=3, max_rescues=1)
+    last = replayed([*LEARNED, (0.5, WELL), 0.5, math.nan, math.nan], rule)[-1]
     assert last.decision.kind == "rescue_failed"
     assert last.decision.put_back == "good"
     assert "1 rescue was not enough, training ends with the last good state" in last.decision.done
 
 
-def test_looks_come_often_at_first_and_again_after_a_rescue() -> None:
-    def looks(state: RescueState, count: int) -> list[int]:
-        found = []
-        for batch in range(count):
-            if SMALL.looks_after(state):
-                found.append(batch)
-            state = replayed([1.0], state=state)[-1]
-        return found
+def looks_and_confirmations(
+    per_epoch: int, count: int, state: RescueState | None = None, batches: int = 1
+) -> tuple[list[int], list[int]]:
+    """Return after which executions the variables are looked at, and confirmed, with no fall."""
+    rule = Rescue()
+    state, looked, confirmed = state or rule.initial_state(), [], []
+    for number in range(count):
+        look = WELL if rule.looks_after(state) else None
+        epoch, first = divmod(number * batches, per_epoch)
+        seen = BatchObservation(epoch, first + batches - 1, 1.0, 1.0, look, batches)
+        state = rule.advance_batch(state, seen)
+        looked += [number + 1] * (look is not None)
+        confirmed += [number + 1] * rule.confirms(state)
+    return looked, confirmed
 
-    expected = [15, 31, 47, 63, 79, 95, 111, 127, 143, 159, 199, 249, 299]
-    assert looks(SMALL.initial_state(), 310) == expected
+
+def test_looks_come_often_at_first_and_again_after_a_rescue() -> None:
+    # With the first level, then by half of what was seen of the epoch, every 16, and every 50.
+    first = [8, 14, 26, 42, 58, 74, 90, 106, 122, 138, 154, 204, 254]
+    looked, confirmed = looks_and_confirmations(1000, 300)
+    assert looked == first
+    assert confirmed == [10, 18, 34, *(place + 8 for place in first[3:])]
     rescued = replayed([*[1.0] * 200, math.nan])[-1]
-    assert looks(rescued, 310) == expected
+    assert looks_and_confirmations(1000, 100, rescued)[0] == [16, 32, 48, 64, 80, 96]
+    # An epoch of 20: every 10, confirmed by 5.
+    assert looks_and_confirmations(20, 60)[0] == [8, 14, 24, 34, 44, 54]
+    assert looks_and_confirmations(20, 60)[1] == [10, 18, 29, 39, 49, 59]
+
+
+@pytest.mark.parametrize("per_epoch", [3, 4, 5, 8, 20, 35, 36, 99, 130])
+def test_a_spoilt_batch_costs_less_than_an_epoch(per_epoch: int) -> None:
+    looked, confirmed = looks_and_confirmations(per_epoch, 10 * per_epoch + 20)
+    assert len(looked) > 10
+    # A batch is spoilt just before a snapshot would be confirmed: the one before counts.
+    for before, after in zip(looked, confirmed[1:], strict=False):
+        assert after - before < max(per_epoch, SMALL.window + 1)
+
+
+def test_the_batches_of_one_execution_are_counted() -> None:
+    looked, confirmed = looks_and_confirmations(1000, 300, batches=10)
+    assert looked[:6] == [8, 11, 14, 20, 26, 32]
+    assert confirmed[:6] == [9, 12, 15, 21, 27, 33]
+
+
+def test_a_snapshot_is_not_confirmed_by_losses_that_have_risen_above_all_progress() -> None:
+    held = replayed([*LEARNED, (0.5, WELL)])[-1]
+    assert (held.pending, held.good) == (0.5, None)
+    assert replayed([0.7], state=held)[-1].good == 0.5
+    risen = replayed([0.9, 0.9, 0.9], state=dataclasses.replace(held, recent=(0.9, 0.9)))[-1]
+    assert (risen.pending, risen.good) == (0.5, None)
+    # The next one takes its place, and is confirmed at its own level.
+    later = replayed([(0.9, WELL), 0.9], state=risen)[-1]
+    assert (later.pending, later.good) == (None, 0.9)
 
 
 TRAININGS = {
