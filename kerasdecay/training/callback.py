@@ -12,8 +12,7 @@ from kerasdecay import _checks
 from kerasdecay._config import to_config
 from kerasdecay._warnings import warn
 from kerasdecay.control import StateFile
-from kerasdecay.control.probe import Probe, probe_steps
-from kerasdecay.control.range_test import most_cautious
+from kerasdecay.control.probe import probe_steps
 from kerasdecay.control.store import check_path
 from kerasdecay.records import Event, Trace
 from kerasdecay.records.range import Choice
@@ -367,8 +366,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             self._open(model, beginning.probed(choice))
             return
         self._beginning = beginning
-        kinds = (find.optimizer_kind(target.optimizer) for target in automatic.values())
-        self._probing = Probing(model, automatic, Probe(steps, most_cautious(kinds)))
+        self._probing = Probing(model, automatic, steps)
         beginning.write_given()
 
     def _open(self, model: Any, beginning: Beginning, trace: Trace | None = None) -> None:

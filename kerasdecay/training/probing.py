@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import keras
+import numpy as np
+
 from kerasdecay.control.probe import Probe
+from kerasdecay.control.range_test import most_cautious
 from kerasdecay.records import Trace
 from kerasdecay.records.range import Choice
+from kerasdecay.training import find
 from kerasdecay.training.snapshot import Snapshot, build_optimizer
 from kerasdecay.training.targets import RateTarget
+
+_PARALLEL = 0.99  # the cosine beyond which two directions are one
+_ENOUGH_WEIGHTS = 4  # of a unit; fewer are parallel to their gradient by chance
 
 
 class Probing:
@@ -18,14 +26,22 @@ class Probing:
     Args:
         model: The model, before its first batch.
         targets: The rates that are to be found.
-        probe: Which rates to try, and what follows from the losses.
+        steps: The batches of the probe.
     """
 
-    def __init__(self, model: Any, targets: Mapping[str, RateTarget], probe: Probe) -> None:
+    def __init__(self, model: Any, targets: Mapping[str, RateTarget], steps: int) -> None:
         build_optimizer(model)
         self._snapshot = Snapshot(model)
         self._targets = targets
-        self._probe = probe
+        optimizers = [target.optimizer for target in targets.values()]
+        self._probe = Probe(
+            steps,
+            most_cautious(find.optimizer_kind(optimizer) for optimizer in optimizers),
+            # An optimizer that accumulates gradients moves nothing before.
+            max(getattr(each, "gradient_accumulation_steps", None) or 1 for each in optimizers),
+        )
+        self._model = model
+        self._look: _Look | None = None
         self._first_rates = {key: target.read() for key, target in targets.items()}
         self._tried: list[tuple[int, int, float]] = []  # epoch, batch, rate: of batches that came
         self._begun = (0, 0, self._probe.rate)
@@ -44,6 +60,11 @@ class Probing:
         restarts = self._probe.restarts
         if restarts:
             self._snapshot.restore()
+            self._look = None  # of a trial that ended in it
+        if self._probe.looks:
+            # With moments from before, a network that has died goes on moving for many batches.
+            self._snapshot.restore_optimizers()
+            self._look = _Look(self._model)
         for target in self._targets.values():
             target.write(self._probe.rate)
         self._begun = (epoch, batch, self._probe.rate)
@@ -52,7 +73,12 @@ class Probing:
     def add(self, loss: float) -> None:
         """Take the loss of the batch."""
         self._tried.append(self._begun)
-        self._probe.add(loss)
+        alive = None
+        if self._look is not None:
+            self._look.batches += 1
+            if self._look.batches == self._probe.look_batches:
+                alive, self._look = self._look.alive(), None
+        self._probe.add(loss, alive)
 
     def end(self) -> Choice:
         """Put everything back, the rates too, and return what was found."""
@@ -81,3 +107,46 @@ class Probing:
         """Record the rates that were tried, before those of the training."""
         for epoch, batch, rate in self._tried:
             trace.record_rates(epoch, batch, [rate] * len(trace.setup.base_rates))
+
+
+class _Look:
+    """Which units' weights some batches move: what has died gets no gradient.
+
+    Args:
+        model: The model, before the first of these batches.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.batches = 0
+        self._variables = list(model.trainable_variables)
+        self._before = [_copied(variable) for variable in self._variables]
+
+    def alive(self) -> float | None:
+        """Return the share of the kernels' units that moved; None if nothing did at all.
+
+        Nothing moves where a scaled loss overflows, or with a rate that is lost in rounding. A unit
+        whose weights all shrink alike has met weight decay, and no gradient.
+        """
+        units = []
+        anything = False
+        for variable, before in zip(self._variables, self._before, strict=True):
+            change = _copied(variable) - before
+            anything = anything or bool(change.any())
+            if change.ndim >= 2:
+                units.append(_moves(_units(change), _units(before)))
+        return float(np.mean(np.concatenate(units))) if units and anything else None
+
+
+def _units(kernel: np.ndarray) -> np.ndarray:
+    return kernel.reshape(-1, kernel.shape[-1])
+
+
+def _moves(change: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Return for each unit, a column, whether its weights change but by shrinking."""
+    lengths = np.linalg.norm(change, axis=0) * np.linalg.norm(before, axis=0)
+    shrinks = (change * before).sum(axis=0) < -_PARALLEL * lengths
+    return change.any(axis=0) & ~(shrinks & (len(change) >= _ENOUGH_WEIGHTS))
+
+
+def _copied(variable: Any) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(variable), dtype="float32")

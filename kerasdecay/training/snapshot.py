@@ -33,13 +33,17 @@ class Snapshot:
 
         What an optimizer has made since, at its first step, begins at 0 as it did then.
         """
-        known = {id(variable) for variable, _ in self._held}
         for variable, value in self._held:
             variable.assign(value)
+        self.restore_optimizers()
+
+    def restore_optimizers(self) -> None:
+        """Put back what the optimizers keep, their rates too, and leave the weights."""
+        held = {id(variable): value for variable, value in self._held}
         for optimizer in self._optimizers:
             for variable in optimizer.variables:
-                if id(variable) not in known:
-                    variable.assign(np.zeros(variable.shape, keras.backend.floatx()))
+                none = np.zeros(variable.shape, keras.backend.floatx())
+                variable.assign(held.get(id(variable), none))
 
     @property
     def is_finite(self) -> bool:

@@ -45,6 +45,7 @@ from kerasdecay.schedules import (
     sequence,
     warmup,
 )
+from kerasdecay.training import probing
 
 pytestmark = pytest.mark.any_backend
 
@@ -59,7 +60,9 @@ class Chosen:
     rate_found: ClassVar[float | None] = FOUND
     made: ClassVar[list[tuple[int, str]]] = []
 
-    def __init__(self, steps: int, kind: str) -> None:
+    looks = False
+
+    def __init__(self, steps: int, kind: str, look_batches: int) -> None:
         self.made.append((steps, kind))
         self.losses: list[float] = []
         self.restarts = False
@@ -68,7 +71,7 @@ class Chosen:
     def rate(self) -> float:
         return 0.01 * (len(self.losses) + 1)
 
-    def add(self, loss: float) -> None:
+    def add(self, loss: float, alive: float | None) -> None:
         self.losses.append(loss)
 
     @property
@@ -86,7 +89,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> type[Chosen]:
     class Here(Chosen):
         made: ClassVar[list[tuple[int, str]]] = []
 
-    monkeypatch.setattr(driver, "Probe", Here)
+    monkeypatch.setattr(probing, "Probe", Here)
     monkeypatch.setattr(driver, "probe_steps", lambda total: 3)
     return Here
 
