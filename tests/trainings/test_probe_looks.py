@@ -17,7 +17,7 @@ from kerasdecay.training import probing
 
 pytestmark = pytest.mark.any_backend
 
-BATCH, STEPS, UNITS = 8, 160, 16
+BATCH, STEPS, UNITS = 8, 120, 16
 
 
 @pytest.fixture
@@ -59,8 +59,9 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("dead", [0, 5, UNITS])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("name", "dead"), [*((name, 5) for name in OPTIMIZERS), ("sgd", 0), ("sgd", UNITS)]
+)
 def test_the_first_look_counts_the_units_that_get_a_gradient(
     name: str, dead: int, seen: list[float | None]
 ) -> None:
@@ -70,11 +71,11 @@ def test_the_first_look_counts_the_units_that_get_a_gradient(
     assert seen[0] == pytest.approx(alive)
 
 
-@pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
-def test_a_network_that_dies_within_a_trial_is_seen_dead(
+@pytest.mark.parametrize("name", ["momentum", "adam"])
+def test_where_pixels_are_not_scaled_no_rate_is_chosen_that_kills(
     name: str, seen: list[float | None]
 ) -> None:
-    """At 10, where the ramp ends, one step moves the biases far below 0."""
+    """The loss starts at 109; that of a network that predicts a constant is 2.3."""
     keras.utils.set_random_seed(0)
     x, y = load_digits(return_X_y=True)
     model = keras.Sequential(
@@ -82,9 +83,9 @@ def test_a_network_that_dies_within_a_trial_is_seen_dead(
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(OPTIMIZERS[name](), loss, metrics=["accuracy"], jit_compile=False)
-    decay = AutoDecay(verbose=0)
     history = model.fit(  # pixels up to 255
-        255 / 16 * x, y, batch_size=32, epochs=8, callbacks=[decay], verbose=0
+        255 / 16 * x, y, batch_size=32, epochs=6, callbacks=[AutoDecay(verbose=0)], verbose=0
     )
-    assert min(told for told in seen if told is not None) < 0.5 * (seen[0] or 0.0)
-    assert history.history["accuracy"][-1] > 0.8
+    first, *later = (told for told in seen if told is not None)
+    assert min(later) < 0.7 * first
+    assert history.history["accuracy"][-1] > 0.2  # a constant is right for 0.1
