@@ -42,14 +42,12 @@ _GROWN_AND_DYING = 1.3
 _UNLEARNED = ((56, 0.4), (32, 0.6))
 """After so many batches: a loss below this share of the first level comes down fast enough."""
 
-_DEAD_UNITS = 0.7
-"""The share of a layer's units that have died in a network that learns no more."""
+_DEAD_UNITS = ((0.7, 0.9), (0.8, 0.0))
+"""The share of a layer's units that have died, and the share of the lowest early level that the
+loss is above: where it has stopped coming down, or comes down slowly for want of units."""
 
 _GONE_FAR = 0.3
 """The relative distance from the first weights, beyond which units die of too large steps."""
-
-_FLAT = 0.9
-"""A loss above this share of the lowest early level has stopped coming down."""
 
 _PATIENT = (48, 128)
 """For so many batches, within these bounds, or a quarter of the run, a loss may stay flat."""
@@ -106,9 +104,9 @@ class Rescue(Rule[RescueState]):
       comes down in such a network too;
     - m >= 0.3 · L₀, and half of the kernels stand still although they have moved before, at a rate
       that has not decayed to 1 % yet: the network is dead and predicts a constant;
-    - m >= 0.3 · B after a quarter of the run, or 128 batches, m is not below 0.9 times the lowest
-      level of the first 32 batches, and 70 % of a layer's units stand still, while the weights have
-      gone 0.3 times their norm from where they began;
+    - m >= 0.4 · B after a quarter of the run, or 128 batches, and 80 % of a layer's units stand
+      still, or 70 % where m is not below 0.9 times the lowest level of the first 32 batches, while
+      the weights have gone 0.3 times their norm from where they began;
     - m >= 0.8 · L₀ after 100 batches, while the weights change by half of their norm between two
       looks.
 
@@ -275,36 +273,43 @@ class Rescue(Rule[RescueState]):
         if level >= _LEARNED * first and look.idle >= _IDLE and not is_decayed:
             return _Fall(f", and {look.idle:.0%} of the kernels stand still")
         if self._has_died(state, level, look, seen) and not is_decayed:
-            return _Fall(f", and {look.idle_units:.0%} of a layer's units stand still")
+            had_learned = state.good is not None and not self._is_unlearned(state, state.good)
+            told = f", and {look.idle_units:.0%} of a layer's units stand still"
+            return _Fall(told, to_first=not had_learned)
         if not self._has_learned(state) and state.batches >= 100 and look.changed > _THRASHING:
             return _Fall(f", while the weights change by {look.changed:.0%} between two looks")
         return None
 
-    @staticmethod
-    def _has_outgrown(state: RescueState, level: float, look: Look) -> bool:
+    def _has_outgrown(self, state: RescueState, level: float, look: Look) -> bool:
         """Whether the kernels have grown in the first batches, and the loss has not come down."""
-        assert state.base is not None
         least, most = _EARLY
         if not state.is_anew or not least <= state.batches <= most:
             return False
         grown = _GROWN_AND_DYING if look.idle_units >= _IDLE else _GROWN
-        share = next(share for batches, share in _UNLEARNED if state.batches >= batches)
-        return look.grown >= grown and level >= share * state.base
+        return look.grown >= grown and self._is_unlearned(state, level)
 
     @staticmethod
-    def _has_died(state: RescueState, level: float, look: Look, seen: BatchObservation) -> bool:
-        """Whether most of a layer's units are dead, and the loss is where it was at the start."""
+    def _is_unlearned(state: RescueState, level: float) -> bool:
+        """Whether a level is one that a good rate would have left behind by now."""
         assert state.base is not None
-        assert state.early is not None
+        return level >= state.base * next(
+            (share for batches, share in _UNLEARNED if state.batches >= batches), 1.0
+        )
+
+    def _has_died(
+        self, state: RescueState, level: float, look: Look, seen: BatchObservation
+    ) -> bool:
+        """Whether most of a layer's units are dead, and the loss has not come down far."""
+        early = state.early
+        assert early is not None
         least, most = _PATIENT
         run = None if seen.epochs is None else seen.epochs * state.per_epoch
         patience = most if run is None else min(most, max(least, run // 4))
         return (
             state.batches >= patience
-            and level >= _LEARNED * state.base
-            and level > _FLAT * state.early
-            and look.idle_units >= _DEAD_UNITS
             and look.moved >= _GONE_FAR
+            and self._is_unlearned(state, level)
+            and any(look.idle_units >= dead and level > flat * early for dead, flat in _DEAD_UNITS)
         )
 
     def _rescue(

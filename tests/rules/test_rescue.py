@@ -179,6 +179,12 @@ FALLS: dict[str, tuple[list[Batch], int, str]] = {
         "loss is at 0.9, at first 1, and 70% of a layer's units stand still: back to the last good "
         "state, rate × 0.1",
     ),
+    "units dead that slow the learning down": (
+        [1.0, *[1.0] * 30, *[0.4] * 100, (0.4, dataclasses.replace(DEAD, idle_units=0.8))],
+        131,
+        "loss is at 0.4, at first 1, and 80% of a layer's units stand still: back to the first "
+        "state, rate × 0.1",
+    ),
     "wandering": (
         [*[1.0] * 99, (1.0, WANDERING)],
         99,
@@ -259,7 +265,11 @@ FINE: dict[str, list[Batch]] = {
         (1.0, dataclasses.replace(DEAD, moved=0.29)),
     ],
     "units stand still while the loss comes down": [*[1.0] * 99, *[0.9] * 40, (0.9, DEAD)],
-    "units stand still where the loss is low": [1.0, 1.0, 1.0, *[0.29] * 140, (0.29, DEAD)],
+    "units stand still where the loss is low": [
+        *[1.0] * 33,
+        *[0.39] * 140,
+        (0.39, dataclasses.replace(DEAD, idle_units=1.0)),
+    ],
     "units stand still at the end of a schedule": [
         (1.0, WELL, 1.0),
         *[1.0] * 140,
