@@ -36,6 +36,9 @@ _EARLY = (32, 80)
 _GROWN = 1.7
 """Times their first norm: so far no good rate takes the kernels in the first batches."""
 
+_GROWN_AGAIN = 1.4
+"""The same after a rescue: what was too high before is easily still so."""
+
 _GROWN_AND_DYING = 1.3
 """The same where half of a layer's units have died meanwhile."""
 
@@ -99,9 +102,9 @@ class Rescue(Rule[RescueState]):
     - a loss, or a variable of the model or its optimizers, is not finite;
     - m > `threshold` · L₀: far above the best;
     - m >= 0.6 · B after 32 batches, or 0.4 · B after 56 to 80, and the kernels have grown: half of
-      them at least to 1.7 times their first norm, or to 1.3 times while half of a layer's units
-      stand still that have moved before. A loss that starts above that of a constant prediction
-      comes down in such a network too;
+      them at least to 1.7 times their first norm, to 1.4 times after a rescue, or to 1.3 times
+      while half of a layer's units stand still that have moved before. A loss that starts above
+      that of a constant prediction comes down in such a network too;
     - m >= 0.3 · L₀, and half of the kernels stand still although they have moved before, at a rate
       that has not decayed to 1 % yet: the network is dead and predicts a constant;
     - m >= 0.4 · B after a quarter of the run, or 128 batches, and 80 % of a layer's units stand
@@ -267,7 +270,7 @@ class Rescue(Rule[RescueState]):
             return None
         if self._has_outgrown(state, level, look):
             dying = f", and {look.idle_units:.0%} of a layer's units stand still"
-            told = dying if look.grown < _GROWN else ""
+            told = dying if look.grown < self._too_grown(state) else ""
             return _Fall(f", while the kernels grow to {look.grown:.3g} times{told}", True)
         is_decayed = seen.learning_rate < _RATE_LEFT * state.highest
         if level >= _LEARNED * first and look.idle >= _IDLE and not is_decayed:
@@ -285,8 +288,12 @@ class Rescue(Rule[RescueState]):
         least, most = _EARLY
         if not state.is_anew or not least <= state.batches <= most:
             return False
-        grown = _GROWN_AND_DYING if look.idle_units >= _IDLE else _GROWN
+        grown = _GROWN_AND_DYING if look.idle_units >= _IDLE else self._too_grown(state)
         return look.grown >= grown and self._is_unlearned(state, level)
+
+    @staticmethod
+    def _too_grown(state: RescueState) -> float:
+        return _GROWN_AGAIN if state.rescues else _GROWN
 
     @staticmethod
     def _is_unlearned(state: RescueState, level: float) -> bool:

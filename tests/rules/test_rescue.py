@@ -349,6 +349,21 @@ def test_after_the_last_good_state_kernels_are_not_judged_by_the_first() -> None
     )
 
 
+def test_after_a_rescue_kernels_may_grow_less() -> None:
+    fallen = replayed([math.nan])[-1]
+    batches = [*[1.0] * 40, (1.0, dataclasses.replace(GROWN, grown=1.4))]
+    assert told(replayed(batches)) == []
+    assert told(replayed(batches, state=fallen)) == [
+        (
+            40,
+            "loss is at 1, at first 1, while the kernels grow to 1.4 times: "
+            "back to the first state, rate × 0.1",
+        )
+    ]
+    batches[-1] = (1.0, dataclasses.replace(GROWN, grown=1.39))
+    assert told(replayed(batches, state=fallen)) == []
+
+
 @pytest.mark.parametrize(("epochs", "patience"), [(None, 128), (9, 48), (20, 50), (90, 128)])
 def test_dead_units_are_waited_for_by_the_length_of_the_run(
     epochs: int | None, patience: int
