@@ -55,7 +55,8 @@ class Look:
             for being scaled by weight decay.
         grown: By what factor the norms of the kernels have grown since the first look: their lower
             median. A kernel that began smaller than Glorot's initialization would make it is taken
-            to have begun at the geometric mean of the two norms, or a quarter of Glorot's.
+            to have begun at the geometric mean of its own norm, twice, and Glorot's, but not below
+            a quarter of Glorot's.
         idle_units: The largest share, over the kernels, of columns that have not changed since the
             look before, but for weight decay, though they have since the first.
 

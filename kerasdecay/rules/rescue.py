@@ -36,8 +36,8 @@ _EARLY = (32, 80)
 _GROWN = 1.7
 """Times their first norm: so far no good rate takes the kernels in the first batches."""
 
-_GROWN_AGAIN = 1.4
-"""The same after a rescue: what was too high before is easily still so."""
+_GROWN_AGAIN = 1.35
+"""The same after a rescue, where the loss has hardly come down: the rate may still be too high."""
 
 _GROWN_AND_DYING = 1.3
 """The same where half of a layer's units have died meanwhile."""
@@ -102,9 +102,9 @@ class Rescue(Rule[RescueState]):
     - a loss, or a variable of the model or its optimizers, is not finite;
     - m > `threshold` · L₀: far above the best;
     - m >= 0.6 · B after 32 batches, or 0.4 · B after 56 to 80, and the kernels have grown: half of
-      them at least to 1.7 times their first norm, to 1.4 times after a rescue, or to 1.3 times
-      while half of a layer's units stand still that have moved before. A loss that starts above
-      that of a constant prediction comes down in such a network too;
+      them at least to 1.7 times their first norm; or to 1.3 times while half of a layer's units
+      stand still that have moved before; or to 1.35 times after a rescue, where m >= 0.6 · B. A
+      loss that starts above that of a constant prediction comes down in such a network too;
     - m >= 0.3 · L₀, and half of the kernels stand still although they have moved before, at a rate
       that has not decayed to 1 % yet: the network is dead and predicts a constant;
     - m >= 0.4 · B after a quarter of the run, or 128 batches, and 80 % of a layer's units stand
@@ -114,8 +114,9 @@ class Rescue(Rule[RescueState]):
       looks.
 
     Then the last good snapshot is put back, or the first one if there has been no progress up to
-    the last good one or the kernels have grown: weights, non-trainable state such as the moving
-    averages of BatchNormalization, and all of the optimizers. The scale is multiplied by `factor`,
+    the last good one, m < 0.8 · B, or the kernels have grown: weights, non-trainable state such as
+    the moving averages of BatchNormalization, and all of the optimizers. Where something is not
+    finite, any progress is enough, once. The scale is multiplied by `factor`,
     and training goes on with the next batch. It is multiplied by the square root of the factor
     where a training that has learned, m < 0.8 · B, meets a batch that is not finite, for which the
     data are rather to blame.
@@ -270,7 +271,7 @@ class Rescue(Rule[RescueState]):
             return None
         if self._has_outgrown(state, level, look):
             dying = f", and {look.idle_units:.0%} of a layer's units stand still"
-            told = dying if look.grown < self._too_grown(state) else ""
+            told = dying if look.grown < self._too_grown(state, level) else ""
             return _Fall(f", while the kernels grow to {look.grown:.3g} times{told}", True)
         is_decayed = seen.learning_rate < _RATE_LEFT * state.highest
         if level >= _LEARNED * first and look.idle >= _IDLE and not is_decayed:
@@ -288,12 +289,17 @@ class Rescue(Rule[RescueState]):
         least, most = _EARLY
         if not state.is_anew or not least <= state.batches <= most:
             return False
-        grown = _GROWN_AND_DYING if look.idle_units >= _IDLE else self._too_grown(state)
+        grown = self._too_grown(state, level)
+        if look.idle_units >= _IDLE:
+            grown = _GROWN_AND_DYING
         return look.grown >= grown and self._is_unlearned(state, level)
 
     @staticmethod
-    def _too_grown(state: RescueState) -> float:
-        return _GROWN_AGAIN if state.rescues else _GROWN
+    def _too_grown(state: RescueState, level: float) -> float:
+        """Return the growth that is too much where no units have died."""
+        assert state.base is not None
+        is_flat = level >= _UNLEARNED[-1][1] * state.base
+        return _GROWN_AGAIN if state.rescues and is_flat else _GROWN
 
     @staticmethod
     def _is_unlearned(state: RescueState, level: float) -> bool:
@@ -327,10 +333,12 @@ class Rescue(Rule[RescueState]):
         is_sudden: bool = False,
         to_first: bool = False,
     ) -> RescueState:
-        has_progressed = (
-            not to_first and state.good is not None and self._is_progress(state, state.good)
-        )
-        where, put_back = ("last good", "good") if has_progressed else ("first", "first")
+        good, base = state.good, state.base
+        has_progressed = good is not None and self._is_progress(state, good)
+        # One batch that is not finite need not be the rate's fault: any progress is kept, once.
+        is_better = is_sudden and good is not None and base is not None and good < base
+        is_kept = (has_progressed or is_better) and not to_first
+        where, put_back = ("last good", "good") if is_kept else ("first", "first")
         if state.rescues >= self.max_rescues:
             count = "1 rescue was" if self.max_rescues == 1 else f"{self.max_rescues} rescues were"
             done = f"{count} not enough, training ends with the {where} state"
@@ -345,12 +353,12 @@ class Rescue(Rule[RescueState]):
             looked=0,
             pending=None,
             is_confirmed=False,
-            start=state.start if has_progressed else None,
-            early=state.early if has_progressed else None,
+            start=state.start if is_kept else None,
+            early=state.early if is_kept else None,
             lowest=None,
             highest=0.0,
-            good=state.good if has_progressed else None,
-            is_anew=not has_progressed,
+            good=good if has_progressed and is_kept else None,
+            is_anew=not is_kept,
             rescues=state.rescues + 1,
         )
         done = f"back to the {where} state, rate × {factor:.4g}"

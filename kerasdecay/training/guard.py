@@ -129,8 +129,8 @@ def _grown(kernels: list[np.ndarray], firsts: list[np.ndarray]) -> float:
         *places, inputs, outputs = first.shape
         glorot = 2.0 * first.size / (math.prod(places) * (inputs + outputs))
         square = float(np.square(first).sum())
-        # A small kernel grows under a good rate too: the geometric mean of what it is and might be.
-        began = max(square, math.sqrt(square * glorot), glorot / 16)
+        # A small kernel grows under a good rate too: it is judged by what it is and might have been.
+        began = max(square, square ** (2 / 3) * glorot ** (1 / 3), glorot / 16)
         with np.errstate(all="ignore"):
             factors.append(math.sqrt(float(np.square(kernel).sum()) / began))
     return statistics.median_low(factors) if factors else 1.0

@@ -89,6 +89,11 @@ FALLS: dict[str, tuple[list[Batch], int, str]] = {
         4,
         "loss is nan: back to the first state, rate × 0.1",
     ),
+    "a NaN once a state is confirmed that has learned a little": (
+        [1.0, 1.0, (0.9, WELL), 0.9, 0.9, (0.9, WELL), 0.9, math.nan],
+        7,
+        "loss is nan: back to the last good state, rate × 0.1",
+    ),
     "a variable not finite": (
         [1.0, 1.0, (1.0, BROKEN)],
         2,
@@ -351,17 +356,19 @@ def test_after_the_last_good_state_kernels_are_not_judged_by_the_first() -> None
 
 def test_after_a_rescue_kernels_may_grow_less() -> None:
     fallen = replayed([math.nan])[-1]
-    batches = [*[1.0] * 40, (1.0, dataclasses.replace(GROWN, grown=1.4))]
+    batches = [*[1.0] * 40, (1.0, dataclasses.replace(GROWN, grown=1.35))]
     assert told(replayed(batches)) == []
     assert told(replayed(batches, state=fallen)) == [
         (
             40,
-            "loss is at 1, at first 1, while the kernels grow to 1.4 times: "
+            "loss is at 1, at first 1, while the kernels grow to 1.35 times: "
             "back to the first state, rate × 0.1",
         )
     ]
-    batches[-1] = (1.0, dataclasses.replace(GROWN, grown=1.39))
+    batches[-1] = (1.0, dataclasses.replace(GROWN, grown=1.34))
     assert told(replayed(batches, state=fallen)) == []
+    falling = [*[1.0] * 40, *[0.59] * 20, (0.59, dataclasses.replace(GROWN, grown=1.69))]
+    assert told(replayed(falling, state=fallen)) == []
 
 
 @pytest.mark.parametrize(("epochs", "patience"), [(None, 128), (9, 48), (20, 50), (90, 128)])
@@ -383,6 +390,9 @@ def test_the_last_good_state_stays_good_until_there_was_no_progress() -> None:
     assert [state.decision.put_back for state in (once, again)] == ["good", "good"]
     # After the rescue nothing has been learned anew, which the factor goes by.
     assert again.decision.reason == "loss is nan: back to the last good state, rate × 0.1"
+    little = replayed([1.0, 1.0, 0.9, 0.9, (0.9, WELL), 0.9, math.nan])[-1]
+    assert (little.decision.put_back, little.is_anew) == ("good", False)
+    assert replayed([math.nan], state=little)[-1].decision.put_back == "first"
     worse = replayed([0.95, 0.95, (0.95, WELL), 0.95, math.nan], state=again)[-1]
     assert worse.decision.put_back == "first"
     assert worse.good is None

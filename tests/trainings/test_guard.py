@@ -61,12 +61,13 @@ def test_growth_is_the_lower_median_of_the_kernels() -> None:
 
 def test_a_small_kernel_grows_from_between_what_it_is_and_what_glorot_would_make_it() -> None:
     first, second = math.sqrt(2 / (6 + 4)), math.sqrt(2 / (4 + 2))
-    model = two_layers(0.0, second / 9)
+    model = two_layers(0.0, second / 2.828427)
     guard = Guard(model)
-    # From a quarter of Glorot's norm, and from a third of it, the mean of 1 and 1/9.
-    look = after(model, guard, 1, plus(first, first, first, first), times(9))
-    assert look.grown == pytest.approx(3.0)
-    assert after(model, guard, 1, times(0.5), times(1)).grown == pytest.approx(2.0)
+    # From a quarter of Glorot's norm, and from half of it: (1/√8)² · 1 = (1/2)³.
+    look = after(model, guard, 1, plus(first, first, first, first), times(2.828427 * 3))
+    assert look.grown == pytest.approx(4.0)
+    assert after(model, guard, 1, times(2), times(1)).grown == pytest.approx(6.0)
+    assert after(model, guard, 1, times(0.5), times(1)).grown == pytest.approx(4.0)
 
 
 def test_a_convolutions_kernel_counts_its_places() -> None:
