@@ -54,11 +54,14 @@ class Look:
         idle: The share of the trainable kernels that have not changed since the look before, but
             for being scaled by weight decay.
         grown: By what factor the norms of the kernels have grown since the first look: their lower
-            median. A kernel that began smaller than Glorot's initialization would make it is taken
-            to have begun at the geometric mean of its own norm, twice, and Glorot's, but not below
-            a quarter of Glorot's.
+            median, without those that began at 0. A kernel that began smaller than Glorot's
+            initialization would make it is taken to have begun at the geometric mean of its own
+            norm, twice, and Glorot's, but not below a quarter of Glorot's.
         idle_units: The largest share, over the kernels, of columns that have not changed since the
             look before, but for weight decay, though they have since the first.
+        size: For optimizers such as Adam, whose steps are about the rate whatever the gradient is:
+            the lower median of what the root mean squares of the kernels are taken to have begun
+            at; 0 for others.
 
     `changed`, `idle` and `idle_units` are of looks between which an optimizer has made 16 updates;
     0 where it has made fewer.
@@ -70,6 +73,7 @@ class Look:
     idle: float = 0.0
     grown: float = 1.0
     idle_units: float = 0.0
+    size: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

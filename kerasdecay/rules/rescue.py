@@ -37,7 +37,10 @@ _GROWN = 1.7
 """Times their first norm: so far no good rate takes the kernels in the first batches."""
 
 _GROWN_AGAIN = 1.35
-"""The same after a rescue, where the loss has hardly come down: the rate may still be too high."""
+"""The same after a rescue under Adam and its kin, where the loss has hardly come down."""
+
+_ENORMOUS = 1.2
+"""Times the kernels' first root mean square: no rate of Adam and its kin is near that."""
 
 _GROWN_AND_DYING = 1.3
 """The same where half of a layer's units have died meanwhile."""
@@ -103,8 +106,9 @@ class Rescue(Rule[RescueState]):
     - m > `threshold` · L₀: far above the best;
     - m >= 0.6 · B after 32 batches, or 0.4 · B after 56 to 80, and the kernels have grown: half of
       them at least to 1.7 times their first norm; or to 1.3 times while half of a layer's units
-      stand still that have moved before; or to 1.35 times after a rescue, where m >= 0.6 · B. A
-      loss that starts above that of a constant prediction comes down in such a network too;
+      stand still that have moved before; or to 1.35 times after a rescue, where m >= 0.6 · B and
+      the optimizer is like Adam. A loss that starts above that of a constant prediction comes
+      down in such a network too;
     - m >= 0.3 · L₀, and half of the kernels stand still although they have moved before, at a rate
       that has not decayed to 1 % yet: the network is dead and predicts a constant;
     - m >= 0.4 · B after a quarter of the run, or 128 batches, and 80 % of a layer's units stand
@@ -119,7 +123,8 @@ class Rescue(Rule[RescueState]):
     finite, any progress is enough, once. The scale is multiplied by `factor`,
     and training goes on with the next batch. It is multiplied by the square root of the factor
     where a training that has learned, m < 0.8 · B, meets a batch that is not finite, for which the
-    data are rather to blame.
+    data are rather to blame; and by its square where the rate of Adam, or of another optimizer
+    whose steps are about the rate, is above 1.2 times what the kernels began at.
 
     A loss belongs to the weights before its batch's update, so a snapshot is good only once the
     losses after it have confirmed it: those of `window` batches, or of a quarter of an epoch if
@@ -215,7 +220,13 @@ class Rescue(Rule[RescueState]):
         assert state.base is not None
         fall = self._fall(state, level, seen) if state.base > 0 else None
         if fall is not None:
-            return self._rescue(state, self._told(state) + fall.told, to_first=fall.to_first)
+            size = 0.0 if seen.look is None else seen.look.size
+            return self._rescue(
+                state,
+                self._told(state) + fall.told,
+                is_enormous=0 < _ENORMOUS * size <= seen.learning_rate,
+                to_first=fall.to_first,
+            )
         if self._is_good_now(state, level):
             state = dataclasses.replace(state, good=state.pending, pending=None, is_confirmed=True)
         if seen.look is not None:
@@ -271,7 +282,7 @@ class Rescue(Rule[RescueState]):
             return None
         if self._has_outgrown(state, level, look):
             dying = f", and {look.idle_units:.0%} of a layer's units stand still"
-            told = dying if look.grown < self._too_grown(state, level) else ""
+            told = dying if look.grown < self._too_grown(state, level, look) else ""
             return _Fall(f", while the kernels grow to {look.grown:.3g} times{told}", True)
         is_decayed = seen.learning_rate < _RATE_LEFT * state.highest
         if level >= _LEARNED * first and look.idle >= _IDLE and not is_decayed:
@@ -289,17 +300,17 @@ class Rescue(Rule[RescueState]):
         least, most = _EARLY
         if not state.is_anew or not least <= state.batches <= most:
             return False
-        grown = self._too_grown(state, level)
+        grown = self._too_grown(state, level, look)
         if look.idle_units >= _IDLE:
             grown = _GROWN_AND_DYING
         return look.grown >= grown and self._is_unlearned(state, level)
 
     @staticmethod
-    def _too_grown(state: RescueState, level: float) -> float:
+    def _too_grown(state: RescueState, level: float, look: Look) -> float:
         """Return the growth that is too much where no units have died."""
         assert state.base is not None
         is_flat = level >= _UNLEARNED[-1][1] * state.base
-        return _GROWN_AGAIN if state.rescues and is_flat else _GROWN
+        return _GROWN_AGAIN if state.rescues and is_flat and look.size > 0 else _GROWN
 
     @staticmethod
     def _is_unlearned(state: RescueState, level: float) -> bool:
@@ -331,6 +342,7 @@ class Rescue(Rule[RescueState]):
         seen: str,
         *,
         is_sudden: bool = False,
+        is_enormous: bool = False,
         to_first: bool = False,
     ) -> RescueState:
         good, base = state.good, state.base
@@ -344,7 +356,7 @@ class Rescue(Rule[RescueState]):
             done = f"{count} not enough, training ends with the {where} state"
             return state.deciding("rescue_failed", seen, done, stop=True, put_back=put_back)
         is_spoilt = is_sudden and self._has_learned(state)
-        factor = math.sqrt(self.factor) if is_spoilt else self.factor
+        factor = self.factor ** (0.5 if is_spoilt else 2 if is_enormous else 1)
         state = dataclasses.replace(
             state,
             scale=state.scale * factor,

@@ -112,6 +112,13 @@ def optimizer_kind(optimizer: Any) -> str:
     return "sgd" if isinstance(momentum, (int, float)) and momentum == 0 else "momentum"
 
 
+def steps_by_rate(optimizer: Any) -> bool:
+    """Return whether an optimizer's first steps are about its rate, whatever the gradient."""
+    optimizers = keras.optimizers
+    kinds = (optimizers.Adam, optimizers.Adamax, optimizers.Nadam, optimizers.RMSprop)
+    return isinstance(_without_loss_scale(optimizer), (*kinds, optimizers.Lion))
+
+
 def own_optimizers(model: Any) -> dict[str, Any]:
     """Return the optimizers among an object's attributes, and in lists and dicts among these.
 

@@ -40,6 +40,9 @@ class Guard:
         self._has_failed = False
         self._first_kernels = self._last_kernels = first.kernels(model)
         self._last_updates = _updates(model)
+        self._began = [_began(kernel) for kernel in self._first_kernels]
+        by_rate = all(map(find.steps_by_rate, find.all_optimizers(model)))
+        self._size = _size(self._first_kernels, self._began) if by_rate else 0.0
 
     def look(self, model: Any) -> tuple[Snapshot, Look]:
         """Copy everything, and return with the copy what it shows."""
@@ -50,7 +53,8 @@ class Guard:
         looked = Look(
             is_finite=True,
             moved=_distance(kernels, self._first_kernels),
-            grown=_grown(kernels, self._first_kernels),
+            grown=_grown(kernels, self._began),
+            size=self._size,
         )
         updates = _updates(model)
         made = [now - then for now, then in zip(updates, self._last_updates, strict=False)]
@@ -122,18 +126,34 @@ def _stands_still(kernel: np.ndarray, other: np.ndarray) -> bool:
         return rest <= 1e-12 * float(np.square(kernel).sum())
 
 
-def _grown(kernels: list[np.ndarray], firsts: list[np.ndarray]) -> float:
+def _began(first: np.ndarray) -> float:
+    """Return the square of the norm that a kernel is taken to have begun at; see `Look.grown`."""
+    *places, inputs, outputs = first.shape
+    glorot = 2.0 * first.size / (math.prod(places) * (inputs + outputs))
+    square = float(np.square(first).sum())
+    # A small kernel grows under a good rate too: what it might have been counts as well.
+    return max(square, square ** (2 / 3) * glorot ** (1 / 3), glorot / 16) if square else 0.0
+
+
+def _grown(kernels: list[np.ndarray], began: list[float]) -> float:
     """Return the lower median of the factors by which the kernels' norms have grown."""
-    factors = []
-    for kernel, first in zip(kernels, firsts, strict=False):
-        *places, inputs, outputs = first.shape
-        glorot = 2.0 * first.size / (math.prod(places) * (inputs + outputs))
-        square = float(np.square(first).sum())
-        # A small kernel grows under a good rate too: it is judged by what it is and might have been.
-        began = max(square, square ** (2 / 3) * glorot ** (1 / 3), glorot / 16)
-        with np.errstate(all="ignore"):
-            factors.append(math.sqrt(float(np.square(kernel).sum()) / began))
+    with np.errstate(all="ignore"):
+        factors = [
+            math.sqrt(float(np.square(kernel).sum()) / square)
+            for kernel, square in zip(kernels, began, strict=False)
+            if square > 0
+        ]
     return statistics.median_low(factors) if factors else 1.0
+
+
+def _size(kernels: list[np.ndarray], began: list[float]) -> float:
+    """Return the lower median of the root mean squares that they are taken to have begun at."""
+    sizes = [
+        math.sqrt(square / kernel.size)
+        for kernel, square in zip(kernels, began, strict=True)
+        if square > 0
+    ]
+    return statistics.median_low(sizes) if sizes else 0.0
 
 
 def _idle_units(

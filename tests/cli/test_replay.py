@@ -284,7 +284,7 @@ def test_every_rule_has_a_row():
     assert list(RULES) == list(family)
 
 
-@pytest.mark.parametrize(("fallen", "factor"), [(5.0, 0.1), (1000.0, 0.01), (math.nan, 0.1)])
+@pytest.mark.parametrize(("fallen", "factor"), [(5.0, 0.1), (1000.0, 0.1), (math.nan, 0.1)])
 def test_a_replay_tells_of_a_rescue(capsys, monkeypatch, tmp_path, fallen, factor):
     monkeypatch.setenv("COLUMNS", "200")
     losses = [[1.0] * 10, [fallen] * (1 if math.isnan(fallen) else 8), [1.0] * 10]

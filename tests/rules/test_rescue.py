@@ -354,9 +354,9 @@ def test_after_the_last_good_state_kernels_are_not_judged_by_the_first() -> None
     )
 
 
-def test_after_a_rescue_kernels_may_grow_less() -> None:
-    fallen = replayed([math.nan])[-1]
-    batches = [*[1.0] * 40, (1.0, dataclasses.replace(GROWN, grown=1.35))]
+def test_after_a_rescue_kernels_may_grow_less_under_adam() -> None:
+    fallen, adam = replayed([math.nan])[-1], dataclasses.replace(GROWN, size=10.0)
+    batches: list[Batch] = [*[1.0] * 40, (1.0, dataclasses.replace(adam, grown=1.35))]
     assert told(replayed(batches)) == []
     assert told(replayed(batches, state=fallen)) == [
         (
@@ -365,10 +365,24 @@ def test_after_a_rescue_kernels_may_grow_less() -> None:
             "back to the first state, rate × 0.1",
         )
     ]
-    batches[-1] = (1.0, dataclasses.replace(GROWN, grown=1.34))
-    assert told(replayed(batches, state=fallen)) == []
-    falling = [*[1.0] * 40, *[0.59] * 20, (0.59, dataclasses.replace(GROWN, grown=1.69))]
+    for well in ({"grown": 1.34}, {"grown": 1.69, "size": 0.0}):
+        batches[-1] = (1.0, dataclasses.replace(adam, **well))
+        assert told(replayed(batches, state=fallen)) == []
+    falling = [*[1.0] * 40, *[0.59] * 20, (0.59, dataclasses.replace(adam, grown=1.69))]
     assert told(replayed(falling, state=fallen)) == []
+
+
+@pytest.mark.parametrize(("rate", "size", "scale"), [(1.2, 1, 0.01), (1.19, 1, 0.1), (9, 0, 0.1)])
+def test_an_enormous_rate_under_adam_is_lowered_twice(
+    rate: float, size: float, scale: float
+) -> None:
+    grown, well = (dataclasses.replace(look, size=size) for look in (GROWN, WELL))
+    grows = [(1.0, None, rate)] * 39 + [(1.0, grown, rate)]
+    rises = [(1.0, None, rate)] * 9 + [(9.0, None, rate), (9.0, well, rate)]
+    for batches in (grows, rises):
+        assert replayed(batches)[-1].scale == pytest.approx(scale)
+    spoilt = replayed([(1.0, well, rate)] * 20 + [(math.nan, None, rate)])[-1]
+    assert spoilt.scale == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(("epochs", "patience"), [(None, 128), (9, 48), (20, 50), (90, 128)])

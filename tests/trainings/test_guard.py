@@ -61,30 +61,49 @@ def test_growth_is_the_lower_median_of_the_kernels() -> None:
 
 def test_a_small_kernel_grows_from_between_what_it_is_and_what_glorot_would_make_it() -> None:
     first, second = math.sqrt(2 / (6 + 4)), math.sqrt(2 / (4 + 2))
-    model = two_layers(0.0, second / 2.828427)
+    model = two_layers(first / 1000, second / math.sqrt(8))
     guard = Guard(model)
     # From a quarter of Glorot's norm, and from half of it: (1/√8)² · 1 = (1/2)³.
-    look = after(model, guard, 1, plus(first, first, first, first), times(2.828427 * 3))
+    look = after(model, guard, 1, times(1000), times(3 * math.sqrt(8)))
     assert look.grown == pytest.approx(4.0)
     assert after(model, guard, 1, times(2), times(1)).grown == pytest.approx(6.0)
-    assert after(model, guard, 1, times(0.5), times(1)).grown == pytest.approx(4.0)
+
+
+def test_a_kernel_that_began_at_zero_is_left_out() -> None:
+    model = two_layers(0.0, 1.0)
+    guard = Guard(model)
+    assert after(model, guard, 1, plus(1, 1, 1, 1), times(3)).grown == pytest.approx(3.0)
 
 
 def test_a_convolutions_kernel_counts_its_places() -> None:
+    glorot = math.sqrt(2 / (9 * (2 + 4)))
+    first = keras.initializers.Constant(glorot / math.sqrt(8))
     model = keras.Sequential(
-        [keras.Input((8, 8, 2)), keras.layers.Conv2D(4, 3, kernel_initializer="zeros")]
+        [keras.Input((8, 8, 2)), keras.layers.Conv2D(4, 3, kernel_initializer=first)]
     )
     model.compile("sgd", "mse")
     guard = Guard(model)
-    glorot = math.sqrt(2 / (9 * (2 + 4)))
     model.trainable_variables[0].assign(np.full((3, 3, 2, 4), 5 * glorot, "float32"))
-    assert guard.look(model)[1].grown == pytest.approx(20.0)
+    assert guard.look(model)[1].grown == pytest.approx(10.0)
 
 
 def test_a_model_without_kernels_has_not_grown() -> None:
     model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization()])
     model.compile("sgd", "mse")
     assert Guard(model).look(model)[1] == Look(is_finite=True)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "size"),
+    [("adam", 0.5), ("adamw", 0.5), ("rmsprop", 0.5), ("lion", 0.5), ("sgd", 0), ("adagrad", 0)],
+)
+def test_the_size_of_the_kernels_is_told_of_optimizers_that_step_by_their_rate(
+    optimizer: str, size: float
+) -> None:
+    model = two_layers(0.5, 2.0)
+    model.compile(optimizer, "mse")
+    guard = Guard(model)
+    assert after(model, guard, 1, times(9), times(9)).size == size
 
 
 def test_units_that_stand_still_after_they_have_moved_are_counted() -> None:
