@@ -109,10 +109,13 @@ class Probe:
     The fraction is 0.7 for SGD, 0.25 with momentum and 0.4 for adaptive optimizers.
 
     Where no loss comes down by a tenth of the level, a network is slow to start, or the rates are
-    too high: it is half of that fraction of the highest rate whose loss is not above the level if
-    the ramp's fell clearly, else of the highest whose loss is within one standard error of the
-    lowest; of 0.4 of the last one if there is none. Where all trials ended dead or far above the
-    level, it is the fraction of a tenth of the last one.
+    too high: it is half of that fraction of √(a · b). a is the highest rate whose loss is not above
+    the level if the ramp's fell clearly, else the highest whose loss is within one standard error
+    of the lowest; 0.4 of the last one if there is none. b >= a is the highest rate whose loss is
+    not above the level by more than a twentieth: noise grows with the rate.
+
+    Where all trials ended dead or far above the level, it is the fraction of a tenth of the last
+    one.
 
     Args:
         steps: n, at least 30.
@@ -246,10 +249,11 @@ class Probe:
             logarithm = sum(weight * math.log(rate) for rate, weight in weights.items())
             best = math.exp(logarithm / sum(weights.values()))
             return times(self._fraction, best, f"the loss fell furthest among {tried}")
-        enough, error = self._edge.level, self._edge.noise / math.sqrt(self._trial_steps / 2)
+        level = self._edge.level
+        enough, error = level, self._edge.noise / math.sqrt(self._trial_steps / 2)
         if not self._edge.has_fallen:
-            far = max(3 * error, LEAST_RISE * abs(enough))
-            if not self._edge.has_risen and max(results.values()) <= enough + far:
+            far = max(3 * error, LEAST_RISE * abs(level))
+            if not self._edge.has_risen and max(results.values()) <= level + far:
                 return without("the loss neither falls nor rises by more than its noise")
             enough = min(enough, lowest + error)
         calm = [rate for rate, result in results.items() if result <= enough]
@@ -257,6 +261,10 @@ class Probe:
         best = max(calm) if calm else min(results, key=results.__getitem__)
         if not calm and best == self._trials[-1].rate:
             best *= _LOWER
+        # The noise grows with the rate, so what rose by little may not have risen.
+        little = level + LEAST_RISE * abs(level)
+        highest = max((rate for rate, result in results.items() if result <= little), default=best)
+        best = math.sqrt(best * max(best, highest))
         return times(_OF_CALM * self._fraction, best, f"the loss did not rise, among {tried}")
 
 

@@ -305,6 +305,13 @@ def test_where_no_trial_learns_the_ramps_fall_speaks_for_the_highest_calm_rate()
     assert "where the loss did not rise" in probe.choice().reason
 
 
+def test_where_no_trial_learns_a_rise_by_little_counts_half():
+    probe, edge = after_a_ramp(loss_at=bowl(0.1))
+    # Of a level of 2, 2.05 is within a twentieth: half way, in decades, to the highest such rate.
+    feed(probe, lambda rate: 2.05 if rate > 0.2 * edge else 1.99)
+    assert probe.choice().rate == pytest.approx(0.5 * 0.7 * math.sqrt(1 * 0.16) * edge)
+
+
 def test_where_every_trial_is_above_the_level_it_is_lower_still():
     probe, edge = after_a_ramp(60, loss_at=bowl(0.1))
     batches = feed(probe, lambda rate: 2.3 + 0.001 * math.log10(rate))
