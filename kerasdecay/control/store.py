@@ -183,6 +183,8 @@ class StateFile:
 
     def _read(self) -> list[Bookmark]:
         header, *lines = self.path.read_bytes().decode("utf-8", "replace").split("\n")
+        if not header and not any(lines):
+            raise self.refusal("is empty")
         self._check_header(header)
         try:
             # The last piece is what follows the last line's end: nothing, or a torn line.

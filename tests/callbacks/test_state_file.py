@@ -204,7 +204,8 @@ def track(**fields: Any) -> Any:
 
 SPOILT = {
     "truncated": (truncated, "is truncated or not JSON"),
-    "empty": (lambda text: "", "is truncated or not JSON"),
+    "empty": (lambda text: "", "is empty. It is left as it is"),
+    "empty but for a line's end": (lambda text: "\n", "is empty. It is left as it is"),
     "binary": (lambda text: "\udcff\udcfe", "is truncated or not JSON"),
     "foreign": (lambda text: '{"epoch": 3}', "is not a state file of kerasdecay"),
     "a list": (lambda text: "[1, 2]", "is not a state file of kerasdecay"),
