@@ -384,7 +384,10 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         """Do what decisions ask for besides the rate."""
         for event in events:  # first of all, for a restored weight is nobody's best
             rule = self.rules[event.rule]
-            if event.kind == "improve" and rule.restores_best_weights:
+            if not rule.restores_best_weights:
+                continue
+            self._best_states.miss(event)
+            if event.kind == "improve":
                 weights_only = not rule.restores_optimizer
                 self._best_states.keep(event.rule, model, weights_only=weights_only)
         for event in events:

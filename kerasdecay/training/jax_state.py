@@ -42,7 +42,7 @@ class RatesInState:
         if not callable(getattr(model, "train_function", None)):  # a loop without `fit`
             return None
         present = {id(one): at for at, one in enumerate(model.optimizer.variables)}
-        variables = {key: _variable(target) for key, target in targets.items()}
+        variables = {key: target.variable for key, target in targets.items()}
         if any(id(one) not in present for one in variables.values()):
             return None
         return cls(
@@ -108,18 +108,3 @@ class _Step:
         logs, state = self.function((trainable, non_trainable, optimizer, metrics), iterator)
         self._left = state[2]
         return logs, state
-
-
-def _variable(target: RateTarget) -> Any:
-    """Return the variable of a rate that is nothing but a variable, as Keras' own optimizers are.
-
-    A setter of a wrapper's own may do more than write one, and is not passed over.
-    """
-    if type(target).write is not RateTarget.write:
-        return None
-    if getattr(type(target.optimizer), "learning_rate", None) is not _PROPERTY:
-        return None
-    return target.optimizer.learning_rate
-
-
-_PROPERTY = keras.optimizers.Optimizer.learning_rate

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kerasdecay._warnings import warn
+from kerasdecay.records import Event
 from kerasdecay.training import find
 
 
@@ -70,10 +71,26 @@ class BestStates:
     def __init__(self, owner: str) -> None:
         self._owner = owner
         self._held: dict[int, Snapshot] = {}
+        self._has_missed = False
 
     def keep(self, rule: int, model: Any, *, weights_only: bool) -> None:
         """Keep the present state as the best that the rule with this index has seen."""
         self._held[rule] = Snapshot(model, weights_only=weights_only)
+
+    def miss(self, event: Event) -> None:
+        """Warn, once, of a value that is not finite where nothing was kept that could be restored.
+
+        Args:
+            event: A decision of a rule that restores the best weights.
+        """
+        is_lost = event.kind == "nonfinite" and not event.decision.restore_best
+        if is_lost and event.rule not in self._held and not self._has_missed:
+            self._has_missed = True
+            warn(
+                f"{self._owner}: there are no best weights to restore after {event.place} "
+                f"({event.decision.seen}), for nothing before it was finite. The present ones "
+                "stay. Begin again with finite weights and a lower rate, or add warmup=…."
+            )
 
     def restore(self, rule: int) -> None:
         """Put it back, or warn that this training has not seen any."""

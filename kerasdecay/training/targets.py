@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
 import ml_dtypes  # noqa: F401 (gives NumPy the dtype "bfloat16")
 import numpy as np
+
+_PROPERTY = keras.optimizers.Optimizer.learning_rate
+_ROUNDING = 2.0**-8
+"""What the coarsest precision, bfloat16, may change of a rate, as a share of it."""
 
 
 class RateTarget:
@@ -41,6 +46,31 @@ class RateTarget:
         """Set the rate."""
         self.optimizer.learning_rate = rate
 
+    @property
+    def variable(self) -> Any:
+        """The variable of a rate that is nothing but one, as in Keras' own optimizers, else None.
+
+        A setter of a wrapper's own may do more than write a variable.
+        """
+        if type(self).write is not RateTarget.write:
+            return None
+        if getattr(type(self.optimizer), "learning_rate", None) is not _PROPERTY:
+            return None
+        return self.optimizer.learning_rate
+
+    def bring(self, rate: float) -> None:
+        """Set the rate, and make sure that the optimizer holds it.
+
+        Raises:
+            ValueError: If it holds another, as with a setter that has a lowest or a highest rate.
+        """
+        self.write(rate)
+        if self.variable is not None:
+            return
+        found = self.read()
+        if not (self.same(found, rate) or math.isclose(found, rate, rel_tol=_ROUNDING)):
+            raise self._changes(rate, found)
+
     def check(self) -> None:
         """Raise an error if the rate is not a plain number, which alone can be set.
 
@@ -68,12 +98,7 @@ class RateTarget:
         present = self.read()
         if present and not self.same(present, rate):
             self.write(rate * rate / present)  # which gives the rate that it had
-        raise RateNotSettableError(
-            "kerasdecay: the optimizer's learning_rate must be the rate that it was given, so that "
-            f"what is logged is what trains. Received: {type(self.optimizer).__name__}, whose "
-            f"{self.key} is {found:g} after {tried:g} was set. Use an optimizer that does not "
-            "change its rate, and leave that to the callback: a warmup is warmup=…."
-        )
+        raise self._changes(tried, found)
 
     def inner_with_own_rate(self) -> tuple[str, float] | None:
         """Return an optimizer inside that takes the steps, but not at the rate of this one.
@@ -120,6 +145,14 @@ class RateTarget:
         inside = [one for one in attributes if _is_keras_optimizer(one)]
         counts = [_steps_of(one) for one in (self.optimizer, *inside)]
         return max((count for count in counts if count is not None), default=None)
+
+    def _changes(self, rate: float, found: float) -> RateNotSettableError:
+        return RateNotSettableError(
+            "kerasdecay: the optimizer's learning_rate must be the rate that it was given, so that "
+            f"what is logged is what trains. Received: {type(self.optimizer).__name__}, whose "
+            f"{self.key} is {found:g} after {rate:g} was set. Use an optimizer that does not "
+            "change its rate, and leave that to the callback: a warmup is warmup=…."
+        )
 
     def _rounded(self, rate: float) -> float:
         variable = getattr(self.optimizer, "learning_rate", None)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from tiny import Scripted, fit, new_odometer, no_warning
+from tiny import Scripted, fit, near, new_odometer, no_warning, travelled
 
 from kerasdecay import PlateauDecay
 
@@ -135,6 +135,26 @@ def test_everything_is_as_it_was_at_the_best_epochs_end(optimizer: str, best: in
         pytest.approx(rate / 2),
         pytest.approx(rate / 4),
     )
+
+
+@pytest.mark.parametrize("script", [[math.nan], [math.nan, math.inf, 3.0], [math.inf, 2.0, 1.0]])
+def test_a_value_that_is_not_finite_before_any_best_epoch_is_told_once(script: list[float]) -> None:
+    model = new_odometer()
+    decay = PlateauDecay("m", patience=3, mode="min", restore_best_weights=True)
+    with pytest.warns(UserWarning, match=rf"no best weights .* after epoch 1 \(m is {script[0]},"):
+        fit(model, [Scripted(m=script), decay], epochs=len(script))
+    assert travelled(model) == near(4 * 0.5 * len(script))
+
+
+@pytest.mark.parametrize(
+    ("script", "restores"), [([1.0, math.nan, math.nan], True), ([math.nan, 1.0, 2.0], False)]
+)
+def test_it_is_not_told_where_there_is_a_best_epoch_or_nothing_is_restored(
+    script: list[float], restores: bool
+) -> None:
+    decay = PlateauDecay("m", patience=2, mode="min", restore_best_weights=restores)
+    with no_warning():
+        fit(new_odometer(), [Scripted(m=script), decay], epochs=3)
 
 
 def test_a_restoration_that_does_not_help_is_not_announced_for_ever() -> None:

@@ -472,3 +472,36 @@ def test_an_optimizer_that_changes_its_rate_is_refused_and_left_as_it_was(
         fit_odometer(model, [decay()])
     fit_odometer(model)
     assert travelled(model) == near(4 * trains)
+
+
+def bounded(name: str, change: Any) -> Any:
+    """Return a kind of SGD whose setter changes some rates."""
+    fget, fset = keras.optimizers.SGD.learning_rate.fget, keras.optimizers.SGD.learning_rate.fset
+    setter = property(fget, lambda self, rate: fset(self, change(float(rate))))
+    return type(name, (keras.optimizers.SGD,), {"learning_rate": setter})
+
+
+@pytest.mark.parametrize(
+    ("change", "rates", "told"),
+    [
+        (lambda rate: min(rate, 0.75), [0.25, 0.5, 1.0], "is 0.75 after 1 was set"),
+        (lambda rate: max(rate, 0.01), [0.5, 0.25, 0.002], "is 0.01 after 0.002 was set"),
+        (lambda rate: min(rate, 0.75), [0.25, 0.5, 0.76], "is 0.75 after 0.76 was set"),
+    ],
+    ids=["highest", "lowest", "by little"],
+)
+@pytest.mark.parametrize("update", ["epoch", "batch"])
+def test_a_rate_that_a_setter_changes_later_ends_the_training_before_it_trains(
+    change: Any, rates: list[float], told: str, update: str
+) -> None:
+    model = new_odometer(optimizer=bounded("Bounded", change)(0.2))
+    with no_warning(), pytest.raises(ValueError, match=f"Bounded, whose learning_rate {told}"):
+        fit_odometer(model, [LearningRateDecay(rates, update=update)], epochs=3)
+    assert travelled(model) == near(4 * (rates[0] + rates[1]))
+
+
+def test_a_setter_that_changes_other_rates_is_nobodys_concern() -> None:
+    model = new_odometer(optimizer=bounded("Bounded", lambda rate: min(rate, 1.0))(0.2))
+    with no_warning():
+        fit_odometer(model, [LearningRateDecay([1.0, 0.1])], epochs=2)
+    assert travelled(model) == near(4 * (1.0 + 0.1))
