@@ -46,7 +46,7 @@ _SHORTEST_RAMP, _LONGEST_RAMP = 16, 48
 _TRIALS = 5  # at least, where the batches are enough
 _FEWEST_IN_TRIAL, _MOST_IN_TRIAL = 6, 20  # batches
 _LOWER = 0.4  # the rate of a trial, as a fraction of that of the trial before
-_MUCH_LOWER = 0.1  # the same after two at which the loss rose
+_MUCH_LOWER = 0.1  # the same after one that was dead
 
 # A rate that is best after some batches is a little too high for a long training; how much depends
 # on how far the optimizer goes once it has gathered speed.
@@ -95,14 +95,14 @@ class Probe:
     is, half its fall below the level that it began with, or near that level if it never falls.
 
     Then each of some rates trains t = (n − r)/5 batches, between 6 and 20, all from the weights
-    that the probe began with: the edge, 0.4 of it, 0.4² of it, …, but a tenth after two at which
-    the loss rose, or one that was dead. A rate counts by the mean loss of the second half of its
-    trial, infinite if a loss was not finite or far above the level, or if the trial ended dead: its
-    last batches, taken by an optimizer that has forgotten those before, move less than half as many
-    units as the first ones did. (Such a network predicts a constant. Where the data are not scaled,
-    its loss is far below that of a network that learns.) The trials end when no batches are left
-    for another, or with one, the third or later, that has come down a tenth less than a higher
-    rate.
+    that the probe began with: the edge, 0.4 of it, 0.4² of it, …, but two of these steps at once
+    after two at which the loss rose, and a tenth after one that was dead. A rate counts by the mean
+    loss of the second half of its trial, infinite if a loss was not finite or far above the level,
+    or if the trial ended dead: its last batches, taken by an optimizer that has forgotten those
+    before, move less than half as many units as the first ones did. (Such a network predicts a
+    constant. Where the data are not scaled, its loss is far below that of a network that learns.)
+    The trials end when no batches are left for another, or with one, the third or later, that has
+    come down a tenth less than a higher rate.
 
     The choice is a fraction of the geometric mean of these rates, each with the weight
     exp(−d / (0.1 f)): f is the best trial's fall below the level, d how much less this one fell.
@@ -218,8 +218,8 @@ class Probe:
         else:
             above = self._edge.level + LEAST_RISE * abs(self._edge.level)
             both_rose = all(self._result(trial) > above for trial in self._trials[-2:])
-            is_far = last.is_dead or (both_rose and len(self._trials) > 1)
-            factor = _MUCH_LOWER if is_far else _LOWER
+            is_above = both_rose and len(self._trials) > 1
+            factor = _MUCH_LOWER if last.is_dead else _LOWER**2 if is_above else _LOWER
             self._trials.append(_Trial(factor * last.rate, []))
 
     def _result(self, trial: _Trial) -> float:

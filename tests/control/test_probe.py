@@ -238,11 +238,11 @@ def test_a_rate_that_dies_gives_way_to_two_fifths_of_it(dies):
 
 
 @pytest.mark.parametrize("loss", [math.nan, 1e9, 2.11])
-def test_after_two_at_which_the_loss_rose_the_next_is_a_tenth(loss):
+def test_after_two_at_which_the_loss_rose_one_is_left_out(loss):
     probe, edge = after_a_ramp()
     batches = feed(probe, lambda rate: 1.0 if rate < 0.1 * edge else loss)
     rates = list(dict.fromkeys(rate for rate, _ in batches))
-    np.testing.assert_allclose(rates[:4], [edge, 0.4 * edge, 0.04 * edge, 0.016 * edge])
+    np.testing.assert_allclose(rates[:4], [edge, 0.4 * edge, 0.064 * edge, 0.0256 * edge])
 
 
 def test_only_the_second_half_of_a_trial_counts():
@@ -301,7 +301,7 @@ def test_trials_of_which_none_is_finite_suggest_nothing():
 def test_where_no_trial_learns_the_ramps_fall_speaks_for_the_highest_calm_rate():
     probe, edge = after_a_ramp(loss_at=bowl(0.1))
     feed(probe, lambda rate: 2.3 if rate > 0.2 * edge else 1.99)
-    assert probe.choice().rate == pytest.approx(0.5 * 0.7 * 0.04 * edge)  # the third trial
+    assert probe.choice().rate == pytest.approx(0.5 * 0.7 * 0.064 * edge)  # the third trial
     assert "where the loss did not rise" in probe.choice().reason
 
 
@@ -316,7 +316,7 @@ def test_where_every_trial_is_above_the_level_it_is_lower_still():
     probe, edge = after_a_ramp(60, loss_at=bowl(0.1))
     batches = feed(probe, lambda rate: 2.3 + 0.001 * math.log10(rate))
     last = batches[-1][0]
-    assert last == pytest.approx(0.4 * 0.1**3 * edge)
+    assert last == pytest.approx(0.4 * 0.16**3 * edge)
     assert probe.choice().rate == pytest.approx(0.5 * 0.7 * 0.4 * last)
 
 
