@@ -28,7 +28,7 @@ _TRIED = 0.125
 _SAMPLES = 10_000
 """The most steps that are asked for a rate above 0."""
 
-_TRACES = Traces()
+TRACES = Traces()
 
 
 def reference(planned: ScheduledRates) -> float:
@@ -60,7 +60,7 @@ def install(model: Any, optimizer: Any, planned: ScheduledRates, base: float, do
     """
     offset = done - steps_of(optimizer)
     rate_of = of_step(planned)
-    trace = _TRACES.begin(optimizer)
+    trace = TRACES.begin(optimizer)
 
     # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
     def learning_rate(self: Any) -> Any:
@@ -74,11 +74,6 @@ def install(model: Any, optimizer: Any, planned: ScheduledRates, base: float, do
     _replace(optimizer, learning_rate)
     object.__setattr__(optimizer, _OFFSET, offset)
     trace_anew(model)
-
-
-def is_asked(optimizer: Any) -> bool:
-    """Whether a training step has asked the schedule that is installed for its rate."""
-    return _TRACES.is_asked(optimizer)
 
 
 def next_step(optimizer: Any) -> int | None:
@@ -107,7 +102,7 @@ def uninstall(model: Any, optimizers: Any) -> dict[int, float]:
             finally:  # a schedule of the user's own may fail, and must not stay for that
                 object.__delattr__(optimizer, _HOOK)
                 object.__delattr__(optimizer, _OFFSET)
-                _TRACES.end(optimizer)
+                TRACES.end(optimizer)
             optimizer.learning_rate = rates[place] = rate
     if rates:
         trace_anew(model)

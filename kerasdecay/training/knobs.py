@@ -26,7 +26,7 @@ from kerasdecay.records import Trace
 from kerasdecay.schedules import ByEpoch, Constant, EpochRates, Schedule, Timeline
 from kerasdecay.training.planned import check, of_step
 from kerasdecay.training.targets import RateTarget
-from kerasdecay.training.traces import TracedStep, Traces, steps_of, steps_untraced, trace_anew
+from kerasdecay.training.traces import TracedStep, Traces, steps_of, trace_anew
 
 _HOOK = "_backend_apply_gradients"
 _PLACE = "_kerasdecay_knobs_place"
@@ -298,7 +298,14 @@ class Knobs:
                     values |= knob.values(self._begun_at + places, rates * track.scale)
                 self._trace.record_knobs(epoch, batches, values)
             logs |= {name: float(column[-1]) for name, column in values.items()}
-        self._check_reached(model, made)
+        if not self._is_checked:
+            self._is_checked = True
+            _TRACES.reach(
+                model,
+                [self._targets[key].optimizer for key in self._bound if made[key]],
+                f"{self._trace.setup.decay}: what was to be driven besides the rate",
+                "The optimizer keeps its own constants.",
+            )
         return logs
 
     def adapt(self, times: Mapping[str, float]) -> None:
@@ -319,22 +326,6 @@ class Knobs:
     def end(self, model: Any) -> None:
         """Leave the optimizers with their own constants."""
         uninstall(model, [self._targets[key].optimizer for key in self._bound])
-
-    def _check_reached(self, model: Any, made: Mapping[str, int]) -> None:
-        if self._is_checked:
-            return
-        self._is_checked = True
-        missed = [
-            key
-            for key in self._bound
-            if made[key] and not _TRACES.is_asked(self._targets[key].optimizer)
-        ]
-        if missed and not steps_untraced(model):
-            warn(
-                f"{self._trace.setup.decay}: what was to be driven besides the rate does not reach "
-                "the training step, which was traced before: it is a tf.function or jax.jit of "
-                "its own. The optimizer keeps its own constants.",
-            )
 
 
 def uninstall(model: Any, optimizers: Iterable[Any]) -> bool:

@@ -20,7 +20,6 @@ from kerasdecay.training.in_step import CompiledActuator
 from kerasdecay.training.knobs import Knobs
 from kerasdecay.training.steps import StepCount
 from kerasdecay.training.targets import RateTarget
-from kerasdecay.training.traces import steps_untraced
 
 
 class Session:
@@ -260,16 +259,12 @@ class Session:
 
     def _is_reached(self, model: Any, made: Mapping[str, int]) -> bool:
         """Whether the schedules are in the steps that were made; warn if they are not."""
-        reached = steps_untraced(model) or all(
-            compiled.is_asked(target.optimizer) for key, target in self.targets.items() if made[key]
+        return compiled.TRACES.reach(
+            model,
+            [target.optimizer for key, target in self.targets.items() if made[key]],
+            f'{self.trace.setup.decay}: update="compiled"',
+            'From now on the rate is written before each batch instead, as with update="batch".',
         )
-        if not reached:
-            self._warn(
-                'update="compiled" does not reach the training step, which was traced before: its '
-                "train_step is a tf.function or jax.jit of its own. From now on the rate is "
-                'written before each batch instead, as with update="batch".'
-            )
-        return reached
 
     def _take_host(self, times: Mapping[str, float]) -> HostActuator:
         """Return the actuator that takes over; warn if an optimizer was the reason.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
 import keras
+
+from kerasdecay._warnings import warn
 
 
 @dataclasses.dataclass
@@ -56,9 +59,23 @@ class Traces:
             if step.in_force is not None:
                 step.in_force.assign(False)
 
-    def is_asked(self, optimizer: Any) -> bool:
-        """Whether a training step has asked for what was installed last."""
-        return any(step.is_asked for step in self._steps.get(optimizer, [])[-1:])
+    def reach(self, model: Any, optimizers: Iterable[Any], what: str, otherwise: str) -> bool:
+        """Return whether what was installed last is in the steps of a model; warn if it is not.
+
+        Args:
+            model: The model.
+            optimizers: Its optimizers that have made steps.
+            what: The callback's class name and what was installed, in words.
+            otherwise: What is done instead, in a sentence.
+        """
+        lasts = [self._steps.get(optimizer, [])[-1:] for optimizer in optimizers]
+        if steps_untraced(model) or all(any(one.is_asked for one in last) for last in lasts):
+            return True
+        warn(
+            f"{what} does not reach the training step, which was traced before: it is a "
+            f"tf.function or jax.jit of its own. {otherwise}"
+        )
+        return False
 
 
 def steps_of(optimizer: Any) -> int:

@@ -102,10 +102,11 @@ def test_it_is_logged_as_numpy_has_it_after_each_epoch(update: str) -> None:
 
 
 def test_it_is_measured_only_for_a_rule_that_asks() -> None:
-    assert "weight_norm" not in fit(regression(), [PlateauDecay("loss")])
-    assert "weight_norm" in fit(regression(), [AdaptiveKneeDecay(WeightNorm())], 2)
+    model = regression()
+    assert "weight_norm" not in fit(model, [PlateauDecay("loss")])
+    assert "weight_norm" in fit(model, [AdaptiveKneeDecay(WeightNorm())], 2)
     decay = LearningRateDecay(Constant(), rules=[WeightNorm(), WeightNorm(0.5)])
-    assert "weight_norm" in fit(regression(), [decay])
+    assert "weight_norm" in fit(model, [decay])
 
 
 def test_the_second_bounce_decays() -> None:
