@@ -175,7 +175,7 @@ def _drawing(rates: Rates, options: argparse.Namespace) -> list[Line]:
     width = max(map(len, rates))
     for place, (name, curve) in enumerate(rates.items()):
         by_epoch = curve.reshape(options.epochs, -1)
-        found = stages(by_epoch[:, 0], by_epoch[:, -1], limit=_MAX_STAGES)
+        found = stages(by_epoch[:, 0], by_epoch[:, -1])
         shown = [*map(str, found[:_MAX_STAGES]), *(["…"] if len(found) > _MAX_STAGES else [])]
         start = [mark(place, colour=colour), Piece(" ")] if len(rates) > 1 else []
         lines.append([*start, Piece(f"{name:<{width}}", "bold"), Piece(f"  {' · '.join(shown)}")])

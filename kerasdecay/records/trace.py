@@ -117,11 +117,15 @@ class Trace:
     **Logs**: those of every epoch, in the order of training.
 
     **Notes**: what was done at the beginning of the training, in words.
+
+    **Tried**: `tried_until` is the epoch and the batch of the last rate that a probe tried before
+    the training, None without a probe. Rows up to it are the probe's.
     """
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.notes: list[str] = []
+        self.tried_until: tuple[int, int] | None = None
         self.logs: list[tuple[int, dict[str, float]]] = []
         self._curve = Curve(setup.base_rates)
         self._knobs: dict[str, Curve] = {}
@@ -148,6 +152,11 @@ class Trace:
             rates: The rate of each optimizer, in the order of `setup.base_rates`.
         """
         self._curve.add(epoch, batch, rates)
+
+    def record_tried(self, epoch: int, batch: int, rate: float) -> None:
+        """Record that a probe tried a rate, on each optimizer, from this batch on."""
+        self.record_rates(epoch, batch, [rate] * len(self.setup.base_rates))
+        self.tried_until = (epoch, batch)
 
     def record_epoch(
         self, epoch: int, batches: np.ndarray, rates: Mapping[str, np.ndarray]
@@ -233,6 +242,15 @@ class Trace:
     def batches(self) -> np.ndarray:
         """The batch within its epoch of each row, from 0."""
         return self._curve.batches
+
+    @property
+    def tried(self) -> int:
+        """How many rows are a probe's: the first ones."""
+        if self.tried_until is None:
+            return 0
+        epoch, batch = self.tried_until
+        starts = self.epochs
+        return int(np.sum((starts < epoch) | ((starts == epoch) & (self.batches <= batch))))
 
     @property
     def steps(self) -> np.ndarray:

@@ -1,10 +1,10 @@
-"""The rates of a run in a few lines of text, one for each stage: epochs that share a rate."""
+"""The rates of a run in a few lines of text, one for each stage: a rate held, or a movement."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Span = tuple[int, int]
 """Epochs as places in an array: the first, and the one after the last."""
+
+_STEPS = 3
+"""Steps from epoch to epoch that are stages each; more of them are one movement."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,44 +79,44 @@ def movement_text(begin: float, end: float) -> str:
     return " → ".join(dict.fromkeys((rate_text(begin), rate_text(end))))
 
 
-def stages(begins: np.ndarray, ends: np.ndarray, *, first: int = 0, limit: int = 8) -> list[Stage]:
+def stages(
+    begins: np.ndarray, ends: np.ndarray, *, first: int = 0, cuts: Collection[int] = ()
+) -> list[Stage]:
     """Return the stages of a run; a single one if the rate moves one way throughout.
 
-    Epochs of one rate are a stage. Where that gives more than `limit` stages, epochs in which the
-    rate moves on and on in one direction become one.
+    Epochs of one rate are a stage, and so are epochs in which the rate moves on and on in one
+    direction. A few steps down from epoch to epoch (three at most) stay stages of their own.
 
     Args:
         begins: The rate at each epoch's first update.
         ends: The rate at each epoch's last update.
         first: The epoch that the first entry belongs to, from 0.
-        limit: See above.
+        cuts: Epochs, as places in these arrays, that begin a stage in any case: a rule has
+            changed the rate before them.
 
     Examples:
         >>> rates = np.array([0.1, 0.1, 0.01])
         >>> [str(stage) for stage in stages(rates, rates)]
         ['1-2: 0.1', '3: 0.01']
     """
-    spans = _plateaus(begins, ends)
-    if len(spans) > limit:
-        spans = _movements(spans, begins, ends)
+    spans = _movements(_plateaus(begins, ends), begins, ends, cuts)
     return [_stage(span, begins, ends, first) for span in spans]
 
 
 def table_rows(
-    begins: np.ndarray, ends: np.ndarray, *, first: int = 0, limit: int = 12
+    begins: np.ndarray,
+    ends: np.ndarray,
+    *,
+    first: int = 0,
+    cuts: Collection[int] = (),
+    limit: int = 12,
 ) -> list[Stage]:
-    """Return the rows of a table, about `limit` at most; long movements are cut in parts."""
-    found = stages(begins, ends, limit=limit)
-    if len(found) > limit:
-        found = [whole(begins, ends)]
-    spans: list[Span] = []
-    for stage in found:
-        length = stage.last + 1 - stage.first
-        share = round(limit / 2 * length / len(begins)) if stage.low != stage.high else 1
-        parts = min(max(share, 1), length)
-        cuts = np.linspace(stage.first, stage.last + 1, parts + 1).round().astype(int).tolist()
-        spans += itertools.pairwise(cuts)
-    return [_stage(span, begins, ends, first) for span in spans]
+    """Return the stages as the rows of a table; more than `limit` become half as many parts."""
+    found = stages(begins, ends, first=first, cuts=cuts)
+    if len(found) <= limit:
+        return found
+    edges = np.linspace(0, len(begins), limit // 2 + 1).round().astype(int).tolist()
+    return [_stage(span, begins, ends, first) for span in itertools.pairwise(edges)]
 
 
 def whole(begins: np.ndarray, ends: np.ndarray) -> Stage:
@@ -143,7 +146,10 @@ def planned(
 
 
 def recorded(trace: Trace, key: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rates of each epoch's first and last update, for the epochs in a trace's logs."""
+    """Return the rates of each epoch's first and last update, for the epochs in a trace's logs.
+
+    Rates that a probe tried are left out: the epoch in which it ended begins with the training.
+    """
     epochs = np.asarray([epoch for epoch, _ in trace.logs], dtype=np.int64)
     rates, starts = trace.learning_rates_of(key), trace.epochs
     # The row in force at an epoch's first batch is the one written there, else the one before it.
@@ -151,6 +157,7 @@ def recorded(trace: Trace, key: str) -> tuple[np.ndarray, np.ndarray]:
     rows = np.where(
         written_there, np.searchsorted(starts, epochs), np.searchsorted(starts, epochs) - 1
     )
+    rows = np.clip(rows, min(trace.tried, len(rates) - 1), None)
     ends = np.asarray([logs[key] for _, logs in trace.logs], dtype=np.float64)
     return rates[rows], ends
 
@@ -162,21 +169,42 @@ def _plateaus(begins: np.ndarray, ends: np.ndarray) -> list[Span]:
     return list(itertools.pairwise(edges))
 
 
-def _movements(spans: Sequence[Span], begins: np.ndarray, ends: np.ndarray) -> list[Span]:
-    """Join single epochs in a row in which the rate moves in one direction."""
+def _movements(
+    spans: Sequence[Span], begins: np.ndarray, ends: np.ndarray, cuts: Collection[int]
+) -> list[Span]:
+    """Join single epochs in a row in which the rate moves in one direction.
+
+    Epochs within which the rate moves are not joined with those within which it stays.
+    """
     joined: list[Span] = []
-    direction, open_ended = 0, False
+    direction, is_open = 0, False
     for start, stop in spans:
         inner = _sign(ends[start] - begins[start])
-        if open_ended and stop - start == 1:
+        alike = start > 0 and bool(inner) == bool(_sign(ends[start - 1] - begins[start - 1]))
+        if is_open and alike and stop - start == 1 and start not in cuts:
             turns = {direction, _sign(begins[start] - ends[start - 1]), inner} - {0}
-            if len(turns) <= 1:
+            if len(turns) == 1:
                 joined[-1] = (joined[-1][0], stop)
-                direction = turns.pop() if turns else 0
+                direction = turns.pop()
                 continue
         joined.append((start, stop))
-        direction, open_ended = inner, stop - start == 1
-    return joined
+        direction, is_open = inner, stop - start == 1
+    return [
+        part
+        for span in joined
+        for part in (_singles(span) if _is_staircase(span, begins, ends) else [span])
+    ]
+
+
+def _is_staircase(span: Span, begins: np.ndarray, ends: np.ndarray) -> bool:
+    """Tell whether these are so few steps, from epoch to epoch, that each is worth a line."""
+    start, stop = span
+    stays_within = begins[start] == ends[start]
+    return bool(stays_within and begins[start] != begins[stop - 1] and stop - start <= _STEPS)
+
+
+def _singles(span: Span) -> list[Span]:
+    return [(epoch, epoch + 1) for epoch in range(*span)]
 
 
 def _stage(span: Span, begins: np.ndarray, ends: np.ndarray, first: int) -> Stage:

@@ -8,6 +8,7 @@ import numpy as np
 
 from kerasdecay.report.figures import (
     COLOURS,
+    FAINT,
     INK,
     dress,
     heading,
@@ -67,13 +68,18 @@ def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:
     _mark_decisions(panels, trace)
     for axes in panels:
         dress(axes, first, last + 0.02 * (last - first))
-    rates = [trace.learning_rates_of(key) for key in trace.setup.base_rates]
+    tried = trace.tried
+    rates = [trace.learning_rates_of(key)[tried:] for key in trace.setup.base_rates]
     falls = any(event.after < event.before for event in trace.events)
-    rate_axis(panels[-1], log=needs_log(*rates) or (falls and min(map(np.min, rates)) > 0))
+    rate_axis(panels[-1], log=needs_log(*rates) or (falls and min(map(_lowest, rates)) > 0))
     panels[-1].set_xlabel("epochs done", color=INK)
     if title:
         headline(figure, title)
     return figure
+
+
+def _lowest(rates: np.ndarray) -> float:
+    return float(np.min(rates, initial=np.inf))
 
 
 def _end(trace: Trace) -> int:
@@ -94,9 +100,24 @@ def _draw_metric(axes: Axes, trace: Trace, metric: str) -> None:
 
 
 def _draw_rates(axes: Axes, trace: Trace) -> None:
-    positions = np.append(_positions(trace, trace), _end(trace))
+    """Draw the rates of the training; where a probe tried others before, that part is grey."""
+    tried = trace.tried if trace.tried < len(trace) else 0
+    positions = np.append(_positions(trace, trace)[tried:], _end(trace))
+    if tried:
+        axes.axvspan(trace.setup.first_epoch, positions[0], color=FAINT, linewidth=0, zorder=0)
+        start = (trace.setup.first_epoch, 1)
+        axes.annotate(
+            "probe",
+            start,
+            xycoords=("data", "axes fraction"),
+            xytext=(3, -3),
+            textcoords="offset points",
+            va="top",
+            fontsize=8,
+            color=INK,
+        )
     for place, key in enumerate(trace.setup.base_rates):
-        rates = trace.learning_rates_of(key)
+        rates = trace.learning_rates_of(key)[tried:]
         axes.plot(
             positions,
             np.append(rates, rates[-1]),

@@ -57,14 +57,13 @@ _FEW = 5
 def decision_line(event: Event, trace: Trace) -> Text:
     """Return the line for a change of the rate: as Keras' ReduceLROnPlateau prints it, and why."""
     name = event.key.replace("_", " ", 2)
-    done = f"reducing {name} to {rate_text(event.after)}"
-    if event.after > event.before:
-        done = f"raising {name} to {rate_text(event.after)}"
-    elif event.after == event.before:
-        done = f"beginning to bring {name} down from {rate_text(event.after)}"
-    line = f"{event.place.capitalize()}: {trace.setup.decay} {done}."
+    done = ""  # the reason tells where a way down begins
+    if event.after != event.before:
+        verb = "raising" if event.after > event.before else "reducing"
+        done = f" {verb} {name} to {rate_text(event.after)}"
     # The line break at the start leaves the line of Keras' progress bar.
-    return Text(f"\n{line} {event.reason}")
+    line = f"{event.place.capitalize()}: {trace.setup.decay}{done}"
+    return Text(f"\n{line}{'.' if done else ':'} {event.reason}")
 
 
 def announcement(trace: Trace) -> Panel:
@@ -107,7 +106,9 @@ def _facts(setup: Setup) -> Iterable[tuple[str, RenderableType]]:
 
 
 def _earliest(setup: Setup, rule: Rule[Any]) -> Iterable[tuple[str, RenderableType]]:
-    """Yield when a rule may act, if it has to wait for something."""
+    """Yield when a rule may act, where that is known ahead."""
+    if rule.watches_batches and not rule.waits:
+        yield "", Text("may act after any batch")
     known = all(isinstance(one, Schedule) for one in setup.schedules.values())
     if not rule.waits or not known or setup.first_epoch:
         return
@@ -163,14 +164,21 @@ def _epochs(stage: Stage) -> str:
     return f"epoch{'s' if stage.last > stage.first else ''} {stage.epochs}"
 
 
-def summary(trace: Trace) -> RenderableType:
-    """Return the table after a training: stage, epochs, rate, metrics; decisions under it."""
+def summary(trace: Trace, *, told: bool = False) -> RenderableType:
+    """Return the table after a training: stage, epochs, rate, metrics; decisions under it.
+
+    Args:
+        trace: The record of the training.
+        told: Whether each change of the rate has been shown as it was decided. The summary then
+            says how many there were, and not each of them again.
+    """
     setup = trace.setup
     if not trace.logs:
         return nothing_finished(trace)
     keys = list(setup.base_rates)
     metrics = shown_metrics(logs for _, logs in trace.logs)
-    table = new_table(f"{setup.decay}: {count(len(trace.logs), 'epoch')}")
+    after = " after the probe's" if trace.tried and trace.logs[0][0] > setup.first_epoch else ""
+    table = new_table(f"{setup.decay}: {count(len(trace.logs), 'epoch')}{after}")
     table.add_column("stage", justify="right")
     table.add_column("epochs")
     for key in keys:
@@ -180,7 +188,13 @@ def summary(trace: Trace) -> RenderableType:
         table.add_column("\nlast", justify="right", no_wrap=True)
     first = trace.logs[0][0]
     rates = {key: recorded(trace, key) for key in keys}
-    for number, stage in enumerate(table_rows(*rates[keys[0]], first=first), 1):
+    # A decision at an epoch's end holds from the next epoch on.
+    cuts = {
+        one.epoch + 1 - first
+        for one in trace.events
+        if one.batch is None and one.decision.changes_rate
+    }
+    for number, stage in enumerate(table_rows(*rates[keys[0]], first=first, cuts=cuts), 1):
         part = slice(stage.first - first, stage.last + 1 - first)
         others = [
             whole(begins[part], ends[part]).rate
@@ -188,7 +202,7 @@ def summary(trace: Trace) -> RenderableType:
         ]
         cells = [cell for metric in metrics for cell in _best_and_last(trace, part, metric)]
         table.add_row(str(number), stage.epochs, stage.rate, *others, *cells)
-    return Group(table, *driven_lines(trace), *_decisions(trace))
+    return Group(table, *driven_lines(trace), *_decisions(trace, told))
 
 
 def _best_and_last(trace: Trace, part: slice, metric: str) -> tuple[str, str]:
@@ -199,11 +213,19 @@ def _best_and_last(trace: Trace, part: slice, metric: str) -> tuple[str, str]:
     return "–" if best is None else f"{values[best]:.4f}", f"{values[-1]:.4f}"
 
 
-def _decisions(trace: Trace) -> list[Text]:
-    lines = [_decision(event) for event in trace.events]
+def _decisions(trace: Trace, told: bool) -> list[Text]:
+    changes = [event for event in trace.events if event.decision.changes_rate]
+    shown = [event for event in trace.events if not (told and event in changes)]
+    lines = [_decision(event) for event in shown]
     if len(lines) > _EVENTS:
         lines[_FEW:-_FEW] = [Text(f"… {len(lines) - 2 * _FEW} more decisions …", style="dim")]
-    if trace.setup.rules and not lines:
+    if told and changes:
+        times = "once" if len(changes) == 1 else f"{len(changes)} times"
+        told_of = (
+            f"Rules changed the course {times}, as told above; explain(decay) shows each epoch."
+        )
+        lines.insert(0, Text(told_of))
+    if trace.setup.rules and not trace.events:
         names = " and ".join(dict.fromkeys(type(rule).__name__ for rule in trace.setup.rules))
         looked = count(trace.decided_epochs, "epoch")
         lines.append(Text(f"{names} looked at {looked} and changed nothing."))

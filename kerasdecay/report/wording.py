@@ -23,11 +23,17 @@ FLAGGED = {
 def brief(part: Any) -> str:
     """Return a schedule or a rule as code, without arguments that are the default.
 
+    Numbers of many digits are rounded to four.
+
     Examples:
         >>> from kerasdecay.schedules import PowerStep
         >>> brief(PowerStep(0.1, stages=2, remainder="last"))
         'PowerStep(0.1, stages=2)'
+        >>> brief(PowerStep(1 / 3))
+        'PowerStep(0.3333)'
     """
+    if isinstance(part, float):
+        return min(repr(part), f"{part:.4g}", key=len)
     if isinstance(part, (tuple, list)):
         inner = ", ".join(map(brief, part))
         return f"({inner},)" if len(part) == 1 else f"({inner})"

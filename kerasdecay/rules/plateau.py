@@ -180,4 +180,5 @@ class Plateau(Rule[PlateauState]):
         if best is None:
             return f"{seen} has no value to improve on"
         share = " of it" if self.min_delta_mode == "rel" else ""
-        return f"{seen} has not improved on {best:.4g} by {self.min_delta:g}{share}"
+        by = f" by {self.min_delta:g}{share}" if self.min_delta else ""
+        return f"{seen} has not improved on {best:.4g}{by}"

@@ -27,7 +27,7 @@ def show_summary(trace: Trace) -> None:
     """Show the table after a training."""
     from kerasdecay.report import training
 
-    _show(training.summary(trace))
+    _show(training.summary(trace, told=True))
 
 
 def _show(renderable: Any, *, wrap: bool = True) -> None:

@@ -106,7 +106,7 @@ class Probing:
     def record(self, trace: Trace) -> None:
         """Record the rates that were tried, before those of the training."""
         for epoch, batch, rate in self._tried:
-            trace.record_rates(epoch, batch, [rate] * len(trace.setup.base_rates))
+            trace.record_tried(epoch, batch, rate)
 
 
 class _Look:

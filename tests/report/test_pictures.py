@@ -96,3 +96,18 @@ def test_without_matplotlib_the_command_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r'pip install "kerasdecay\[plot\]"'):
         plot(Linear(0.1), epochs=3)
+
+
+def test_what_a_probe_tried_is_a_grey_part_of_the_picture_and_not_a_line(setup_of):
+    trace = Trace(setup_of(Cosine(0.1)))
+    for batch, rate in enumerate([1e-9, 1.0, 10.0]):
+        trace.record_tried(0, batch, rate)
+    trace.record_rates(0, 3, [0.1])
+    trace.record_logs(0, {"loss": 1.0, "learning_rate": 0.1})
+    axes = plot(trace).axes[-1]
+    (line,) = axes.lines
+    assert line.get_xdata().tolist() == [0.75, 1.0]
+    assert line.get_ydata().tolist() == [0.1, 0.1]
+    (grey,) = axes.patches
+    assert (grey.get_x(), grey.get_width()) == (0, 0.75)
+    assert [text.get_text() for text in axes.texts] == ["probe"]

@@ -3,11 +3,14 @@ import itertools
 import numpy as np
 import pytest
 
+from kerasdecay.records import Trace
 from kerasdecay.report.stages import planned, recorded, stages, table_rows
 from kerasdecay.schedules import (
     Constant,
     Cosine,
     CosineRestarts,
+    Knee,
+    OneCycle,
     PowerStep,
     Step,
     Timeline,
@@ -28,7 +31,14 @@ def shown(schedule, epochs, *, steps=None, how=stages, **options):
         (PowerStep(0.1), 3, None, ["1: 0.1", "2: 0.01", "3: 0.001"]),
         (Constant(0.1), 40, 7, ["1-40: 0.1"]),
         (Cosine(0.1), 40, None, ["1-40: 0.1 → 0.000154"]),
-        (warmup(Constant(0.1), 2), 40, 4, ["1: 0.0125 → 0.05", "2: 0.0625 → 0.1", "3-40: 0.1"]),
+        (warmup(Constant(0.1), 2), 40, 4, ["1-2: 0.0125 → 0.1", "3-40: 0.1"]),
+        (Cosine(0.1), 12, 50, ["1-12: 0.1 → 6.85e-07"]),
+        (warmup(Cosine(0.1), 2), 12, 50, ["1-2: 0.001 → 0.1", "3-12: 0.1 → 9.87e-07"]),
+        (OneCycle(0.1), 12, 50, ["1-4: 0.004 → 0.0994", "5-12: 0.0994 → 4e-07"]),
+        (Knee(0.1, hold="80%"), 10, 5, ["1-8: 0.1", "9-10: 0.1 → 0.01"]),
+        (Step(0.1, every=1, factor=0.5), 3, None, ["1: 0.1", "2: 0.05", "3: 0.025"]),
+        (Step(0.1, every=1, factor=0.5), 6, None, ["1-6: 0.1 → 0.00313"]),
+        (warmup(Step(0.1, every=1), 1), 3, 4, ["1: 0.025 → 0.1", "2: 0.1", "3: 0.01"]),
         (
             CosineRestarts(0.1, cycle=20),
             40,
@@ -55,6 +65,14 @@ def test_they_cover_every_epoch_once():
             assert all(b.first == a.last + 1 for a, b in itertools.pairwise(found))
 
 
+def test_what_a_rule_changes_begins_a_stage_of_a_movement():
+    begins, ends = planned(Cosine(0.1), Timeline(8, 10))
+    begins[5:], ends[5:] = begins[5:] / 10, ends[5:] / 10
+    assert [str(stage) for stage in stages(begins, ends)] == ["1-8: 0.1 → 3.85e-06"]
+    found = [str(stage) for stage in stages(begins, ends, cuts={5})]
+    assert found == ["1-5: 0.1 → 0.0327", "6-8: 0.00309 → 3.85e-06"]
+
+
 def test_rows_of_a_table_are_few_even_for_a_rate_without_pattern():
     rates = np.random.default_rng(0).uniform(size=200)
     rows = table_rows(rates, rates)
@@ -78,8 +96,6 @@ def test_recorded_rates_hold_until_the_next_is_written(trace_of):
 
 
 def test_a_recorded_rate_that_moves_within_epochs_has_a_begin_and_an_end(setup_of):
-    from kerasdecay.callbacks import Trace
-
     trace = Trace(setup_of(Cosine(0.1)))
     for epoch, batch, rate in [(0, 0, 0.4), (0, 2, 0.3), (1, 1, 0.2)]:
         trace.record_rates(epoch, batch, [rate])
@@ -88,3 +104,15 @@ def test_a_recorded_rate_that_moves_within_epochs_has_a_begin_and_an_end(setup_o
     begins, ends = recorded(trace, "learning_rate")
     assert begins.tolist() == [0.4, 0.3]
     assert ends.tolist() == [0.3, 0.2]
+
+
+def test_what_a_probe_tried_is_no_rate_of_the_training(setup_of):
+    trace = Trace(setup_of(Cosine(0.1)))
+    for epoch, batch, rate in [(0, 0, 1e-9), (0, 1, 1.0), (1, 0, 10.0), (1, 1, 2.0)]:
+        trace.record_tried(epoch, batch, rate)
+    trace.record_rates(1, 2, [0.4])
+    trace.record_rates(1, 3, [0.3])
+    trace.record_logs(1, {"learning_rate": 0.3})
+    assert trace.tried == 4
+    begins, ends = recorded(trace, "learning_rate")
+    assert (begins.tolist(), ends.tolist()) == ([0.4], [0.3])

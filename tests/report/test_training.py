@@ -65,7 +65,7 @@ def test_markup_in_a_reason_is_only_text(plateau_trace, capsys):
 def test_the_moment_from_which_the_rate_comes_down_is_announced(plateau_trace, capsys):
     event = Event(7, "AdaptiveKnee", Decision("cooldown_start", "it is time"), 0.1, 0.1)
     announce_decision(event, plateau_trace)
-    expected = "Epoch 8: PlateauDecay beginning to bring learning rate down from 0.1. it is time"
+    expected = "Epoch 8: PlateauDecay: it is time"
     assert capsys.readouterr().out == f"\n{expected}\n"
 
 
@@ -95,12 +95,19 @@ def test_what_has_no_validation_is_summed_up_by_the_training(trace_of, capsys):
     assert lines_of(out)[-1] == "Plateau looked at 3 epochs and changed nothing."
 
 
-def test_a_long_movement_is_shown_in_parts(trace_of, capsys):
+def test_a_smooth_decay_is_one_stage_from_its_first_rate_to_its_last(trace_of, capsys):
     summarise(trace_of([0.5] * 100, Cosine(0.1)))
-    rows = [line for line in lines_of(capsys.readouterr().out) if "→" in line]
-    assert len(rows) == 6
-    assert "1-17" in rows[0]
-    assert "84-100" in rows[-1]
+    (row,) = [line for line in lines_of(capsys.readouterr().out) if "→" in line]
+    assert row.split()[:5] == ["1", "1-100", "0.1", "→", "2.47e-05"]
+
+
+def test_changes_that_were_told_as_they_came_are_counted_and_not_said_again(plateau_trace, capsys):
+    show(summary(plateau_trace, told=True))
+    assert lines_of(capsys.readouterr().out)[-3:] == [
+        "Rules changed the course once, as told above; explain(decay) shows each epoch.",
+        "epoch 6, Plateau: val_loss is nan, which counts as no improvement, for 1 epoch",
+        "of 2",
+    ]
 
 
 def test_optimizers_of_different_schedules_are_announced_each_with_its_own(setup_of, capsys):

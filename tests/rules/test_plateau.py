@@ -192,7 +192,7 @@ def test_what_is_no_number_and_what_is_absent_does_not_enter_the_mean() -> None:
     assert [state.recent for state in states] == [(3.0,), (3.0, 6.0), *[window] * 3, *later]
     assert [state.wait for state in states] == [0, 1, 2, 3, 3, 0, 1, 0]
     assert states[5].decision.reason == (
-        "loss (mean of 3) 3 has not improved on 3 by 0 for 4 epochs: rate × 0.5"
+        "loss (mean of 3) 3 has not improved on 3 for 4 epochs: rate × 0.5"
     )
     assert states[-1].best == 1.0
 
