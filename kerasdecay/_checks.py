@@ -72,8 +72,32 @@ def number(owner: str, argument: str, value: Any, *, remedy: str = "", **limits:
     """
     found = real(value)
     if found is None or not _is_within(found, limits):
+        remedy = meant(value, **limits) or remedy
         raise invalid(owner, argument, f"a finite number{_stated(limits)}", value, remedy)
     return found
+
+
+def meant(value: Any, **limits: float) -> str:
+    """Return a question with the number that a text stands for, if that is one within limits.
+
+    Examples:
+        >>> meant("0.1", above=0), meant("50%", below=1), meant("two")
+        ('Did you mean 0.1?', 'Did you mean 0.5?', '')
+    """
+    found = _written(value)
+    return "" if found is None or not _is_within(found, limits) else f"Did you mean {found:g}?"
+
+
+def _written(value: Any) -> float | None:
+    """Return the number that a text stands for, `"0.1"` or `"50%"`; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    if form := _PERCENT.fullmatch(value):
+        return float(form.group(1)) / 100
+    try:
+        return float(value)
+    except ValueError:
+        return None
 
 
 def _is_within(found: float, limits: Mapping[str, float]) -> bool:
@@ -106,6 +130,8 @@ def rate(
         **limits: As for `number`.
     """
     lowest = {"at_least": 0.0} if zero else {"above": 0.0}
+    if isinstance(value, str) and "%" in value:
+        raise invalid(owner, argument, "a rate, and no share of another", value, remedy)
     found = number(owner, argument, value, remedy=remedy, **{**lowest, **limits})
     if not SMALLEST_RATE <= found <= LARGEST_RATE and not (zero and found == 0):
         allowed = f"{'0 or ' * zero}between 1.2e-38 and 3.4e38, where float32 can hold a rate"
@@ -127,8 +153,10 @@ def share(owner: str, argument: str, value: Any, **limits: float) -> float:
         0.8
     """
     found, remedy = value, ""
-    if isinstance(value, str) and (form := _PERCENT.fullmatch(value)):
-        found = float(form.group(1)) / 100
+    if isinstance(value, str) and "%" in value:
+        found = _written(value)
+    elif isinstance(value, str) and (written := _written(value)) is not None:
+        remedy = f"Did you mean '{100 * written:g}%'?" if written <= 1 else ""
     elif 1 < (real(value) or 0) <= 100:
         remedy = f"Did you mean '{value:g}%'?"
     amount = real(found)
@@ -149,6 +177,9 @@ def integer(
 ) -> int:
     """Return `value` as an int, or raise a `ValueError`; a float with no fraction is accepted."""
     found = real(value)
+    written = _written(value)
+    if written is not None and written.is_integer():
+        remedy = meant(value, at_least=at_least, at_most=at_most) or remedy
     if found is not None and found > at_most:
         raise invalid(owner, argument, f"an integer >= {at_least} and <= {at_most}", value, remedy)
     if found is None or not found.is_integer() or found < at_least:

@@ -18,6 +18,12 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 Kind = TypeVar("Kind")
 
+_NEAR = 0.7
+"""The likeness, of at most 1, from which on a name is taken for a misspelling of another."""
+
+_START = 3
+"""Letters that the beginning of a name must have to stand for it."""
+
 _RATE = ("initial_learning_rate", "learning_rate", "schedule", "then")
 _FINAL = ("final_learning_rate", "min_learning_rate", "min_lr", "final_div_factor")
 _PERIOD = ("every", "cycle", "timescale", "epochs")
@@ -123,7 +129,7 @@ def argument_named(
     known = list(known)
     candidates, differs = FAMILIAR.get(name, ((), ""))
     here = [one for one in candidates if one in known]
-    near = here or difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    near = here or difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
     if near:
         differs = _ABOUT.get(near[0], differs) if here else ""
         return f"Did you mean {spelled(near[0])}{f', {differs}' if differs else ''}?"
@@ -170,8 +176,12 @@ def key_named(family: Mapping[str, Any], name: str) -> str | None:
 def did_you_mean(family: Iterable[str], name: str) -> str:
     """Return a question with the name nearest to one that there is not, or nothing."""
     folded = {one.lower(): one for one in family}
-    near = [folded[one] for one in difflib.get_close_matches(name.strip().lower(), folded, n=1)]
-    return f"Did you mean {near[0]!r}?" if near else ""
+    written = name.strip().lower()
+    near = difflib.get_close_matches(written, folded, n=1, cutoff=_NEAR)
+    # A name with more around it, as cosine-annealing, or the beginning of one, as exp.
+    near += sorted((one for one in folded if one in written), key=len, reverse=True)
+    near += [one for one in folded if len(written) >= _START and one.startswith(written)]
+    return f"Did you mean {folded[near[0]]!r}?" if near else ""
 
 
 def member_named(family: Mapping[str, Kind], owner: str, argument: str, name: str) -> Kind:

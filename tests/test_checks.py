@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from kerasdecay import _checks
+from kerasdecay.rules import AdaptiveKnee, Plateau
+from kerasdecay.schedules import Cosine, Step
 
 HUGE = [10**400, -(10**400), 10**5000, Fraction(10**400), Fraction(-(10**400), 3), 1e999]
 
@@ -165,4 +167,23 @@ def test_fields_are_checked_and_what_their_checks_return_is_stored() -> None:
 )
 def test_a_field_out_of_its_range_is_named(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: Plateau(factor="50%"), r"Received: factor='50%'\. Did you mean 0\.5\?"),
+        (lambda: Step(0.1, every=3, factor="50%"), r"Did you mean 0\.5\?"),
+        (lambda: Plateau(factor="150%"), r"Received: factor='150%'\.$"),
+        (lambda: Plateau(patience="3"), r"Did you mean 3\?"),
+        (lambda: Cosine("0.1"), r"Did you mean 0\.1\?"),
+        (lambda: Cosine(0.1, "1%"), r"final_learning_rate must be a rate, and no share of another"),
+        (lambda: AdaptiveKnee(min_hold="0.5"), r"Did you mean '50%'\?"),
+    ],
+)
+def test_a_number_written_as_text_or_in_percent_gets_the_number_in_the_message(
+    make: Any, told: str
+) -> None:
+    with pytest.raises(ValueError, match=told):
         make()

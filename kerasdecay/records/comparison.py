@@ -155,20 +155,23 @@ class Comparison:
 
         return html_of(self)
 
-    def plot(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Figure:
+    def plot(
+        self, path: str | os.PathLike[str] | None = None, *, show: bool = False, **options: Any
+    ) -> Figure:
         """Draw the curves of all arms (see `kerasdecay.report.comparison.comparison_figure`).
 
         Args:
             path: Where to save the picture, if anywhere: a name that ends in .png, .svg or .pdf.
+            show: True opens it in a window, as `pyplot.show()` does.
             options: Those of `comparison_figure`.
 
         Raises:
             ImportError: If matplotlib is missing, with the command that installs it.
         """
         from kerasdecay.report.comparison import comparison_figure
-        from kerasdecay.report.figures import saved
+        from kerasdecay.report.figures import handed
 
-        return saved(comparison_figure(self, **options), path)
+        return handed(comparison_figure(self, **options), path, show=show)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all runs as strict JSON data."""

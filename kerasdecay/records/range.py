@@ -121,19 +121,20 @@ class LearningRateRange:
 
         return html_of(self)
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+    def plot(self, path: str | os.PathLike[str] | None = None, *, show: bool = False) -> Figure:
         """Draw the losses over the rates, with the suggestions.
 
         Args:
             path: Where to save the picture, if anywhere: a name that ends in .png, .svg or .pdf.
+            show: True opens it in a window, as `pyplot.show()` does.
 
         Raises:
             ImportError: If matplotlib is missing, with the command that installs it.
         """
-        from kerasdecay.report.figures import saved
+        from kerasdecay.report.figures import handed
         from kerasdecay.report.finder import range_figure
 
-        return saved(range_figure(self), path)
+        return handed(range_figure(self), path, show=show)
 
     def _rate(self, name: str) -> float | None:
         return next((each.rate for each in self.suggestions if each.name == name), None)

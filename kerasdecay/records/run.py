@@ -27,7 +27,12 @@ _JSON_TYPES: dict[str, type[Any]] = {
     "environment": dict,
     "configuration": dict,
     "arm_index": int,
+    "courses": dict,
 }
+
+
+_LATER = ("courses",)
+"""Fields that runs written before do not have."""
 
 
 class OutputError(ValueError):
@@ -56,6 +61,8 @@ class Run:
             replace the other. Plain JSON data.
         arm_index: The arm's place in its comparison. It orders tables and plots and means nothing
             else.
+        courses: Name of a rate → (epochs done, rate from there on) within the epochs, for the rates
+            that a decay has recorded; about 240 points at most.
     """
 
     arm: str
@@ -69,11 +76,22 @@ class Run:
     environment: Mapping[str, Any] = field(default_factory=dict)
     configuration: Mapping[str, Any] = field(default_factory=dict)
     arm_index: int = 0
+    courses: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
 
     @property
     def learning_rates(self) -> dict[str, Sequence[float]]:
         """The columns of `history` that are learning rates."""
         return {name: values for name, values in self.history.items() if is_rate(name)}
+
+    def course(self, name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return a rate as it was trained with: positions in epochs done, rates from there on.
+
+        Where nothing is known of it within epochs, each epoch has its last rate.
+        """
+        ends = self.history[name]
+        points = self.courses.get(name) or tuple(enumerate(ends))
+        positions, rates = zip(*points, strict=True)
+        return positions, rates
 
     def final(self, metric: str) -> float:
         """Return a metric of the last epoch; NaN if this run never reported it.
@@ -104,6 +122,8 @@ class Run:
             raise ValueError(f"expected a run of schema {SCHEMA}. Received: schema={found!r}")
         values: dict[str, Any] = {}
         for item in fields(cls):
+            if item.name not in data and item.name in _LATER:
+                continue
             if item.name not in data:
                 raise ValueError(f"the run has no {item.name!r}")
             values[item.name] = _decoded(item.name, data[item.name])
@@ -123,6 +143,10 @@ def _decoded(name: str, value: Any) -> Any:
         raise ValueError(f"{name} must be of type {kind.__name__}. Received: {value!r}")
     if name == "history":
         return {metric: _decoded_column(metric, column) for metric, column in value.items()}
+    if name == "courses":
+        return {
+            key: [_decoded_column(key, point) for point in points] for key, points in value.items()
+        }
     if name == "test":
         return {metric: decode_number(item) for metric, item in value.items()}
     return tuple(value) if name == "events" else value

@@ -80,20 +80,23 @@ class SearchResult:
     def __rich__(self) -> Table:
         return self.table()
 
-    def plot(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Figure:
+    def plot(
+        self, path: str | os.PathLike[str] | None = None, *, show: bool = False, **options: Any
+    ) -> Figure:
         """Draw the search (see `kerasdecay.report.tuner.search_figure`).
 
         Args:
             path: Where to save the picture, if anywhere: a name that ends in .png, .svg or .pdf.
+            show: True opens it in a window, as `pyplot.show()` does.
             options: Those of `search_figure`.
 
         Raises:
             ImportError: If matplotlib is missing, with the command that installs it.
         """
-        from kerasdecay.report.figures import saved
+        from kerasdecay.report.figures import handed
         from kerasdecay.report.tuner import search_figure
 
-        return saved(search_figure(self, **options), path)
+        return handed(search_figure(self, **options), path, show=show)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""

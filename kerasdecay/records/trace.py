@@ -273,6 +273,18 @@ class Trace:
         """The rate of each row (the first optimizer's, where there are several)."""
         return self.learning_rates_of(next(iter(self.setup.base_rates)))
 
+    def positions(self, rows: Curve | None = None) -> np.ndarray:
+        """Return the position of each row, in epochs done: 4.3 is batch 30 of 100 of epoch 5.
+
+        Where the batches of an epoch are unknown they are taken to be as many as the rows tell.
+
+        Args:
+            rows: One of `knobs`; None stands for the rates.
+        """
+        rows = self._curve if rows is None else rows
+        steps = self.setup.steps_per_epoch or int(rows.batches.max(initial=0)) + 1
+        return rows.epochs + rows.batches / steps
+
     def learning_rates_of(self, key: str) -> np.ndarray:
         """The rate of each row for the optimizer with this log name."""
         return self._curve.rates(key)

@@ -121,9 +121,11 @@ def _differences(comparison: Comparison, metrics: Sequence[str], against: str) -
 def rate_cell(run: Run) -> str:
     """Return the first and the last rate of a run, `0.1 → 0.001`, or one that never changed.
 
+    A highest rate in between stands between them: `0.004 → 0.1 → 4e-07`.
+
     Several optimizers take a line each, with their names.
     """
-    courses = {_optimizer(name): _course(rates) for name, rates in run.learning_rates.items()}
+    courses = {_optimizer(name): _course(run.course(name)[1]) for name in run.learning_rates}
     if len(courses) > 1:
         return "\n".join(f"{escape(name)} {course}" for name, course in courses.items())
     return next(iter(courses.values()), "–")
@@ -131,7 +133,9 @@ def rate_cell(run: Run) -> str:
 
 def _course(rates: Sequence[float]) -> str:
     changed = any(rate != rates[0] for rate in rates)
-    return " → ".join(map(rate_text, [rates[0], rates[-1]] if changed else rates[:1]))
+    ends = [rates[0], rates[-1]] if changed else [rates[0]]
+    peak = [max(rates)] if max(rates) > max(ends) else []
+    return " → ".join(map(rate_text, [*ends[:1], *peak, *ends[1:]]))
 
 
 def _optimizer(name: str) -> str:
@@ -247,15 +251,18 @@ def _draw_mean(
 
 
 def _draw_rates(axes: Axes, comparison: Comparison, colours: Mapping[str, str]) -> None:
-    rates_of = {arm: comparison.of(arm)[0].learning_rates for arm in colours}
+    firsts = {arm: comparison.of(arm)[0] for arm in colours}
+    rates_of = {
+        arm: {name: run.course(name) for name in run.learning_rates} for arm, run in firsts.items()
+    }
     names = list(dict.fromkeys(name for rates in rates_of.values() for name in rates))
     lines = {name: _LINES[place % len(_LINES)] for place, name in enumerate(names)}
     for arm, colour in colours.items():
-        for name, rates in rates_of[arm].items():
-            axes.stairs(
-                list(rates),
-                list(range(len(rates) + 1)),
-                baseline=None,
+        for name, (positions, rates) in rates_of[arm].items():
+            axes.plot(
+                [*positions, len(firsts[arm].history[name])],
+                [*rates, rates[-1]],
+                drawstyle="steps-post",
                 color=colour,
                 linewidth=2.2,
                 alpha=0.8,
@@ -263,7 +270,7 @@ def _draw_rates(axes: Axes, comparison: Comparison, colours: Mapping[str, str]) 
             )
     if len(names) > 1:
         figures.note(axes, "   ".join(f"{lines[name]}: {_optimizer(name)}" for name in names))
-    log = needs_log(*(rates for columns in rates_of.values() for rates in columns.values()))
+    log = needs_log(*(rates for columns in rates_of.values() for _, rates in columns.values()))
     figures.rate_axis(axes, log=log)
     axes.margins(y=0.12)
     figures.heading(axes, "learning rate")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kerasdecay._files import write_atomically
+from kerasdecay._warnings import warn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,8 +132,37 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
     return write_atomically(path, picture(figure, path.suffix.lstrip(".") or "png"))
 
 
-def saved(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
-    """Return the figure, saved if there is a path."""
+def handed(
+    figure: Figure, path: str | os.PathLike[str] | None = None, *, show: bool = False
+) -> Figure:
+    """Return the figure: saved if there is a path, in a window of its own if `show`."""
     if path is not None:
         save_figure(figure, path)
+    if show:
+        show_figure(figure)
     return figure
+
+
+def show_figure(figure: Figure) -> None:
+    """Show a figure with pyplot: in a window, until it is closed, or in a notebook.
+
+    Where matplotlib has no windows (its backend is "agg", say) a warning says so.
+    """
+    from matplotlib import pyplot
+
+    backend = pyplot.get_backend()
+    if backend.lower() in _WITHOUT_WINDOWS:
+        warn(
+            f"show=True: matplotlib's backend {backend!r} opens no window. Save the picture "
+            "(figure.savefig('curve.png')), or choose another backend: MPLBACKEND=tkagg, say."
+        )
+        return
+    # pyplot shows the figures that it has made: this one takes the place of such a one.
+    canvas = pyplot.figure(figsize=tuple(figure.get_size_inches()), dpi=figure.dpi).canvas
+    figure.set_canvas(canvas)
+    canvas.figure = figure
+    pyplot.show()
+
+
+_WITHOUT_WINDOWS = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
+"""matplotlib's own backends that write files and nothing else."""

@@ -10,7 +10,7 @@ import numpy as np
 from kerasdecay._checks import invalid
 from kerasdecay._names import takes_familiar
 from kerasdecay.records import Trace
-from kerasdecay.report.figures import COLOURS, INK, dress, heading, new_figure, rate_axis
+from kerasdecay.report.figures import COLOURS, INK, dress, handed, heading, new_figure, rate_axis
 from kerasdecay.report.histories import is_history, trace_of
 from kerasdecay.report.sparklines import needs_log
 from kerasdecay.report.trace_picture import trace_figure
@@ -32,6 +32,7 @@ def plot(
     initial_learning_rate: float | None = None,
     labels: Sequence[str] | None = None,
     title: str | None = None,
+    show: bool = False,
 ) -> Figure:
     """Draw schedules in one picture, or what happened in a training.
 
@@ -44,6 +45,7 @@ def plot(
         initial_learning_rate: For schedules that have none of their own.
         labels: For schedules: their names in the picture.
         title: The title of the picture.
+        show: True opens it in a window, as `pyplot.show()` does. A notebook shows it without.
 
     Returns:
         A matplotlib figure; `figure.savefig("rates.png")` saves it.
@@ -60,7 +62,7 @@ def plot(
         labels, subjects = tuple(subjects[0]), tuple(subjects[0].values())
     found = [trace_of(one) if is_history(one) else getattr(one, "trace", one) for one in subjects]
     if len(found) == 1 and isinstance(found[0], Trace):
-        return trace_figure(found[0], title=title)
+        return handed(trace_figure(found[0], title=title), show=show)
     if not found or any(isinstance(one, Trace) for one in found):
         raise invalid("plot", "subjects", "schedules, or one trained decay or trace", subjects)
     horizons = {getattr(one, "epochs", None) for one in subjects} - {None}
@@ -83,7 +85,8 @@ def plot(
         )
         for one in subjects
     ]
-    return curves_figure(dict(zip(labels, rates, strict=True)), epochs, title=title)
+    figure = curves_figure(dict(zip(labels, rates, strict=True)), epochs, title=title)
+    return handed(figure, show=show)
 
 
 def curves_figure(

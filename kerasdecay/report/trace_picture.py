@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kerasdecay.records import Trace
-    from kerasdecay.records.curve import Curve
 
 _DECISION = COLOURS[0]
 _METRIC = COLOURS[1]
@@ -102,7 +101,7 @@ def _draw_metric(axes: Axes, trace: Trace, metric: str) -> None:
 def _draw_rates(axes: Axes, trace: Trace) -> None:
     """Draw the rates of the training; where a probe tried others before, that part is grey."""
     tried = trace.tried if trace.tried < len(trace) else 0
-    positions = np.append(_positions(trace, trace)[tried:], _end(trace))
+    positions = np.append(trace.positions()[tried:], _end(trace))
     if tried:
         axes.axvspan(trace.setup.first_epoch, positions[0], color=FAINT, linewidth=0, zorder=0)
         start = (trace.setup.first_epoch, 1)
@@ -135,19 +134,13 @@ def _draw_knob(axes: Axes, trace: Trace, name: str) -> None:
     curve = trace.knobs[name]
     values = curve.rates(name)
     axes.plot(
-        np.append(_positions(trace, curve), _end(trace)),
+        np.append(trace.positions(curve), _end(trace)),
         np.append(values, values[-1]),
         drawstyle="steps-post",
         color=INK,
         linewidth=1.4,
     )
     heading(axes, name.replace("_", " "))
-
-
-def _positions(trace: Trace, rows: Trace | Curve) -> np.ndarray:
-    """Return the position of each row in epochs; the steps of an epoch are estimated if unknown."""
-    steps = trace.setup.steps_per_epoch or int(rows.batches.max(initial=0)) + 1
-    return rows.epochs + rows.batches / steps
 
 
 def _mark_decisions(panels: list[Axes], trace: Trace) -> None:

@@ -101,7 +101,7 @@ class Schedule(Configurable, abc.ABC):
 
         Args:
             epochs: The horizon.
-            **options: `steps_per_epoch`, `initial_learning_rate`, `labels`, `title`.
+            **options: `steps_per_epoch`, `initial_learning_rate`, `labels`, `title`, `show`.
         """
         from kerasdecay.report import plot
 
@@ -138,7 +138,8 @@ def rate_or_auto(owner: str, argument: str, value: Any, **limits: Any) -> float 
     if isinstance(value, str):
         if value == AUTO:
             return AUTO
-        raise _checks.invalid(owner, argument, 'a finite number > 0, None or "auto"', value)
+        remedy = _checks.meant(value)
+        raise _checks.invalid(owner, argument, 'a finite number > 0, None or "auto"', value, remedy)
     return _checks.rate(owner, argument, value, **limits)
 
 

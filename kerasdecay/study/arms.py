@@ -59,12 +59,31 @@ def check_arms(arms: Any) -> dict[str, Arm]:
 
 def _as_callback(name: str, arm: Any) -> Any:
     """Return the decay that a schedule, a rule or the name of one stands for; else the arm."""
+    if _is_optimizer(arm):
+        raise invalid(
+            "compare",
+            f"arms[{name!r}]",
+            "what sets the rate, and no optimizer",
+            arm,
+            "The optimizer is compiled in build_model; compare optimizers with a call for each.",
+        )
     if isinstance(arm, str):
         families: dict[str, Any] = {**SHAPES, **RULES}
         arm = member_named(families, "compare", f"arms[{name!r}]", arm)()
-    if isinstance(arm, Schedule):
+    if isinstance(arm, Schedule | keras.optimizers.schedules.LearningRateSchedule):
         return LearningRateDecay(arm)
     return LearningRateDecay("constant", rules=[arm]) if isinstance(arm, Rule) else arm
+
+
+def _is_optimizer(arm: Any) -> bool:
+    """Return whether an arm is an optimizer of Keras, or the name of one."""
+    if not isinstance(arm, str):
+        return isinstance(arm, keras.optimizers.Optimizer)
+    return arm.lower() in {
+        name.lower()
+        for name, kind in vars(keras.optimizers).items()
+        if isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer)
+    }
 
 
 def _check(name: str, arm: Any) -> None:

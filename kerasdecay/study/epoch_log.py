@@ -7,15 +7,20 @@ import re
 import statistics
 import time
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 
+from kerasdecay.records import Trace
 from kerasdecay.records.run import is_rate
 from kerasdecay.study.own_optimizers import counters, named
 from kerasdecay.training import find
 from kerasdecay.training.targets import shortest
+
+_POINTS = 240
+"""Points of a rate's course that are kept at most."""
 
 
 class EpochLog(keras.callbacks.Callback):
@@ -36,6 +41,7 @@ class EpochLog(keras.callbacks.Callback):
         self.needs_steps = needs_steps
         self.rows: list[dict[str, float]] = []
         self.training_seconds: list[float] = []
+        self.names: dict[str, str] = {}
         self._rates: dict[str, float] = {}
         self._counters: list[float] = []
         self._started = 0.0
@@ -70,15 +76,32 @@ class EpochLog(keras.callbacks.Callback):
                 f"{self.needs_steps}, which took no step in an epoch: it does not train this "
                 f"model.{named(model)} Set the rates of those in a callback or in build_model."
             )
-        names = {} if model.optimizer is None else steady_names(model)
+        self.names = {} if model.optimizer is None else steady_names(model)
         self.rows.append(
-            {names.get(name, name): _recorded(name, value) for name, value in logs.items()}
+            {self.names.get(name, name): _recorded(name, value) for name, value in logs.items()}
         )
 
     def columns(self) -> dict[str, list[float]]:
         """Return metric → its value after each epoch, NaN where an epoch did not report it."""
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         return {name: [row.get(name, math.nan) for row in self.rows] for name in names}
+
+    def courses(self, traces: Iterable[Trace]) -> dict[str, list[tuple[float, float]]]:
+        """Return name of a rate → its course within the epochs, of those that these have recorded.
+
+        Rates that a probe tried are left out.
+        """
+        found = {}
+        for trace in traces:
+            positions = trace.positions()
+            for key in trace.setup.base_rates:
+                rates = trace.learning_rates_of(key)
+                kept = _some(trace.tried, len(rates))
+                name = self.names.get(key, key)
+                found[name] = [
+                    (float(positions[row]), _recorded(key, rates[row])) for row in kept.tolist()
+                ]
+        return found
 
     def images_per_second(self) -> float:
         """Return the median over the epochs after the first, which compiles."""
@@ -115,6 +138,13 @@ def _without_number(log_name: str, kind: str) -> str:
     bare = re.sub(r"_\d+$", "", log_name)
     is_keras_own = bare.removeprefix("learning_rate_").replace("_", "") == kind.casefold()
     return bare if is_keras_own else log_name
+
+
+def _some(first: int, end: int) -> np.ndarray:
+    """Return the rows from `first` on, or evenly spaced ones with both ends if there are many."""
+    if end - first <= _POINTS:
+        return np.arange(first, end)
+    return np.linspace(first, end - 1, _POINTS).astype(int)
 
 
 def _recorded(name: str, value: Any) -> float:

@@ -99,9 +99,21 @@ def test_no_number_is_broken_and_no_line_too_long(width):
 
 
 def test_a_rate_is_shown_by_its_ends():
-    assert rate_cell(run("a", 0, [0.1] * 3, [0.1, 0.5, 0.1])) == "0.1 → 0.1"
+    assert rate_cell(run("a", 0, [0.1] * 3, [0.1, 0.5, 0.1])) == "0.1 → 0.5 → 0.1"
     assert rate_cell(run("a", 0, [0.1] * 3, [0.1] * 3)) == "0.1"
     assert rate_cell(Run("a", 0, 1, {"loss": [1.0]}, 1.0, 1.0)) == "–"
+
+
+def test_a_rate_that_is_known_within_epochs_is_shown_as_it_was_trained_with():
+    pytest.importorskip("matplotlib")
+    course = [(0.0, 0.004), (0.5, 0.1), (1.5, 4e-07)]
+    history = {"loss": [3.0, 2.0], "learning_rate": [0.1, 4e-07]}
+    one = Run("cycle", 0, 2, history, 1.0, 1.0, courses={"learning_rate": course})
+    assert rate_cell(one) == "0.004 → 0.1 → 4e-07"
+    (line,) = Comparison((one,)).plot().axes[-1].get_lines()
+    assert list(line.get_xdata()) == [0.0, 0.5, 1.5, 2]
+    assert list(line.get_ydata()) == [0.004, 0.1, 4e-07, 4e-07]
+    assert Run.from_dict(one.to_dict()).course("learning_rate") == one.course("learning_rate")
 
 
 def two_rates(arm, fast, slow):
@@ -120,8 +132,8 @@ def test_several_optimizers_are_drawn_in_one_panel():
     pytest.importorskip("matplotlib")
     runs = (two_rates("both", [0.1, 0.01], [0.001] * 2), run("one", 0, [0.3, 0.4], [0.2] * 2, 1))
     accuracy, loss, rates = Comparison(runs).plot().axes
-    drawn = [(list(patch.get_data().values), patch.get_linestyle()) for patch in rates.patches]
-    assert drawn == [([0.1, 0.01], "solid"), ([0.001] * 2, "dashed"), ([0.2] * 2, "dotted")]
+    drawn = [(list(line.get_ydata()), line.get_linestyle()) for line in rates.get_lines()]
+    assert drawn == [([0.1, 0.01, 0.01], "-"), ([0.001] * 3, "--"), ([0.2] * 3, ":")]
     assert rates.get_title(loc="right") == "solid: fast   dashed: [slow]   dotted: learning_rate"
     assert (accuracy.get_title(loc="left"), loss.get_title(loc="left")) == ("accuracy", "loss")
 
@@ -139,9 +151,10 @@ def test_curves_are_the_means_over_the_seeds():
     assert all(list(line.get_xdata()) == [1, 2, 3] for line in accuracy.get_lines())
     assert len(accuracy.collections) == 2  # bands only where there are two seeds
     assert len(loss.get_lines()) == 2
-    steps = [patch.get_data() for patch in rates.patches]
-    assert [list(step.values) for step in steps] == [[0.1] * 3, [0.1, 0.01, 0.001]]
-    assert list(steps[1].edges) == [0, 1, 2, 3]
+    steps = rates.get_lines()
+    assert [list(step.get_ydata()) for step in steps] == [[0.1] * 4, [0.1, 0.01, 0.001, 0.001]]
+    assert list(steps[1].get_xdata()) == [0, 1, 2, 3]
+    assert {step.get_drawstyle() for step in steps} == {"steps-post"}
     assert figure.get_suptitle() == "Digits"
 
 

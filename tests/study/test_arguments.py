@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+from kerasdecay import CosineDecay, simulate
+from kerasdecay.schedules import Cosine
 from kerasdecay.study import Comparison, Run, compare, find_learning_rate, steadiness
 
 X = np.eye(4, dtype="float32")
@@ -220,3 +222,32 @@ def test_arms_by_name():
     assert [type(one).__name__ for one in plateau.rules] == ["Plateau"]
     with pytest.raises(ValueError, match=r"must be one of .* Did you mean 'cosine'"):
         check_arms(["cosin"])
+
+
+@pytest.mark.parametrize("arm", ["sgd", "AdamW", keras.optimizers.SGD()])
+def test_an_optimizer_is_no_arm(arm):
+    from kerasdecay.study.arms import check_arms
+
+    with pytest.raises(ValueError, match=r"no optimizer.*compiled in build_model; compare optimiz"):
+        check_arms({"a": arm})
+
+
+def test_a_schedule_of_keras_is_an_arm():
+    from kerasdecay.study.arms import check_arms
+
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 4, 0.5)
+    result = compare(build, (X, Y), {"keras": schedule}, epochs=2, batch_size=X.shape[0], verbose=0)
+    (run,) = result.runs
+    assert check_arms({"a": schedule})["a"] is not schedule
+    assert run.final("learning_rate") == pytest.approx(0.1 * 0.5 ** (1 / 4))
+
+
+def test_a_rate_within_epochs_is_in_the_run():
+    arms = {"cosine": CosineDecay(0.1), "fixed": 0.1}
+    cosine, fixed = compare(build, (X, Y), arms, epochs=2, batch_size=1, verbose=0).runs
+    steps = X.shape[0]
+    positions, rates = cosine.course("learning_rate")
+    assert positions == pytest.approx(np.arange(2 * steps) / steps)
+    assert rates == pytest.approx(simulate(Cosine(0.1), epochs=2, steps_per_epoch=steps), rel=1e-6)
+    assert fixed.courses == {}
+    assert fixed.course("learning_rate") == ((0, 1), (pytest.approx(0.1),) * 2)
