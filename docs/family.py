@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import pathlib
+import re
 import sys
 
 import numpy as np
@@ -69,12 +70,22 @@ RULE_EXAMPLES = {
 
 
 def first_line(member: type) -> str:
-    """Return the first sentence of a docstring, its formula set as code."""
+    """Return the first sentence of a docstring, its formula set as a formula."""
     text, colon, formula = (
         (inspect.getdoc(member) or "").partition("\n")[0].rstrip(".").partition(": η")
     )
     formula, comma, meaning = formula.partition(", z ")
-    return f"{text}: `η{formula}`{comma}{meaning}" if colon else text
+    return f"{text}: {formula_html(f'η{formula}')}{comma}{meaning}" if colon else text
+
+
+def formula_html(formula: str) -> str:
+    """Return a formula with its powers above the line."""
+    raised = re.sub(r"\^(\([^()]*\)|⌊[^⌋]*⌋|#\{[^{}]*\}|\w)", _raised, formula)
+    return f'<span class="formula">{raised.replace(" <= ", " ≤ ")}</span>'
+
+
+def _raised(found: re.Match[str]) -> str:
+    return f"<sup>{found.group(1).strip('()')}</sup>"
 
 
 def shape_rates(name: str) -> np.ndarray:

@@ -70,6 +70,19 @@ _HOMES = {
     "kerasdecay.study": ("compare", "find_learning_rate"),
 }
 _NAMES = {name: home for home, names in _HOMES.items() for name in names}
+_ELSEWHERE = {
+    **dict.fromkeys(("explain", "summary", "timeline"), "kerasdecay.report.{}"),
+    **dict.fromkeys(("ReduceLROnPlateau",), "PlateauDecay"),
+    **dict.fromkeys(("LearningRateScheduler", "LambdaLR"), "LearningRateDecay"),
+    **dict.fromkeys(("CosineAnnealingLR", "CosineAnnealing"), "CosineDecay"),
+    **dict.fromkeys(("StepLR",), "StepDecay"),
+    **dict.fromkeys(("OneCycleLR",), "OneCycleDecay"),
+    **dict.fromkeys(
+        ("LearningRateFinder", "LRFinder", "lr_find", "lr_finder"), "find_learning_rate"
+    ),
+}
+"""Names of other libraries, and of parts below, → what a user finds under them here."""
+
 _SUBPACKAGES = ("kerasdecay.schedules", "kerasdecay.rules")
 """Their names are found here too: `kerasdecay.Cosine`, `kerasdecay.Plateau`."""
 
@@ -111,6 +124,8 @@ def __getattr__(name: str) -> Any:
     for module in found:
         if name != "FAMILY" and name in module.__all__:
             return getattr(module, name)
+    if name in _ELSEWHERE:
+        raise AttributeError(f"{told}. Did you mean {_ELSEWHERE[name].format(name)!r}?")
     everything = [*__all__, *(one for module in found for one in module.__all__)]
     raise AttributeError(" ".join(filter(None, [f"{told}.", did_you_mean(everything, name)])))
 

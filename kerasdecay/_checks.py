@@ -31,11 +31,12 @@ _LONGEST = 200
 
 def invalid(owner: str, argument: str, allowed: str, received: Any, remedy: str = "") -> ValueError:
     """Return the `ValueError` for an argument out of its range, in one line."""
-    message = f"{owner}: {argument} must be {allowed}. Received: {argument}={_shown(received)}."
+    message = f"{owner}: {argument} must be {allowed}. Received: {argument}={shown(received)}."
     return ValueError(f"{message} {remedy}".rstrip())
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a received value as an error shows it: in one line, cut where it is long."""
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # Python refuses to print integers of more than 4,300 digits

@@ -33,6 +33,7 @@ _IN_EPOCHS = "in epochs, '500 steps' or '10%'"
 _SHARE = "a share of the run such as '30%'"
 
 FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
+    "initial_learning_rate": (("schedule",), ""),
     "lr": (_RATE, ""),
     "learning_rate": (_RATE, ""),
     "init_lr": (_RATE, ""),
@@ -77,6 +78,7 @@ FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
     "warmup_epochs": (("warmup", "duration"), ""),
     "num_warmup_steps": (("warmup", "duration"), "in epochs, '500 steps' or '5%'"),
     "warmup": (("warmup", "duration"), ""),
+    "cooldown": (("decay",), "the last part, in epochs, '500 steps' or '10%'"),
     "warmup_target": (_RATE, "the warmup rises to it"),
     "metric": (("monitor",), ""),
     "metrics": (("monitor",), ""),
@@ -94,11 +96,19 @@ FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
 """An argument of Keras, torch, optax, transformers or timm → what may stand for it here, the best
 first, and how its values differ."""
 
-_ABOUT = {"epochs": "the horizon in epochs, warmup included"}
+_ABOUT = {
+    "epochs": "the horizon in epochs, warmup included",
+    "schedule": "such as Cosine(0.1), 'cosine' or 0.1",
+}
 
 _NOWHERE = {
     **dict.fromkeys(
         ("decay_steps", "T_max", "total_steps", "num_training_steps", "epochs", "max_epochs"), _RUN
+    ),
+    "steps_per_epoch": "known to fit",
+    **dict.fromkeys(
+        ("monitor", "patience", "min_delta", "mode"),
+        "an argument of a rule: rules=[Plateau('val_loss', patience=3)], or of PlateauDecay",
     ),
     **dict.fromkeys(
         ("warmup", "warmup_steps", "warmup_epochs", "num_warmup_steps"),

@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 from kerasdecay import _checks
+from kerasdecay._names import key_named
 from kerasdecay.rules import AdaptiveKnee, Greedy, LossSlope, Plateau, Rule, WeightNorm
 from kerasdecay.rules.adaptive_knee import usual_trigger
-from kerasdecay.rules.family import rule_named
+from kerasdecay.rules.family import FAMILY, rule_named
+from kerasdecay.rules.monitor import direction_of
 from kerasdecay.schedules import Constant, Schedule
 from kerasdecay.schedules.base import AUTO, Shape
 from kerasdecay.schedules.duration import Duration
@@ -335,6 +337,10 @@ def trigger_given(owner: str, trigger: Any, monitor: str | None) -> dict[str, An
     """Return the trigger of an `AdaptiveKnee` as its argument, if it is not the default one."""
     if monitor is None:
         if isinstance(trigger, str):
+            if key_named(FAMILY, trigger) is None and direction_of(trigger) is not None:
+                allowed = "a rule, the name of one, or the initial rate"
+                remedy = f"Did you mean monitor={trigger!r}?"
+                raise _checks.invalid(owner, "trigger", allowed, trigger, remedy)
             trigger = rule_named(owner, "trigger", trigger)
         return {} if trigger is None else {"trigger": trigger}
     if trigger is not None:

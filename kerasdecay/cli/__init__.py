@@ -19,10 +19,21 @@ _COMMANDS = {
 }
 
 
+_MEANT = {
+    **dict.fromkeys(("plot", "draw", "show"), "preview"),
+    "simulate": "preview --csv -",
+    "explain": "replay --log history.csv",
+}
+"""Names that functions have, and what the command line has in their place."""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
+        for name, meant in _MEANT.items():
+            if f"invalid choice: {name!r}" in message:
+                message = f"there is no {name!r}. Did you mean {meant}?"
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 

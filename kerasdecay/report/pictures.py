@@ -16,6 +16,7 @@ from kerasdecay.report.sparklines import needs_log
 from kerasdecay.report.trace_picture import trace_figure
 from kerasdecay.report.wording import brief
 from kerasdecay.schedules import Schedule, simulate
+from kerasdecay.schedules.family import schedule_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,9 +38,9 @@ def plot(
     """Draw schedules in one picture, or what happened in a training.
 
     Args:
-        *subjects: Schedules (or decay callbacks that have not trained, or one mapping of names to
-            them); or one trace, one decay callback after `fit`, or the History that `fit` returns,
-            which knows one rate an epoch.
+        *subjects: Schedules, or names of shapes (or decay callbacks that have not trained, or one
+            list of them, or one mapping of names to them); or one trace, one decay callback after
+            `fit`, or the History that `fit` returns, which knows one rate an epoch.
         epochs: For schedules: the horizon. It can be left out for callbacks that have one.
         steps_per_epoch: For schedules: batches in an epoch; None draws one rate for each epoch.
         initial_learning_rate: For schedules that have none of their own.
@@ -60,6 +61,9 @@ def plot(
     """
     if len(subjects) == 1 and isinstance(subjects[0], Mapping):
         labels, subjects = tuple(subjects[0]), tuple(subjects[0].values())
+    if len(subjects) == 1 and isinstance(subjects[0], list | tuple):
+        subjects = tuple(subjects[0])
+    subjects = tuple(schedule_of("plot", "subjects", one) for one in subjects)
     found = [trace_of(one) if is_history(one) else getattr(one, "trace", one) for one in subjects]
     if len(found) == 1 and isinstance(found[0], Trace):
         return handed(trace_figure(found[0], title=title), show=show)

@@ -79,7 +79,9 @@ class Plateau(Rule[PlateauState]):
     state_class: ClassVar[type[RuleState]] = PlateauState
 
     monitor: str = _checks.field("val_loss", _checks.text, what="the name of a metric")
-    factor: float = _checks.field(0.1, _checks.number, above=0, below=1)
+    factor: float = _checks.field(
+        0.1, _checks.number, above=0, below=1, remedy="For a tenth write 0.1."
+    )
     patience: int = _checks.field(10, _checks.integer, at_least=0)
     mode: str = _checks.field("auto", _checks.choice, allowed=monitors.MODES)
     min_delta: float = _checks.field(1e-4, _checks.number, at_least=0)

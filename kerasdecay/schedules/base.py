@@ -96,11 +96,11 @@ class Schedule(Configurable, abc.ABC):
             raise _checks.invalid("rates", "updates", "an integer or an array of integers", updates)
         return self.learning_rate(Moment.of(updates, timeline, xp))
 
-    def plot(self, *, epochs: int, **options: Any) -> Any:
+    def plot(self, *, epochs: int | None = None, **options: Any) -> Any:
         """Draw the rates over a run; see `kerasdecay.plot`.
 
         Args:
-            epochs: The horizon.
+            epochs: The horizon, which must be given.
             **options: `steps_per_epoch`, `initial_learning_rate`, `labels`, `title`, `show`.
         """
         from kerasdecay.report import plot

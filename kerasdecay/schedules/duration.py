@@ -17,6 +17,25 @@ _ALLOWED = 'a number of epochs >= 0, "500 steps", or a share of the horizon such
 _FORM = re.compile(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*(%|steps?|epochs?)\s*", re.IGNORECASE)
 
 
+def in_percent(value: Any) -> str:
+    """Return the question whether a number of epochs was meant as a share, or nothing."""
+    number = _checks.real(value)
+    return f"Did you mean '{number:g}%'?" if number is not None and number <= 100 else ""
+
+
+def _remedy(written: str) -> str:
+    """Return what a text that is no duration may be meant to be, in a question, or nothing."""
+    try:
+        number = float(written)
+    except ValueError:
+        return _BATCHES if "batch" in written else ""
+    meant = f"'{100 * number:g}%'" if 0 < number < 1 else f"{number:g}"
+    return f"Did you mean {meant}?"
+
+
+_BATCHES = "A step is a batch: write '500 steps'."
+
+
 def parse(owner: str, argument: str, value: Any) -> tuple[float, str]:
     """Return (amount, unit), the unit being `"epochs"`, `"steps"` or `"%"`.
 
@@ -47,7 +66,7 @@ def parse(owner: str, argument: str, value: Any) -> tuple[float, str]:
     except ValueError:  # several decimal points
         amount = -1.0
     if form is None or not 0 <= amount < math.inf:
-        raise _checks.invalid(owner, argument, _ALLOWED, value)
+        raise _checks.invalid(owner, argument, _ALLOWED, value, _remedy(value))
     unit = form.group(2).lower()
     if unit == "%":
         if amount > 100:

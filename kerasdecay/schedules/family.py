@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
+from kerasdecay import _checks
 from kerasdecay._names import member_named
 from kerasdecay.schedules.base import Shape
 from kerasdecay.schedules.constant import Constant
@@ -46,6 +48,18 @@ def shape_named(owner: str, argument: str, name: str) -> Shape:
         'CosineRestarts'
     """
     return member_named(FAMILY, owner, argument, name)()
+
+
+def schedule_of(owner: str, argument: str, given: Any) -> Any:
+    """Return the shape of a name, a number as a constant rate, and anything else as it is.
+
+    Examples:
+        >>> schedule_of("simulate", "schedule", 0.1)
+        Constant(initial_learning_rate=0.1)
+    """
+    if isinstance(given, str):
+        return shape_named(owner, argument, given)
+    return given if _checks.real(given) is None else Constant(given)
 
 
 FAMILY: dict[str, type[Shape]] = _Family(

@@ -45,5 +45,6 @@ class Knee(Held):
                 "hold",
                 f"shorter than the {now.horizon} {now.timeline.unit}s that there are to decay in",
                 self.hold,
+                durations.in_percent(self.hold),
             )
         return max(now.horizon, 1) - hold

@@ -9,6 +9,7 @@ import numpy as np
 from kerasdecay import _checks
 from kerasdecay._names import takes_familiar
 from kerasdecay.schedules.base import Schedule
+from kerasdecay.schedules.family import schedule_of
 from kerasdecay.schedules.timeline import Moment, Timeline
 
 _CHUNK = 32768
@@ -25,9 +26,9 @@ def simulate(
     """Return the rates of a whole run.
 
     Args:
-        schedule: A schedule, or a decay callback, of which the schedule, the warmup and `update`
-            are taken: how often its rate is written. What its rules will decide is not known before
-            a training and is left out.
+        schedule: A schedule, the name of one, a constant rate, or a decay callback, of which the
+            schedule, the warmup and `update` are taken: how often its rate is written. What its
+            rules will decide is not known before a training and is left out.
         epochs: The horizon, an integer >= 1.
         steps_per_epoch: Batches in an epoch; None gives one rate for each epoch, as
             `update="epoch"` trains, where `"auto"` may write within epochs.
@@ -48,7 +49,8 @@ def simulate(
     update = getattr(schedule, "update", None)  # of a callback, how often its rate is written
     if not isinstance(schedule, Schedule):
         schedule = getattr(schedule, "schedule", schedule)
-    allowed = "a kerasdecay schedule or a decay callback"
+    schedule = schedule_of("simulate", "schedule", schedule)
+    allowed = "a kerasdecay schedule, the name of one, a number, or a decay callback"
     _checks.instance("simulate", "schedule", schedule, Schedule, allowed)
     if initial_learning_rate is not None:
         schedule = schedule.resolve(initial_learning_rate)

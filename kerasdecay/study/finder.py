@@ -279,7 +279,7 @@ def _check_model(model: Any) -> None:
         held = named(model) if isinstance(model, keras.Model) else ""
         raise ValueError(
             f"{_OWNER}: model must be a compiled keras.Model with an optimizer. "
-            f"Received: {model!r}.{held} Call model.compile(optimizer=...) first."
+            f"Received: {_checks.shown(model)}.{held} Call model.compile(optimizer=...) first."
         )
     has_call = type(model).call is not keras.Model.call
     if (has_call and not model.built) or not all(layer.built for layer in model.layers):

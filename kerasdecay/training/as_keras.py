@@ -7,9 +7,12 @@ from typing import Any, Self
 
 import keras
 
+from kerasdecay._checks import invalid
 from kerasdecay._config import from_config
 from kerasdecay._names import takes_familiar
 from kerasdecay.schedules import Moment, Schedule, Timeline
+from kerasdecay.schedules.family import schedule_of
+from kerasdecay.training.callback import DecayCallback
 from kerasdecay.training.namespace import KERAS
 
 _MOST_UPDATES = 2**31 - 1
@@ -96,6 +99,15 @@ def as_keras(
         >>> [round(float(rate(step)), 6) for step in (0, 500, 1499)]
         [0.1, 0.01, 0.001]
     """
+    if isinstance(schedule, DecayCallback):
+        raise invalid(
+            "as_keras",
+            "schedule",
+            "a kerasdecay schedule, the name of one, or a number",
+            schedule,
+            "A callback is given to fit: callbacks=[…]; for an optimizer take its schedule alone.",
+        )
+    schedule = schedule_of("as_keras", "schedule", schedule)
     if isinstance(schedule, Schedule) and initial_learning_rate is not None:
         schedule = schedule.resolve(initial_learning_rate)
     return KerasSchedule(schedule, epochs, steps_per_epoch)

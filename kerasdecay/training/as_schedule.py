@@ -10,10 +10,12 @@ import keras
 import numpy as np
 
 from kerasdecay import _checks
+from kerasdecay._names import key_named
+from kerasdecay.rules import FAMILY as RULES
 from kerasdecay.rules import Rule
 from kerasdecay.schedules import ByEpoch, ByStep, Constant, EpochRates, Schedule
 from kerasdecay.schedules.by_step import OfStep
-from kerasdecay.schedules.family import shape_named
+from kerasdecay.schedules.family import FAMILY, shape_named
 from kerasdecay.training.from_keras import FromKeras
 
 _OWNER = "LearningRateDecay"
@@ -39,7 +41,7 @@ def as_schedule(
     if isinstance(schedule, Schedule):
         return schedule
     if isinstance(schedule, str):
-        return shape_named(owner, argument, schedule)
+        return _shape(owner, argument, schedule)
     if _checks.real(schedule) is not None:
         return Constant(schedule)
     if isinstance(schedule, (list, tuple, np.ndarray)):
@@ -71,6 +73,18 @@ def as_schedule(
         "one an epoch, or a function f(epoch) or f(epoch, learning_rate). "
         f"Received: {argument}={schedule!r}."
     )
+
+
+def _shape(owner: str, argument: str, name: str) -> Schedule:
+    """Return the shape of a name; a ValueError says what a name of anything else may mean."""
+    remedy = _checks.meant(name)
+    rule = key_named(RULES, name.lower().removeprefix("reducelron"))
+    if argument == "schedule" and rule is not None and key_named(FAMILY, name) is None:
+        remedy = f"'{rule}' is a rule: write {owner}('constant', rules=['{rule}'])."
+    if remedy:
+        allowed = "a kerasdecay schedule, the name of one, or a number"
+        raise _checks.invalid(owner, argument, allowed, name, remedy)
+    return shape_named(owner, argument, name)
 
 
 def by_steps(schedule: Any, function: Any) -> OfStep:

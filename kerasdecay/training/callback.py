@@ -130,8 +130,12 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         """What the rules decided in the last training, each with its reason; not the "not yet"s."""
         return [] if self.trace is None else self.trace.events
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: Any = None) -> None:
         """Take the model of the training that begins; refuse it in the middle of another one."""
+        if not isinstance(self, DecayCallback):  # called on the class, with the model alone
+            raise TypeError(
+                "callbacks=[…] holds the class of a decay, and no decay. Make one: CosineDecay(…)."
+            )
         if model is not self._model:
             self._refuse_two_trainings(allowed=0)
         super().set_model(model)

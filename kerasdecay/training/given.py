@@ -31,7 +31,17 @@ class GivenArguments:
         except TypeError as error:
             known = list(signature.parameters)
             check_arguments(cls.__name__, kwargs, known)
-            raise TypeError(f"{cls.__name__}(): {error}. It takes {', '.join(known)}.") from None
+            kinds = signature.parameters.values()
+            first = [one.name for one in kinds if one.kind is one.POSITIONAL_OR_KEYWORD]
+            named = [f"{one.name}=…" for one in kinds if one.kind is one.KEYWORD_ONLY]
+            told = f"{cls.__name__}(): {error}. It takes {', '.join(known)}."
+            if len(args) > len(first) and named:
+                told = (
+                    f"{cls.__name__}(): {len(args)} arguments without a name, where "
+                    f"{', '.join(first) or 'none'} can do without. Write the others by name: "
+                    f"{', '.join(named)}."
+                )
+            raise TypeError(told) from None
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as plain data; a function stays the object that it is."""

@@ -41,6 +41,8 @@ def layerwise(model: Any, decay: float = 0.75) -> dict[str, float]:
     which divides by 2.6 from layer to layer; BEiT and its kin use 0.65 to 0.95.
     """
     decay = _checks.number(_OWNER, "decay", decay, above=0, at_most=1)
+    if not hasattr(model, "layers"):
+        raise _checks.invalid(_OWNER, "model", "a keras.Model", model)
     paths = [[one.path for one in variables] for variables in _by_layer(model)]
     if not paths:
         raise _checks.invalid(

@@ -85,4 +85,7 @@ def _within_epochs(update: Any) -> Update:
             amount, unit = 0.0, ""
         if unit == "steps" and amount >= 1:
             return Update("step", int(amount))
-    raise _checks.invalid("LearningRateDecay", "update", _ALLOWED, update)
+    remedy = "For each batch write 'batch'." if update in ("step", "steps", "batches") else ""
+    if _checks.real(update) is not None or (isinstance(update, str) and update.strip().isdigit()):
+        remedy = f"Did you mean '{update} steps'?"
+    raise _checks.invalid("LearningRateDecay", "update", _ALLOWED, update, remedy)

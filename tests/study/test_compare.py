@@ -517,7 +517,10 @@ def test_on_a_terminal_it_has_headings(capsys, monkeypatch):
         ({"arms": {"a": 0}}, r"arms\['a'\] must be a finite number > 0\. Received: .*=0"),
         ({"arms": {"a": math.nan}}, r"arms\['a'\] must be a finite number > 0.*nan"),
         ({"arms": {"a": True}}, r"arms\['a'\] must be an arm.*True.*Give None"),
-        ({"arms": {"a": "sgd"}}, r"arms\['a'\] must be what sets the rate, and no optimizer.*'sgd'"),
+        (
+            {"arms": {"a": "sgd"}},
+            r"arms\['a'\] must be what sets the rate, and no optimizer.*'sgd'",
+        ),
         ({"arms": {"a": lambda: 0.1}}, r"arms\['a'\]\(\) must be a Keras callback.*0\.1"),
         ({"arms": {1: 0.1}}, r"arms must be named by strings.*=1"),
         ({"arms": {"--": 0.1}}, r"arms must be named by strings with a letter"),
