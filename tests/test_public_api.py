@@ -65,8 +65,12 @@ def test_an_unknown_argument_is_told_by_the_callback_that_was_called():
 def documented() -> dict[str, list[str]]:
     """Return, for each module that a page of docs/api is about, the names that it shows."""
     pages = sorted((ROOT / "docs" / "api").glob("*.md"))
-    modules = [re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.MULTILINE) for page in pages]
-    return {name: importlib.import_module(name).__all__ for (name,) in modules}
+    found: dict[str, list[str]] = {}
+    for page in pages:
+        for entry in re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.MULTILINE):
+            module, _, name = entry.rpartition(".")
+            found.setdefault(module, []).append(name)
+    return found
 
 
 def test_every_module_for_users_has_its_page_of_the_reference():

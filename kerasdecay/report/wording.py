@@ -20,6 +20,10 @@ FLAGGED = {
 """What decisions of these kinds are called, which need not change the rate."""
 
 
+_LONGEST = 8
+"""Characters of a number beyond which it is rounded."""
+
+
 def brief(part: Any) -> str:
     """Return a schedule or a rule as code, without arguments that are the default.
 
@@ -33,7 +37,8 @@ def brief(part: Any) -> str:
         'PowerStep(0.3333)'
     """
     if isinstance(part, float):
-        return min(repr(part), f"{part:.4g}", key=len)
+        exact = repr(part)
+        return exact if len(exact) <= _LONGEST else f"{part:.4g}"
     if isinstance(part, (tuple, list)):
         inner = ", ".join(map(brief, part))
         return f"({inner},)" if len(part) == 1 else f"({inner})"

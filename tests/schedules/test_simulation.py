@@ -40,7 +40,7 @@ def test_a_callback_means_its_schedule() -> None:
 @pytest.mark.parametrize(
     ("schedule", "arguments", "message"),
     [
-        (0.1, {"epochs": 5}, "schedule must be"),
+        (None, {"epochs": 5}, "schedule must be"),
         (Cosine(), {"epochs": 5}, "initial_learning_rate must be"),
         (Cosine(0.1), {"epochs": 0}, "epochs must be"),
         (Cosine(0.1), {"epochs": 5, "steps_per_epoch": 0}, "steps_per_epoch must be"),
