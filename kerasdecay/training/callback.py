@@ -12,10 +12,8 @@ from kerasdecay import _checks
 from kerasdecay._config import to_config
 from kerasdecay._warnings import warn
 from kerasdecay.control import StateFile
-from kerasdecay.control.probe import probe_steps
 from kerasdecay.control.store import check_path
 from kerasdecay.records import Event, Trace
-from kerasdecay.records.range import Choice
 from kerasdecay.rules import BatchObservation, Rule
 from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.schedules.duration import Duration
@@ -32,7 +30,7 @@ from kerasdecay.training.looking import Looking
 from kerasdecay.training.memory import Memory
 from kerasdecay.training.metrics import MetricWatch
 from kerasdecay.training.plan import Plan
-from kerasdecay.training.probing import Probing
+from kerasdecay.training.probing import Probing, probed
 from kerasdecay.training.session import Session
 from kerasdecay.training.snapshot import BestStates
 from kerasdecay.training.under_way import fits_under_way
@@ -112,7 +110,6 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self._memory: Memory | None = None
         self._probing: Probing | None = None
         self._ended_probing: Probing | None = None
-        self._beginning: Beginning | None = None
         self._batch_rules: BatchRules | None = None
         self._batch_losses = BatchLosses(owner)
         self._has_spoilt_metrics = False
@@ -150,7 +147,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self.trace = None
         targets = find.rate_targets(model, self.optimizer_names)
         if interrupted is not None and interrupted.is_left_in(targets):
-            interrupted.end()
+            interrupted.put_back()
             self._warn(
                 "the training before was interrupted while rates were tried for it. The model and "
                 "its optimizer are put back to where it began."
@@ -213,7 +210,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         """Leave the last rate in place, show the summary, let go of the model."""
         if self._session is not None:
             self._session.end(self.model)
-        elif self._probing is not None and self._beginning is not None:
+        elif self._probing is not None:
             self._end_probing(self.model, 0).end(self.model)
             self._warn(
                 "the training has ended while rates were tried for it, and all was put back: the "
@@ -242,7 +239,6 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             "_memory": None,
             "_probing": None,
             "_ended_probing": None,
-            "_beginning": None,
             "_batch_rules": None,
             "_best_states": BestStates(owner),
             "_batch_losses": BatchLosses(owner),
@@ -269,13 +265,12 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     def _end_probing(self, model: Any, batch: int) -> Session:
         """Put everything back, and begin the training with this batch, from the rate found."""
         assert self._probing is not None
-        assert self._beginning is not None
         probing, self._probing = self._probing, None
         self._ended_probing = probing
-        choice = probing.end()
+        found = probing.end()
         self._batch_losses.forget()
         self._has_spoilt_metrics = True
-        self._open(model, self._beginning.probed(choice))
+        self._open(model, found)
         assert self._session is not None
         probing.record(self._session.trace)
         self._session.begin_epoch(model, self._epoch, batch)
@@ -353,30 +348,15 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         )
         if any(rule.watches_batches for rule in self.rules):
             self._batch_rules = BatchRules(model, self.rules)
-        automatic = beginning.automatic
-        if not automatic:
-            self._open(model, beginning, self.trace if changed else None)
-            return
-        timeline = plan.timeline
-        total = None
-        if timeline.steps_per_epoch is not None:
-            total = timeline.steps_per_epoch * (timeline.epochs - epoch)
-        steps = probe_steps(total)
-        if steps == 0:
-            choice = Choice(
-                None,
-                f"no suggestion, because a run of {total} batches is too short to try rates in",
-            )
-            self._open(model, beginning.probed(choice))
-            return
-        self._beginning = beginning
-        self._probing = Probing(model, automatic, steps)
-        beginning.write_given()
+        begun = probed(model, beginning)
+        if isinstance(begun, Probing):
+            self._probing = begun
+        else:
+            self._open(model, begun, self.trace if changed else None)
 
     def _open(self, model: Any, beginning: Beginning, trace: Trace | None = None) -> None:
         """Begin the session of a training whose initial rates are known."""
         self._session = beginning.session(model, trace)
-        self._beginning = None
         self.trace = self._session.trace
         self._memory = Memory(first_epoch=beginning.epoch, next_epoch=self._epoch)
         if self.verbose and trace is None:
@@ -419,7 +399,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         owner = type(self).__name__
         self._remember()
         self._session = None
-        self._probing = self._ended_probing = self._beginning = self._batch_rules = None
+        self._probing = self._ended_probing = self._batch_rules = None
         self._has_spoilt_metrics = False
         self._epoch = 0
         self._state_file = None

@@ -8,11 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasdecay.control.probe import Probe
+from kerasdecay.control.probe import Probe, probe_steps
 from kerasdecay.control.range_test import most_cautious
 from kerasdecay.records import Trace
 from kerasdecay.records.range import Choice
 from kerasdecay.training import find
+from kerasdecay.training.beginning import Beginning
 from kerasdecay.training.snapshot import Snapshot, build_optimizer
 from kerasdecay.training.targets import RateTarget
 
@@ -25,14 +26,15 @@ class Probing:
 
     Args:
         model: The model, before its first batch.
-        targets: The rates that are to be found.
+        beginning: The training that begins, with rates that are to be found.
         steps: The batches of the probe.
     """
 
-    def __init__(self, model: Any, targets: Mapping[str, RateTarget], steps: int) -> None:
+    def __init__(self, model: Any, beginning: Beginning, steps: int) -> None:
         build_optimizer(model)
         self._snapshot = Snapshot(model)
-        self._targets = targets
+        self._beginning = beginning
+        self._targets = targets = beginning.automatic
         optimizers = [target.optimizer for target in targets.values()]
         self._probe = Probe(
             steps,
@@ -45,6 +47,7 @@ class Probing:
         self._first_rates = {key: target.read() for key, target in targets.items()}
         self._tried: list[tuple[int, int, float]] = []  # epoch, batch, rate: of batches that came
         self._begun = (0, 0, self._probe.rate)
+        beginning.write_given()
 
     @property
     def is_done(self) -> bool:
@@ -80,12 +83,16 @@ class Probing:
                 alive, self._look = self._look.alive(), None
         self._probe.add(loss, alive)
 
-    def end(self) -> Choice:
-        """Put everything back, the rates too, and return what was found."""
+    def put_back(self) -> None:
+        """Put everything back, the rates too."""
         self._snapshot.restore()
         for key, target in self._targets.items():
             target.write(self._first_rates[key])
-        return self._probe.choice()
+
+    def end(self) -> Beginning:
+        """Put everything back, and return the beginning with the rates that were found."""
+        self.put_back()
+        return self._beginning.probed(self._probe.choice())
 
     def is_left_in(self, targets: Mapping[str, RateTarget]) -> bool:
         """Whether the optimizers still hold what was tried last, as after Ctrl-C."""
@@ -107,6 +114,25 @@ class Probing:
         """Record the rates that were tried, before those of the training."""
         for epoch, batch, rate in self._tried:
             trace.record_tried(epoch, batch, rate)
+
+
+def probed(model: Any, beginning: Beginning) -> Probing | Beginning:
+    """Return the probe that a training begins with, or the beginning of one that needs none.
+
+    Args:
+        model: The model, before its first batch.
+        beginning: What is known of the training.
+    """
+    if not beginning.automatic:
+        return beginning
+    timeline, total = beginning.plan.timeline, None
+    if timeline.steps_per_epoch is not None:
+        total = timeline.steps_per_epoch * (timeline.epochs - beginning.epoch)
+    steps = probe_steps(total)
+    if steps:
+        return Probing(model, beginning, steps)
+    why = f"no suggestion, because a run of {total} batches is too short to try rates in"
+    return beginning.probed(Choice(None, why))
 
 
 class _Look:

@@ -20,7 +20,6 @@ from trainings import adversaries
 from trainings.adversaries import FedAdversaries, Travels
 from trainings.networks import adam, blobs, classifier, momentum, state_of
 
-import kerasdecay.training.callback as driver
 from kerasdecay import (
     AutoDecay,
     CosineDecay,
@@ -90,7 +89,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> type[Chosen]:
         made: ClassVar[list[tuple[int, str]]] = []
 
     monkeypatch.setattr(probing, "Probe", Here)
-    monkeypatch.setattr(driver, "probe_steps", lambda total: 3)
+    monkeypatch.setattr(probing, "probe_steps", lambda total: 3)
     return Here
 
 
