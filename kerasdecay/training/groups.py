@@ -22,8 +22,6 @@ from kerasdecay.training.velocities import scales_its_velocity, velocities_of
 
 _UPDATE = "_backend_update_step"
 _DECAY = "_apply_weight_decay"
-_SAMPLES = 10_000
-"""The most steps at which a factor's values are checked."""
 _LISTED = 40
 """The most paths that an error lists."""
 
@@ -121,10 +119,9 @@ class GroupFactors(Knob):
         argument = f"group_factors[{pattern!r}]"
         schedule.check(Moment.of(0, run.timeline))
         planned = run.planned(schedule)
-        last = run.timeline.updates
-        values = planned.at(np.linspace(0, last, min(last + 1, _SAMPLES)).astype(np.int64))
-        _checks.number(self.owner, argument, float(np.min(values)), at_least=0)
-        _checks.number(self.owner, argument, float(np.max(values)), at_least=0)
+        values = run.sampled(planned)
+        for value in (np.min(values), np.max(values)):
+            _checks.number(self.owner, argument, float(value), at_least=0)
         if np.any(values == 0):
             self._try(optimizer, 0.0)
         falls = np.any((values[1:] == 0) & (values[:-1] > 0))

@@ -24,9 +24,6 @@ from kerasdecay.training.velocities import scales_its_velocity, velocities_of
 HOLD = "hold"
 """The weight decay that stays what it is while the rate changes."""
 
-_SAMPLES = 10_000
-"""The most steps at which a plan's values are checked."""
-
 
 def hyperparameters(
     owner: str, *, weight_decay: Any = None, momentum: Any = None, beta_1: Any = None
@@ -103,9 +100,7 @@ class Hyperparameter(Knob):
         schedule = self._resolved(optimizer, own)
         schedule.check(Moment.of(0, run.timeline))
         planned = run.planned(schedule)
-        last = run.timeline.updates
-        places = np.linspace(0, last, min(last + 1, _SAMPLES)).astype(np.int64)
-        for value in planned.at(places).tolist():
+        for value in run.sampled(planned).tolist():
             _checked(self.owner, self.argument, value)
         value = PlannedValue(planned)
         if isinstance(self.schedule, OneCycleMomentum) and scales_its_velocity(optimizer):

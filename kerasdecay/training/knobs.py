@@ -33,6 +33,9 @@ _PLACE = "_kerasdecay_knobs_place"
 _CHUNK = 65536
 """Steps whose values are recorded at a time."""
 
+_SAMPLES = 10_000
+"""The most values of a plan that are checked."""
+
 _TRACES = Traces()
 
 
@@ -67,6 +70,11 @@ class Run:
             starts = np.arange(self.timeline.epochs) * self.timeline.updates_per_epoch
             schedule = EpochRates(tuple(schedule.rates(starts, self.timeline).tolist()))
         return ScheduledRates(schedule, self.timeline, every=self.every)
+
+    def sampled(self, planned: ScheduledRates) -> np.ndarray:
+        """Return values of a plan from the run's beginning to its end, to be checked."""
+        last = self.timeline.updates
+        return planned.at(np.linspace(0, last, min(last + 1, _SAMPLES)).astype(np.int64))
 
 
 @dataclasses.dataclass(frozen=True)
