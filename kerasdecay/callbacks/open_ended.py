@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from kerasdecay import _checks
-from kerasdecay.callbacks.rules import trigger_given
+from kerasdecay.callbacks.rules import check_end, trigger_given
 from kerasdecay.rules import OpenEnded, Rule
 from kerasdecay.schedules import Constant
 from kerasdecay.training.arguments import Options, with_rule
@@ -53,19 +52,13 @@ class OpenEndedDecay(DecayCallback):
         final_learning_rate: float = 0.0,
         **options: Unpack[Options],
     ) -> None:
+        owner = type(self).__name__
         rule = OpenEnded(
-            **trigger_given(type(self).__name__, trigger, monitor),
+            **trigger_given(owner, trigger, monitor),
             cooldown=cooldown,
             curve=curve,
             final_learning_rate=final_learning_rate,
         )
         held = Constant(initial_learning_rate)
-        if held.is_resolved:
-            _checks.number(
-                type(self).__name__,
-                "final_learning_rate",
-                final_learning_rate,
-                at_most=held.initial,
-                remedy="It is where the way down ends.",
-            )
-        super().__init__(held, **with_rule(type(self).__name__, rule, options))
+        check_end(owner, held, final_learning_rate)
+        super().__init__(held, **with_rule(owner, rule, options))

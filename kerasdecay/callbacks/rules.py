@@ -322,14 +322,7 @@ class AdaptiveKneeDecay(_RuleDecay):
             final_learning_rate=final_learning_rate,
         )
         held = Constant() if schedule is None else as_schedule(schedule)
-        if isinstance(held, Shape) and held.is_resolved:
-            _checks.number(
-                owner,
-                "final_learning_rate",
-                final_learning_rate,
-                at_most=held.initial,
-                remedy="It is where the way down ends.",
-            )
+        check_end(owner, held, final_learning_rate)
         super().__init__(rule, held, options)
 
 
@@ -347,3 +340,15 @@ def trigger_given(owner: str, trigger: Any, monitor: str | None) -> dict[str, An
         remedy = "Write it into the trigger, such as Plateau('val_accuracy')."
         raise _checks.invalid(owner, "monitor", "None beside a trigger", monitor, remedy)
     return {"trigger": usual_trigger(monitor)}
+
+
+def check_end(owner: str, held: Any, final_learning_rate: float) -> None:
+    """Raise a ValueError for a way down that ends above the rate that is held before it."""
+    if isinstance(held, Shape) and held.is_resolved:
+        _checks.number(
+            owner,
+            "final_learning_rate",
+            final_learning_rate,
+            at_most=held.initial,
+            remedy="It is where the way down ends.",
+        )
