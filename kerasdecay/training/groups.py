@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -244,7 +245,8 @@ class _BoundGroups(BoundKnob):
             step.choose(one.in_step(step.number) if isinstance(one, PlannedValue) else one, 1.0)
             for one in self._factors
         ]
-        with _grouped(optimizer, self._groups.index_of, factors):
+        freezes = [isinstance(one, PlannedValue) or one == 0 for one in self._factors]
+        with _grouped(optimizer, self._groups.index_of, factors, freezes):
             yield
 
     def values(self, steps: np.ndarray, rates: np.ndarray) -> dict[str, np.ndarray]:
@@ -257,38 +259,52 @@ class _BoundGroups(BoundKnob):
 
 
 @contextlib.contextmanager
-def _grouped(optimizer: Any, group_of: Any, factors: Sequence[Any]) -> Iterator[None]:
+def _grouped(
+    optimizer: Any, group_of: Any, factors: Sequence[Any], freezes: Sequence[bool]
+) -> Iterator[None]:
     """Let an optimizer update and decay its variables group by group.
 
     Args:
         optimizer: The optimizer.
         group_of: Variable → index of its factor, None for the factor 1.
         factors: Numbers, or tensors of float32.
+        freezes: Whether each factor may be 0.
     """
     kind = type(optimizer)
     holds = _has_velocity(optimizer) and not _is_spread(optimizer)
 
-    def groups(variables: Sequence[Any]) -> Iterator[tuple[Any, list[int]]]:
+    def groups(variables: Sequence[Any]) -> dict[int | None, list[int]]:
         places: dict[int | None, list[int]] = {}
         for place, variable in enumerate(variables):
             places.setdefault(group_of(variable), []).append(place)
-        for index, found in places.items():
-            yield None if index is None else factors[index], found
+        return places
+
+    def times(rate: Any, index: int | None) -> Any:
+        return rate if index is None else keras.ops.cast(rate, "float32") * factors[index]
 
     def update(self: Any, gradients: Any, variables: Any, learning_rate: Any) -> None:
-        for factor, found in groups(variables):
+        for index, found in groups(variables).items():
             chosen = [variables[place] for place in found]
-            before = [_copy(one) for one in chosen] if holds and factor is not None else []
-            rate = _times(learning_rate, factor)
-            getattr(kind, _UPDATE)(self, [gradients[place] for place in found], chosen, rate)
-            for variable, value in zip(chosen, before, strict=False):
+            rate = times(learning_rate, index)
+            step = functools.partial(
+                getattr(kind, _UPDATE), self, [gradients[place] for place in found], chosen, rate
+            )
+            if not holds or index is None or not freezes[index]:
+                step()
+                continue
+            before = [_copy(one) for one in chosen]
+            step()
+            for variable, value in zip(chosen, before, strict=True):
                 # A velocity of the steps before would move it on while its factor is 0.
-                variable.assign(keras.ops.where(factor > 0, _copy(variable), value))
+                variable.assign(keras.ops.where(factors[index] > 0, _copy(variable), value))
 
     def decay(self: Any, variables: Any) -> None:
-        for factor, found in groups(variables):
-            rate = _times(self.learning_rate, factor)
-            getattr(kind, _DECAY)(_AtRate(self, rate), [variables[place] for place in found])
+        if self.weight_decay is None:
+            return
+        learning_rate = self.learning_rate
+        for index, found in groups(variables).items():
+            seen = _AtRate(self, times(learning_rate, index))
+            getattr(kind, _DECAY)(seen, [variables[place] for place in found])
 
     # Past the optimizer's own __setattr__, which would track what it is given.
     vars(optimizer)[_UPDATE] = types.MethodType(update, optimizer)
@@ -323,10 +339,6 @@ class _AtRate:
         return getattr(self._optimizer, name)
 
 
-def _times(rate: Any, factor: Any) -> Any:
-    return rate if factor is None else keras.ops.cast(rate, "float32") * factor
-
-
 def _stepped(optimizer: Any, scale: float, factor: float | None = None) -> list[np.ndarray]:
     """Step a copy at a multiple of a rate, its first weight in a group; return both weights."""
     copy = type(optimizer).from_config(optimizer.get_config())
@@ -336,7 +348,9 @@ def _stepped(optimizer: Any, scale: float, factor: float | None = None) -> list[
     gradient = keras.ops.convert_to_tensor(np.eye(2, dtype="float32"))
     grouped: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
     if factor is not None:
-        grouped = _grouped(copy, lambda one: 0 if one is weights[0] else None, [factor])
+        grouped = _grouped(
+            copy, lambda one: 0 if one is weights[0] else None, [factor], [factor == 0]
+        )
     with grouped:
         for _ in range(2 * (copy.gradient_accumulation_steps or 1)):
             copy.apply([gradient, -gradient], weights)

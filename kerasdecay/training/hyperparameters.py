@@ -223,10 +223,10 @@ class _Held(BoundKnob):
 
 
 class _CorrectedMomentum(_BoundNumber):
-    """A momentum whose velocity is rescaled with the rate, as torch's SGD does it implicitly.
+    """A momentum that makes up for changes of the rate, as torch's SGD does it implicitly.
 
     Keras keeps v ← μv − ηg, with the rates of the past in v; torch keeps b ← μb + g, and steps by
-    −ηb. With v ← v · η(t)/η(t−1) before each step both move the weights alike.
+    −ηb. With μ(t) · η(t)/η(t−1) in the place of μ(t) both move the weights alike.
     """
 
     def __init__(
@@ -237,12 +237,23 @@ class _CorrectedMomentum(_BoundNumber):
 
     @contextlib.contextmanager
     def within(self, optimizer: Any, step: Step) -> Iterator[None]:
-        """Set the number of this step, and rescale each velocity before its variable's update."""
+        """Set the corrected number of this step.
+
+        Nesterov's step goes by μ a second time, uncorrected: there it is the velocity that is
+        multiplied by η(t)/η(t−1), before each variable's update.
+        """
         back = optimizer.gradient_accumulation_steps or 1  # steps since the update before
         before = self._rate.in_step(keras.ops.maximum(step.number - back, 0))
         ratio = self._rate.in_step(step.number) / keras.ops.where(before > 0, before, 1.0)
-        ratio = step.choose(keras.ops.where(before > 0, ratio, 1.0), 1.0)
-        with super().within(optimizer, step), _rescaled(optimizer, ratio):
+        ratio = keras.ops.where(before > 0, ratio, 1.0)
+        value = self._value.in_step(step.number)
+        if not getattr(optimizer, "nesterov", False):
+            value, ratio = value * ratio, None
+        with contextlib.ExitStack() as stack:
+            value = step.choose(value, self._own)
+            stack.enter_context(_set(optimizer, self._attribute, value, self._own))
+            if ratio is not None:
+                stack.enter_context(_rescaled(optimizer, step.choose(ratio, 1.0)))
             yield
 
 

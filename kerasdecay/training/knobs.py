@@ -246,15 +246,19 @@ class Knobs:
         self._begun_at = 0
         self._times = dict.fromkeys(self._bound, Fraction(1))
         self._is_checked = False
+        self._scales: dict[str, list[tuple[int, float]]] = {}
+        """Log name of a rate → the batches of this epoch from which on it had a scale."""
 
-    def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
+    def begin_epoch(self, model: Any, epoch: int, tracks: Iterable[Track], first: int = 0) -> None:
         """Install them at the first epoch, and anew where the steps made are not those planned.
 
         Args:
             model: The model.
             epoch: The epoch.
+            tracks: The rates.
             first: Its first batch.
         """
+        self._scales = {track.key: [(0, track.scale)] for track in tracks}
         per_epoch = self._timeline.steps_per_epoch
         self._begun_at = epoch * (per_epoch or 0) + first
         stays = self._may_skip or per_epoch is None  # all knobs are constant then
@@ -263,6 +267,11 @@ class Knobs:
             present = _next_step(optimizer)
             if present is None or (present != self._begun_at and not stays):
                 _install(model, optimizer, knobs, self._begun_at, self._times[key])
+
+    def rescale(self, batch: int, tracks: Iterable[Track]) -> None:
+        """Note the scales that rules have decided on for this batch and those after it."""
+        for track in tracks:
+            self._scales[track.key].append((batch, track.scale))
 
     def go_on(self, model: Any, batch: int) -> None:
         """Install them anew for the next batch, after the optimizers' counters were put back.
@@ -296,14 +305,16 @@ class Knobs:
             if track.key not in self._bound or not count:
                 continue
             times = self._times[track.key]
+            from_batch, scales = map(np.asarray, zip(*self._scales[track.key], strict=True))
             for begin in range(0, count, _CHUNK):
                 made_so_far = np.arange(begin, min(begin + _CHUNK, count))
                 places = made_so_far * times.denominator // times.numerator
                 batches = first + places
                 rates = track.open_loop.rates(batches[0], batches[-1] + 1)[places - places[0]]
+                rates = rates * scales[np.searchsorted(from_batch, batches, "right") - 1]
                 values: dict[str, np.ndarray] = {}
                 for knob in self._bound[track.key]:
-                    values |= knob.values(self._begun_at + places, rates * track.scale)
+                    values |= knob.values(self._begun_at + places, rates)
                 self._trace.record_knobs(epoch, batches, values)
             logs |= {name: float(column[-1]) for name, column in values.items()}
         if not self._is_checked:

@@ -82,7 +82,7 @@ class Session:
         self._actuator.notice_others(epoch)
         self.controller.begin_epoch(epoch)
         if self._knobs is not None:
-            self._knobs.begin_epoch(model, epoch, first)
+            self._knobs.begin_epoch(model, epoch, self.controller.tracks, first)
         self._actuator.begin_epoch(model, epoch, first)
         if isinstance(self._actuator, CompiledActuator) and self._actuator.is_new:
             self._next_look = 1
@@ -169,6 +169,8 @@ class Session:
             self.trace.record_decision(event)
         if events:
             self._decided = seen.batch, {event.key: event.before for event in reversed(events)}
+            if self._knobs is not None:
+                self._knobs.rescale(seen.batch + 1, self.controller.tracks)
         return events
 
     def rescale(self, batch: int) -> None:

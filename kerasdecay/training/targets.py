@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import functools
 from typing import Any
 
 import keras
@@ -155,12 +156,18 @@ class RateTarget:
         )
 
     def _rounded(self, rate: float) -> float:
+        return rate if self._dtype is None else float(np.asarray(rate, self._dtype))
+
+    @functools.cached_property
+    def _dtype(self) -> str | None:
+        """What the rate is held in; None if it lives elsewhere, as a Python number say.
+
+        It is asked for once: under `update="compiled"` the rate of a step is computed to be read.
+        """
         variable = getattr(self.optimizer, "learning_rate", None)
         # On JAX a variable of float64 holds float32, unless double precision is switched on there.
         dtype = getattr(getattr(variable, "value", variable), "dtype", None)
-        if dtype is None:  # a rate that lives elsewhere, as a Python number say
-            return rate
-        return float(np.asarray(rate, keras.backend.standardize_dtype(dtype)))
+        return None if dtype is None else keras.backend.standardize_dtype(dtype)
 
 
 class ParameterGroupRate(RateTarget):

@@ -96,6 +96,21 @@ def test_a_decision_trains_from_the_next_batch_on(
     assert held == near(expected.tolist(), rel=1e-5)
 
 
+@pytest.mark.parametrize("update", ["epoch", "batch", "compiled"])
+def test_what_is_held_is_recorded_at_the_rate_of_each_batch(update: str) -> None:
+    model = level_odometer()
+    model.compile(keras.optimizers.SGD(0.5, weight_decay=0.25), loss=model.loss)
+    decay = LearningRateDecay(Constant(0.5), rules=plateau(3), update=update, weight_decay="hold")
+    history = fit(model, [decay], EPOCHS, **told())
+    held = [0.25 / scale for scale in scales(3)[:-1]]
+    assert decay.trace is not None
+    curve = decay.trace.knobs["weight_decay"]
+    steps = (curve.epochs * BATCHES + curve.batches).tolist()
+    rows = [np.searchsorted(steps, one, "right") - 1 for one in range(EPOCHS * BATCHES)]
+    assert curve.rates("weight_decay")[rows] == near(held, rel=1e-5)
+    assert history["weight_decay"] == near(held[BATCHES - 1 :: BATCHES], rel=1e-5)
+
+
 @pytest.mark.skipif(ON_TORCH, reason="Keras on torch takes one step a call")
 @pytest.mark.parametrize("update", ["epoch", "batch", "compiled"])
 def test_several_steps_an_execution_decide_at_its_end(update: str) -> None:
