@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from kerasdecay import _checks
-from kerasdecay.training.paths import layers_in
+from kerasdecay.training.paths import layers_in, names_of
 
 _OWNER = "layerwise"
 
@@ -28,7 +29,7 @@ def layerwise(model: Any, decay: float = 0.75) -> dict[str, float]:
 
     Raises:
         ValueError: If the model has no trainable variables yet, if γ is out of its range, or if
-            variables of two layers have the same path.
+            variables of two layers have the same path, and no model around one tells them apart.
 
     Examples:
         >>> import keras
@@ -43,19 +44,24 @@ def layerwise(model: Any, decay: float = 0.75) -> dict[str, float]:
     decay = _checks.number(_OWNER, "decay", decay, above=0, at_most=1)
     if not hasattr(model, "layers"):
         raise _checks.invalid(_OWNER, "model", "a keras.Model", model)
-    paths = [[one.path for one in variables] for variables in _by_layer(model)]
-    if not paths:
+    names = names_of(model)
+    layers = [[names.get(id(one), (one.path,)) for one in each] for each in _by_layer(model)]
+    if not layers:
         raise _checks.invalid(
             _OWNER, "model", "a built model with trainable variables", model, "Call model.build(…)."
         )
-    known = [path for layer in paths for path in layer]
-    twice = sorted({path for path in known if known.count(path) > 1})
+    known = [variable for layer in layers for variable in layer]
+    paths = Counter(path for path, *_ in known)
+    # Models inside the model may have layers of one name: their own names then tell them apart.
+    told = [[one[0] if paths[one[0]] == 1 else one[-1] for one in layer] for layer in layers]
+    counts = Counter(name for layer in told for name in layer)
+    twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
         raise ValueError(
             f"{_OWNER}: variables of different layers have the same path: {', '.join(twice)}. "
-            "Give the layers names of their own."
+            "Give the layers, or the models that they are in, names of their own."
         )
-    patterns = [_pattern(layer, known) for layer in paths]
+    patterns = [_pattern(layer, known) for layer in told]
     return {one: decay ** (len(patterns) - 1 - place) for place, one in enumerate(patterns)}
 
 
@@ -69,15 +75,21 @@ def _by_layer(model: Any) -> Iterator[list[Any]]:
             yield own
 
 
-def _pattern(paths: list[str], known: list[str]) -> str:
-    """Return a pattern that finds these paths and no other."""
-    parts = [path.split("/")[:-1] for path in paths]
+def _pattern(chosen: list[str], known: list[tuple[str, ...]]) -> str:
+    """Return a pattern that finds the variables of these names and no other.
+
+    Args:
+        chosen: The name of each variable by which it is told from all others.
+        known: All names of each variable there is.
+    """
+    parts = [name.split("/")[:-1] for name in chosen]
     common = []
     for names in zip(*parts, strict=False):
         if len(set(names)) > 1:
             break
         common.append(names[0])
     prefix = "/".join(common) + "/"
-    if common and sum(path.startswith(prefix) for path in known) == len(paths):
+    found = sum(any(name.startswith(prefix) for name in names) for names in known)
+    if common and found == len(chosen):
         return f"^{re.escape(prefix)}"
-    return f"^(?:{'|'.join(map(re.escape, paths))})$"
+    return f"^(?:{'|'.join(map(re.escape, chosen))})$"

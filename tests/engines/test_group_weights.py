@@ -164,6 +164,16 @@ def test_the_weights_are_those_of_a_multi_optimizer(make: Callable[[float], Any]
     assert_same(trained(make(RATE), decay(), jit_compile=jit), trained(parts))
 
 
+@pytest.mark.skipif(not hasattr(O, "MultiOptimizer"), reason="this Keras has no MultiOptimizer")
+def test_the_parts_of_a_multi_optimizer_have_the_groups_too() -> None:
+    one, two = O.AdamW(RATE, weight_decay=0.5), O.AdamW(RATE, weight_decay=0.5)
+    factors = {FIRST: 0.1, ".*/second/kernel": 0.5}
+    parts = O.MultiOptimizer(lambda variable: one if "first" in variable.path else two)
+    found = trained(parts, decay(group_factors=factors))
+    expected = trained(O.AdamW(RATE, weight_decay=0.5), decay(group_factors=factors))
+    assert_same(found, expected)
+
+
 def test_steps_of_one_call_and_a_loss_that_is_scaled() -> None:
     expected = trained(O.SGD(RATE), decay(update="batch"))
     if BACKEND != "torch":  # which makes one step a call

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 from keras import optimizers
 from tiny import STEPS, fit, near, travelled, two_odometers
@@ -37,6 +38,38 @@ def test_layers_by_layer_train_by_their_factors() -> None:
     assert [travelled(model, name) for name in ("fast", "slow")] == near(
         [STEPS * 0.05, STEPS * 0.1]
     )
+
+
+def two_bodies(names: tuple[str, str]) -> keras.Model:
+    """Return a model of two that have a layer `low` each, with the path `low/kernel`."""
+    bodies = []
+    for name in names:
+        entry = keras.Input((2,))
+        low = keras.layers.Dense(2, name="low", kernel_initializer="ones")
+        bodies.append(keras.Model(entry, low(entry), name=name))
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, bodies[1](bodies[0](inputs)))
+    model.compile(optimizers.SGD(0.01), "mse")
+    return model
+
+
+def test_layers_of_one_path_are_told_apart_by_the_models_around_them() -> None:
+    x = np.ones((4, 2), "float32")
+    plain, model = two_bodies(("near", "far")), two_bodies(("near", "far"))
+    factors = layerwise(model, 0.5)
+    assert list(factors.values()) == [0.5, 1.0]
+    plain.fit(x, x, verbose=0)
+    decay = LearningRateDecay(Constant(0.01), group_factors=factors)
+    model.fit(x, x, verbose=0, callbacks=[decay])
+    one, other = (
+        [keras.ops.convert_to_numpy(weight) for weight in each.trainable_variables]
+        for each in (model, plain)
+    )
+    start = [1.0, 0.0, 1.0, 0.0]
+    moves = [
+        float((a - s).flat[0] / (b - s).flat[0]) for a, b, s in zip(one, other, start, strict=True)
+    ]
+    assert moves == near([0.5, 0.5, 1.0, 1.0], rel=1e-4)
 
 
 @pytest.mark.parametrize("decay", [0, 1.5, "75%", None])

@@ -111,6 +111,17 @@ def test_each_named_optimizer_trains_at_its_own_schedule(kind: str) -> None:
     assert "learning_rate" not in history
 
 
+def test_named_optimizers_share_the_groups_of_the_model() -> None:
+    model = Adversaries(sgd(9.0), sgd(9.0))
+    shapes = {"d_optimizer": Linear(0.4), "g_optimizer": Constant(0.2)}
+    decay = LearningRateDecay(optimizers=shapes, group_factors={"critic": 0.5})
+    real = Travels("critic", "generator")
+    with no_warning():
+        fit(model, [decay, real], epochs=2)
+    assert real.moves("critic") == near([0.5 * 0.4 * (1 - n / 8) for n in range(8)])
+    assert real.moves("generator") == near([0.2] * 8)
+
+
 @pytest.mark.parametrize("critic_steps", [2, 3, 5])
 def test_a_named_optimizer_may_step_several_times_a_batch(critic_steps: int) -> None:
     model = Adversaries(sgd(9.0), sgd(9.0), critic_steps=critic_steps)
