@@ -31,7 +31,7 @@ from kerasdecay import (
     WeightNormDecay,
 )
 from kerasdecay.rules import Plateau, Rescue
-from kerasdecay.schedules import Constant, Cosine
+from kerasdecay.schedules import Constant, Cosine, Linear
 
 PLAIN = "no callback"
 RATE, BATCH, FEATURES = 1e-4, 8, 16
@@ -64,7 +64,9 @@ def _rule(decay: Callable[..., Any], *arguments: Any) -> Callable[[int, int], An
     return lambda epochs, steps: decay(*arguments, schedule=Constant(RATE))
 
 
-ARMS: dict[str, Callable[[int, int], Any] | None] = {
+Arms = dict[str, Callable[[int, int], Any] | None]
+
+DECAYS: Arms = {
     PLAIN: None,
     "Keras LearningRateScheduler": lambda epochs, steps: keras.callbacks.LearningRateScheduler(
         lambda epoch, rate: rate * 0.99
@@ -75,9 +77,6 @@ ARMS: dict[str, Callable[[int, int], Any] | None] = {
     'update="batch"': _ours("batch"),
     'update="20 steps"': _ours("20 steps"),
     'update="compiled"': _ours("compiled"),
-    'one-cycle with momentum, "compiled"': lambda epochs, steps: OneCycleDecay(
-        RATE, momentum=(0.85, 0.95), update="compiled"
-    ),
     "PlateauDecay": _rule(PlateauDecay, "loss"),
     "GreedyDecay": _rule(GreedyDecay, "loss"),
     "WeightNormDecay": _rule(WeightNormDecay),
@@ -89,6 +88,35 @@ ARMS: dict[str, Callable[[int, int], Any] | None] = {
 }
 
 
+def _driven(**arguments: Any) -> Callable[[int, int], Any]:
+    return lambda epochs, steps: LearningRateDecay(Cosine(RATE), update="compiled", **arguments)
+
+
+# What is driven besides the rate, inside the step, and what is decided within an epoch; each after
+# its plain counterpart.
+KNOBS: Arms = {
+    PLAIN: None,
+    'update="compiled"': _ours("compiled"),
+    "weight_decay, held": _driven(weight_decay="hold"),
+    "group_factors, a number": _driven(group_factors={"head": 0.5}),
+    "group_factors, a schedule": _driven(group_factors={"head": Linear()}),
+    'one-cycle, "compiled"': lambda epochs, steps: OneCycleDecay(RATE, update="compiled"),
+    'one-cycle with momentum, "compiled"': lambda epochs, steps: OneCycleDecay(
+        RATE, momentum=(0.85, 0.95), update="compiled"
+    ),
+    "PlateauDecay": _rule(PlateauDecay, "loss"),
+    "PlateauDecay, every 20 steps": lambda epochs, steps: PlateauDecay(
+        "loss", schedule=Constant(RATE), every="20 steps"
+    ),
+    "constant": lambda epochs, steps: LearningRateDecay(Constant(RATE)),
+    "constant, average_last, from the second half on": lambda epochs, steps: LearningRateDecay(
+        Constant(RATE), average_last="50%"
+    ),
+}
+
+SETS: dict[str, Arms] = {"decays": DECAYS, "knobs": KNOBS}
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """A network and how its step is compiled.
@@ -96,20 +124,25 @@ class Case:
     Args:
         network: `"tiny"` (one layer of 10, SGD with momentum) or `"deep"` (30 layers of 32, Adam).
         jit: Keras' `jit_compile`.
+        arms: What is measured: `"decays"`, or `"knobs"`, for which the optimizers have a weight
+            decay.
     """
 
     network: str
     jit: bool
+    arms: str = "decays"
 
     def build(self) -> Any:
         """Return the compiled network."""
+        decay = 1e-4 if self.arms == "knobs" else None
         if self.network == "tiny":
             hidden = [keras.layers.Dense(10)]
-            optimizer = keras.optimizers.SGD(RATE, momentum=0.9)
+            optimizer = keras.optimizers.SGD(RATE, momentum=0.9, weight_decay=decay)
         else:
             hidden = [keras.layers.Dense(32, activation="relu") for _ in range(30)]
-            optimizer = keras.optimizers.Adam(RATE)
-        model = keras.Sequential([keras.Input((FEATURES,)), *hidden, keras.layers.Dense(1)])
+            optimizer = keras.optimizers.Adam(RATE, weight_decay=decay)
+        head = keras.layers.Dense(1, name="head")
+        model = keras.Sequential([keras.Input((FEATURES,)), *hidden, head])
         model.compile(optimizer, "mse", jit_compile=self.jit)
         return model
 
@@ -131,14 +164,14 @@ class Effort:
 
 def measure(case: Case, effort: Effort, seed: int = 0) -> dict[str, Any]:
     """Return the CPU microseconds a step of every arm, and their ratios to a plain epoch beside."""
-    began = time.perf_counter()
-    models = [case.build() for _ in range(len(ARMS) + 1)]
+    began, arms = time.perf_counter(), SETS[case.arms]
+    models = [case.build() for _ in range(len(arms) + 1)]
     steps = _steps(models[0], effort.epoch_seconds)
     draw = random.Random(seed)
-    found: dict[str, list[float]] = {name: [] for name in ARMS}
-    ratios: dict[str, list[float]] = {name: [] for name in ARMS}
+    found: dict[str, list[float]] = {name: [] for name in arms}
+    ratios: dict[str, list[float]] = {name: [] for name in arms}
     while not found[PLAIN] or time.perf_counter() - began < effort.seconds:
-        _session(models, steps, effort.rounds, draw, found, ratios)
+        _session(models, arms, steps, effort.rounds, draw, found, ratios)
         models.append(models.pop(0))
     return {
         "network": case.network,
@@ -146,12 +179,13 @@ def measure(case: Case, effort: Effort, seed: int = 0) -> dict[str, Any]:
         "steps": steps,
         "rounds": len(found[PLAIN]),
         "rounds_in_session": effort.rounds,
-        "arms": {name: _summary(found[name], ratios[name], effort.rounds) for name in ARMS},
+        "arms": {name: _summary(found[name], ratios[name], effort.rounds) for name in arms},
     }
 
 
 def _session(
     models: list[Any],
+    arms: Arms,
     steps: int,
     rounds: int,
     draw: random.Random,
@@ -159,16 +193,16 @@ def _session(
     ratios: dict[str, list[float]],
 ) -> None:
     """Train all arms for so many rounds; add what their epochs took."""
-    beside = Turns(_training(models[0], steps, WARM + rounds * _pairs()), [])
+    beside = Turns(_training(models[0], steps, WARM + rounds * -(-len(arms) // 2)), [])
     turns = {}
-    for model, (name, make) in zip(models[1:], ARMS.items(), strict=True):
+    for model, (name, make) in zip(models[1:], arms.items(), strict=True):
         callbacks = [make(WARM + rounds, steps)] if make else []
         turns[name] = Turns(_training(model, steps, WARM + rounds), callbacks)
     for one in (beside, *turns.values()):
         for _ in range(WARM):  # traces and compiles
             one.take()
     for _ in range(rounds):
-        order = draw.sample(list(ARMS), len(ARMS))
+        order = draw.sample(list(arms), len(arms))  # a plain epoch stands between each two
         for names in (order[first : first + 2] for first in range(0, len(order), 2)):
             spent = {names[0]: turns[names[0]].take()}
             plain = beside.take()
@@ -176,11 +210,6 @@ def _session(
             for name, seconds in spent.items():
                 found[name].append(1e6 * seconds / steps)
                 ratios[name].append(seconds / plain)
-
-
-def _pairs() -> int:
-    """Return how many plain epochs a round has: each stands between two arms."""
-    return -(-len(ARMS) // 2)
 
 
 def _training(model: Any, steps: int, epochs: int) -> Callable[[list[Any]], None]:

@@ -33,8 +33,8 @@ class Testbed:
 
     Attributes:
         name: `"digits"`, `"tabular"`, `"sequence"` or `"cifar10"`.
-        regime: `"plain"`, or `"regularised"`: weight decay, flips and shifts; or the name of the
-            optimizer that took the place of plain SGD.
+        regime: `"plain"`, or `"regularised"`: weight decay, flips and shifts; `"group-norm"`; or
+            the name of the optimizer that took the place of plain SGD.
         source: What the data are, in words.
         train: Inputs and labels to train on.
         validation: What the rules watch.
@@ -53,20 +53,25 @@ class Testbed:
     build_model: Callable[[], keras.Model]
 
 
-def digits() -> Testbed:
-    """Return scikit-learn's digits with a small network: 1,150 images to train on."""
+def digits(regime: str = "plain") -> Testbed:
+    """Return scikit-learn's digits with a small network: 1,150 images to train on.
+
+    Args:
+        regime: `"plain"`; `"group-norm"`: GroupNormalization in the place of BatchNormalization,
+            whose moving statistics would not be those of averaged weights.
+    """
     data = _data.digits()
     order = np.random.default_rng(0).permutation(len(data.x_train))
     held_out, kept = order[:287], order[287:]
     return Testbed(
         name="digits",
-        regime="plain",
+        regime=regime,
         source=data.name,
         train=(data.x_train[kept], data.y_train[kept]),
         validation=(data.x_train[held_out], data.y_train[held_out]),
         test=(data.x_test, data.y_test),
         batch_size=32,
-        build_model=_digits_network,
+        build_model=functools.partial(_digits_network, regime),
     )
 
 
@@ -150,14 +155,17 @@ def _sequence_network() -> keras.Model:
     return _networks.compile_network(keras.Model(inputs, layers.Dense(4)(x)), jit_compile=False)
 
 
-def _digits_network() -> keras.Model:
+def _digits_network(regime: str) -> keras.Model:
     inputs = keras.Input((32, 32, 3), dtype="uint8")
     # Back to the 8×8 grey pixels that the enlarged images were made of.
     x = layers.Rescaling(1 / 255)(inputs[:, ::4, ::4, :1])
     for filters in (16, 32):
         x = layers.Conv2D(filters, 3, padding="same")(x)
-        # Keras' momentum of 0.99 averages over hundreds of steps; a budget here has 180.
-        x = layers.BatchNormalization(momentum=0.9)(x)
+        if regime == "group-norm":
+            x = layers.GroupNormalization(groups=4)(x)
+        else:
+            # Keras' momentum of 0.99 averages over hundreds of steps; a budget here has 180.
+            x = layers.BatchNormalization(momentum=0.9)(x)
         x = layers.ReLU()(x)
         x = layers.MaxPooling2D(2)(x)
     x = layers.Dense(32, activation="relu")(layers.Flatten()(x))
