@@ -24,7 +24,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 SHELL := /bin/sh
 BIN   := $(VENV)/bin
-BENCHES := $(filter-out benchmarks/decay_shootout.py benchmarks/robustness.py benchmarks/_%,$(wildcard benchmarks/*.py))
+BENCHES := $(filter-out benchmarks/decay_shootout.py benchmarks/robustness.py benchmarks/averaging.py benchmarks/_%,$(wildcard benchmarks/*.py))
 
 # A stamp is a file that says "installed"; it is older than pyproject.toml when that has changed.
 BASE     := $(VENV)/.stamp-base
@@ -81,7 +81,7 @@ format: $(DEV) ## let ruff put format and lint right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(DEV) $(if $(filter torch,$(BACKENDS)),$(TORCHED)) ## every benchmark but decay_shootout.py and robustness.py (hours: run them by hand)
+bench: $(DEV) $(if $(filter torch,$(BACKENDS)),$(TORCHED)) ## every benchmark but decay_shootout.py, robustness.py and averaging.py (hours: run them by hand)
 	@set -e; for file in $(BENCHES); do echo "== $$file"; $(BIN)/python "$$file"; done
 
 docs: $(DEV) ## build the documentation into site/
