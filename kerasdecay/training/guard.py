@@ -13,6 +13,7 @@ import numpy as np
 from kerasdecay.rules import Look
 from kerasdecay.training import find
 from kerasdecay.training.snapshot import Snapshot, build_optimizer
+from kerasdecay.training.units import moving_units
 
 _UPDATES = 16
 """Looks between which an optimizer has made fewer updates are not compared."""
@@ -113,17 +114,10 @@ def _distance(kernels: list[np.ndarray], others: list[np.ndarray]) -> float:
 
 
 def _idle(kernels: list[np.ndarray], others: list[np.ndarray]) -> float:
-    """Return the share of kernels that have not changed but for one common factor."""
+    """Return the share of kernels of which no unit moves."""
     pairs = list(zip(kernels, others, strict=False))
-    return sum(_stands_still(one, other) for one, other in pairs) / len(pairs) if pairs else 0.0
-
-
-def _stands_still(kernel: np.ndarray, other: np.ndarray) -> bool:
-    with np.errstate(all="ignore"):
-        square = float(np.square(other).sum())
-        factor = float((kernel * other).sum()) / square if square > 0 else 1.0
-        rest = float(np.square(kernel - factor * other).sum())
-        return rest <= 1e-12 * float(np.square(kernel).sum())
+    still = sum(not moving_units(one, other).any() for one, other in pairs)
+    return still / len(pairs) if pairs else 0.0
 
 
 def _began(first: np.ndarray) -> float:
@@ -162,13 +156,7 @@ def _idle_units(
     """Return the largest share of a kernel's columns that stand still, but have moved before."""
     shares = [0.0]
     for kernel, other, first in zip(kernels, others, firsts, strict=False):
-        now, then, began = (one.reshape(-1, one.shape[-1]) for one in (kernel, other, first))
-        with np.errstate(all="ignore"):
-            # Weight decay scales all columns alike: where most are idle, by the median of these.
-            squares = np.square(then).sum(axis=0)
-            factors = (now * then).sum(axis=0)[squares > 0] / squares[squares > 0]
-            factor = float(np.median(factors)) if factors.size else 1.0
-            rest = np.square(now - factor * then).sum(axis=0)
-            is_idle = rest <= 1e-12 * np.square(now).sum(axis=0)
-        shares.append(float((is_idle & (now != began).any(axis=0)).mean()))
+        is_idle = ~moving_units(kernel, other)
+        has_moved = (kernel != first).any(axis=tuple(range(kernel.ndim - 1)))
+        shares.append(float((is_idle & has_moved).mean()))
     return max(shares)

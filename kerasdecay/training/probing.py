@@ -16,9 +16,7 @@ from kerasdecay.training import find
 from kerasdecay.training.beginning import Beginning
 from kerasdecay.training.snapshot import Snapshot, build_optimizer
 from kerasdecay.training.targets import RateTarget
-
-_PARALLEL = 0.99  # the cosine beyond which two directions are one
-_ENOUGH_WEIGHTS = 4  # of a unit; fewer are parallel to their gradient by chance
+from kerasdecay.training.units import moving_units
 
 
 class Probing:
@@ -150,28 +148,17 @@ class _Look:
     def alive(self) -> float | None:
         """Return the share of the kernels' units that moved; None if nothing did at all.
 
-        Nothing moves where a scaled loss overflows, or with a rate that is lost in rounding. A unit
-        whose weights all shrink alike has met weight decay, and no gradient.
+        Nothing moves where a scaled loss overflows, or with a rate that is lost in rounding.
         """
-        units = []
-        anything = False
-        for variable, before in zip(self._variables, self._before, strict=True):
-            change = _copied(variable) - before
-            anything = anything or bool(change.any())
-            if change.ndim >= 2:
-                units.append(_moves(_units(change), _units(before)))
-        return float(np.mean(np.concatenate(units))) if units and anything else None
-
-
-def _units(kernel: np.ndarray) -> np.ndarray:
-    return kernel.reshape(-1, kernel.shape[-1])
-
-
-def _moves(change: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Return for each unit, a column, whether its weights change but by shrinking."""
-    lengths = np.linalg.norm(change, axis=0) * np.linalg.norm(before, axis=0)
-    shrinks = (change * before).sum(axis=0) < -_PARALLEL * lengths
-    return change.any(axis=0) & ~(shrinks & (len(change) >= _ENOUGH_WEIGHTS))
+        after = [_copied(variable) for variable in self._variables]
+        if not any((now != then).any() for now, then in zip(after, self._before, strict=True)):
+            return None
+        units = [
+            moving_units(now, then)
+            for now, then in zip(after, self._before, strict=True)
+            if now.ndim >= 2
+        ]
+        return float(np.mean(np.concatenate(units))) if units else None
 
 
 def _copied(variable: Any) -> np.ndarray:
