@@ -103,5 +103,6 @@ class Actuator(abc.ABC):
 
     def _write(self, rates: Mapping[str, float]) -> None:
         for key, rate in rates.items():
-            self.targets[key].bring(rate)
+            self.targets[key].write(rate)
+            self.targets[key].confirm(rate)
             self.left[key] = rate

@@ -120,7 +120,8 @@ class HostActuator(Actuator):
             self._in_state.write(rates)
         else:
             for key, rate in rates.items():
-                self.targets[key].bring(rate)
+                self.targets[key].write(rate)
+                self.targets[key].confirm(rate)
         self.left.update(rates)
         self.trace.record_rates(epoch, batch, list(rates.values()))
 

@@ -59,13 +59,12 @@ class RateTarget:
             return None
         return self.optimizer.learning_rate
 
-    def bring(self, rate: float) -> None:
-        """Set the rate, and make sure that the optimizer holds it.
+    def confirm(self, rate: float) -> None:
+        """Make sure that the optimizer holds the rate that was written.
 
         Raises:
             ValueError: If it holds another, as with a setter that has a lowest or a highest rate.
         """
-        self.write(rate)
         if self.variable is not None:
             return
         found = self.read()
