@@ -104,7 +104,7 @@ def choose(rates: Sequence[float], losses: Sequence[float], kind: str) -> Choice
         >>> rates = [10 ** (k / 10 - 6) for k in range(71)]
         >>> losses = [2 / (1 + 20 * rate) for rate in rates]
         >>> choose(rates, losses, "sgd").reason
-        "0.4: 1 × 0.4, where 90 % of the loss's fall had happened"
+        "1 × 0.4, where 90 % of the loss's fall had happened"
     """
     rule = _RULES[checked_kind("choose", kind)]
     if len(losses) < _FEWEST_LOSSES:
@@ -207,7 +207,7 @@ def has_diverged(losses: Sequence[float]) -> bool:
 def times(fraction: float, rate: float, place: str) -> Choice:
     """Return a fraction of a rate as the choice, with the place of that rate as its reason."""
     chosen = fraction * rate
-    return Choice(chosen, f"{chosen:.2g}: {fraction:g} × {rate:.2g}, where {place}")
+    return Choice(chosen, f"{fraction:g} × {rate:.2g}, where {place}")
 
 
 def without(why: str) -> Choice:

@@ -61,12 +61,12 @@ class ScheduledRates:
             updates = np.asarray([self._first])
         else:
             updates = np.arange(self._first + first, self._first + last)
-        rates = self.schedule.learning_rate(self._moment(updates))
+        rates = self.schedule.formula(self._moment(updates))
         return np.broadcast_to(rates, (last - first,))
 
     def at(self, updates: np.ndarray) -> np.ndarray:
         """Return the rates of these updates of the run, in one evaluation of the formula."""
-        return np.asarray(self.schedule.learning_rate(self._moment(updates)))
+        return np.asarray(self.schedule.formula(self._moment(updates)))
 
     def epoch_of(self, step: Any) -> Any:
         """Return the epoch of a step of the run: a number, or a tensor inside the step.

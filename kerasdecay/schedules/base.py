@@ -6,8 +6,8 @@ import abc
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -26,6 +26,17 @@ class Schedule(Configurable, abc.ABC):
     """
 
     __array_ufunc__ = None  # NumPy leaves `np.float64(0.5) * schedule` to the schedule
+    if TYPE_CHECKING:  # an annotation would be taken for a field
+        formula: ClassVar[Callable[[Any, Moment], Any]]
+        """`learning_rate` as the subclass states it, which does not check the moment."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let `learning_rate` say of what is no moment how to get the rates."""
+        super().__init_subclass__(**kwargs)
+        formula = vars(cls).get("learning_rate")
+        if formula is not None and not getattr(formula, "__isabstractmethod__", False):
+            cls.formula = formula
+            cls.learning_rate = _of_moments(formula)  # type: ignore[assignment, method-assign]
 
     def __mul__(self, other: Any) -> Schedule:
         return times(other, self)
@@ -74,13 +85,15 @@ class Schedule(Configurable, abc.ABC):
         """
         yield from ()
 
-    def rates(self, updates: Any, timeline: Timeline, xp: ArrayNamespace = NUMPY) -> Any:
+    def rates(
+        self, updates: Any, timeline: Timeline | None = None, xp: ArrayNamespace = NUMPY
+    ) -> Any:
         """Return the rates at `updates` (batches or epochs done, by the timeline's unit).
 
         Args:
             updates: An integer or an array of integers >= 0; beyond the horizon the last rate
                 holds.
-            timeline: The run: horizon, steps per epoch, unit.
+            timeline: The run: horizon, steps per epoch, unit. It must be given.
             xp: The array namespace of `updates`.
 
         Raises:
@@ -91,10 +104,17 @@ class Schedule(Configurable, abc.ABC):
             >>> PowerStep(0.1).rates(5, Timeline(15, unit="epoch")).item()
             0.010000000000000002
         """
-        _checks.instance("rates", "timeline", timeline, Timeline, "a kerasdecay Timeline")
+        run = _checks.instance(
+            "rates",
+            "timeline",
+            timeline,
+            Timeline,
+            "a kerasdecay Timeline, such as Timeline(epochs=15, steps_per_epoch=100)",
+            f"For the rates of a run: {self._simulated()}.",
+        )
         if xp is NUMPY and np.asarray(updates).dtype.kind not in "iuf":
             raise _checks.invalid("rates", "updates", "an integer or an array of integers", updates)
-        return self.learning_rate(Moment.of(updates, timeline, xp))
+        return self.formula(Moment.of(updates, run, xp))
 
     def plot(self, *, epochs: int | None = None, **options: Any) -> Any:
         """Draw the rates over a run; see `kerasdecay.plot`.
@@ -113,14 +133,33 @@ class Schedule(Configurable, abc.ABC):
         raise TypeError(
             f"{name}: a schedule is no function of the step, because it must know the run. For an "
             f"optimizer write kerasdecay.as_keras({name}(…), epochs=…, steps_per_epoch=…); for fit "
-            f"callbacks=[{self.as_callback()}]; for its rates kerasdecay.simulate."
+            f"callbacks=[{self.as_callback()}]; for its rates {self._simulated()}."
         )
+
+    def _simulated(self) -> str:
+        """Return how the rates of this schedule over a run are written."""
+        return f"kerasdecay.simulate({type(self).__name__}(…), epochs=…, steps_per_epoch=…)"
 
     def _repr_html_(self) -> str:
         """Return the picture that a notebook shows."""
         from kerasdecay.report.notebook import html_of
 
         return html_of(self)
+
+
+def _of_moments(formula: Callable[[Any, Moment], Any]) -> Callable[[Any, Moment], Any]:
+    """Return a formula that refuses what is no moment, such as the number of an epoch."""
+
+    @functools.wraps(formula)
+    def learning_rate(self: Schedule, now: Moment) -> Any:
+        if not isinstance(now, Moment):
+            raise TypeError(
+                f"{type(self).__name__}: learning_rate must be asked for a moment of a run. "
+                f"Received: {_checks.shown(now)}. For the rates of a run: {self._simulated()}."
+            )
+        return formula(self, now)
+
+    return learning_rate
 
 
 @functools.singledispatch

@@ -13,6 +13,7 @@ from kerasdecay.schedules.base import Schedule
 from kerasdecay.schedules.composition import Wrapper
 from kerasdecay.schedules.constant import Constant
 from kerasdecay.schedules.duration import Duration
+from kerasdecay.schedules.family import schedule_of
 from kerasdecay.schedules.namespace import NUMPY
 from kerasdecay.schedules.product import Product
 from kerasdecay.schedules.timeline import Moment
@@ -122,7 +123,7 @@ class Warmup(Wrapper):
 
 @overload
 def warmup(
-    schedule: Schedule,
+    schedule: Schedule | str | float,
     duration: Duration,
     start: float | str | None = None,
     curve: str = "linear",
@@ -133,7 +134,7 @@ def warmup(
 
 @overload
 def warmup(
-    schedule: Schedule,
+    schedule: Schedule | str | float,
     duration: Duration,
     start: float | str | None = None,
     curve: str = "linear",
@@ -143,7 +144,7 @@ def warmup(
 
 
 def warmup(
-    schedule: Schedule,
+    schedule: Schedule | str | float,
     duration: Duration,
     start: float | str | None = None,
     curve: str = "linear",
@@ -153,7 +154,7 @@ def warmup(
     """Return `schedule` after a rise of `duration`; see `Warmup`.
 
     Args:
-        schedule: What to warm up.
+        schedule: What to warm up: a schedule, the name of one, or a constant rate.
         duration: How long the rise takes.
         start: The first rate's share of the full one, such as 0.1 or `"10%"`; None lets the first
             update train already.
@@ -169,6 +170,7 @@ def warmup(
         >>> simulate(warmup(Linear(0.4), 2, shift=False), epochs=4).round(6).tolist()
         [0.2, 0.3, 0.2, 0.1]
     """
+    given = schedule_of("warmup", "schedule", schedule)
     if _checks.flag("warmup", "shift", shift):
-        return Warmup(schedule, duration, start, curve)
-    return Product(schedule, Warmup(Constant(), duration, start, curve))
+        return Warmup(given, duration, start, curve)
+    return Product(given, Warmup(Constant(), duration, start, curve))

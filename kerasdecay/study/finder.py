@@ -88,7 +88,8 @@ def find_learning_rate(
     Raises:
         ValueError: If an argument is out of its range, the model is not compiled or not built, its
             optimizer takes no step (a model that trains with optimizers of its own, such as many
-            GANs) or has a learning rate that cannot be set, or the data hold no two batches.
+            GANs) or has a learning rate that cannot be set, or the data hold no two batches, or no
+            targets where the loss takes them.
 
     Warns:
         UserWarning: If there is no rate to apply.
@@ -134,6 +135,7 @@ def find_learning_rate(
 
     kind = most_cautious(map(find.optimizer_kind, find.optimizers_of(model).values()))
     curve = _Curve(smoothing, divergence)
+    needs_targets = _needs_targets(model)
     interactive = keras.utils.is_interactive_logging_enabled()
     progress = RangeTestProgress(speaks, steps, interactive=interactive)
     with progress, _rates(model) as set_rates, unchanged(model), _data_as_in_fit(model):
@@ -144,6 +146,8 @@ def find_learning_rate(
             if batch is None:
                 curve.stopped = f"the data ended after {step} of {steps} batches"
                 break
+            if needs_targets and batch[1] is None:
+                raise _without_targets(model)
             set_rates(rate)
             model.reset_metrics()  # Keras 3.12 goes on with the mean of the batches before
             curve.add(rate, _loss(model.train_on_batch(*batch, return_dict=True)))
@@ -287,6 +291,25 @@ def _check_model(model: Any) -> None:
             f"{_OWNER}: model must be built, because weights that do not exist cannot be put back. "
             f"Received: {model!r}. Give it a keras.Input, or call it on one batch."
         )
+
+
+def _needs_targets(model: keras.Model) -> bool:
+    """Whether the model's step is Keras' own and hands the targets to a compiled loss."""
+    import keras
+
+    is_own = "train_step" in vars(model) or any(
+        getattr(type(model), name) is not getattr(keras.Model, name)
+        for name in ("train_step", "compute_loss")
+    )
+    return model.loss is not None and not is_own
+
+
+def _without_targets(model: keras.Model) -> ValueError:
+    return ValueError(
+        f"{_OWNER}: y must be the targets, which the loss {_checks.shown(model.loss)} compares "
+        "with. Received: y=None, and data of x alone. Write find_learning_rate(model, (x, y)), or "
+        "give data that yield batches (x, y)."
+    )
 
 
 def _next(rows: Iterator[Any], step: int, steps: int) -> Any:

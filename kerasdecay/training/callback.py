@@ -100,7 +100,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             *self.schedules.values(),
             *(one for knob in self.knobs for one in knob.schedules),
         ]
-        self.update = updates.choose(update, sampled, self.rules)
+        self.update = updates.choose(update, sampled, self.rules, owner)
         check_path(owner, state_path)
         self.state_path = state_path
         self.verbose = _checks.verbose(owner, verbose)

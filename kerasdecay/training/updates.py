@@ -37,13 +37,19 @@ class Update:
 _ALLOWED = '"auto", "epoch", "batch", "compiled" or a number of steps such as "20 steps"'
 
 
-def choose(update: Any, schedules: Iterable[Any], rules: tuple[Rule[Any], ...] = ()) -> Update:
+def choose(
+    update: Any,
+    schedules: Iterable[Any],
+    rules: tuple[Rule[Any], ...] = (),
+    owner: str = "LearningRateDecay",
+) -> Update:
     """Return the update that an argument asks for.
 
     Args:
         update: The argument.
         schedules: What is to be sampled: schedules, or functions of (epoch, learning_rate).
         rules: The rules.
+        owner: The callback's class name, for errors.
 
     `"auto"` samples once an epoch what changes only between epochs, and everything else, also what
     a rule may bring down, at every batch.
@@ -62,10 +68,10 @@ def choose(update: Any, schedules: Iterable[Any], rules: tuple[Rule[Any], ...] =
         return Update("step" if moves or comes_down else "epoch")
     if update == "epoch":
         return Update("epoch")
-    chosen = _within_epochs(update)
+    chosen = _within_epochs(owner, update)
     if is_function:
         raise _checks.invalid(
-            "LearningRateDecay",
+            owner,
             "update",
             '"epoch" for a function of (epoch, learning_rate), which moves on once an epoch',
             update,
@@ -73,14 +79,14 @@ def choose(update: Any, schedules: Iterable[Any], rules: tuple[Rule[Any], ...] =
     return chosen
 
 
-def _within_epochs(update: Any) -> Update:
+def _within_epochs(owner: str, update: Any) -> Update:
     if update == "batch":
         return Update("step")
     if update == "compiled":
         return Update("step", compiled=True)
     if isinstance(update, str):
         try:
-            amount, unit = durations.parse("LearningRateDecay", "update", update)
+            amount, unit = durations.parse(owner, "update", update)
         except ValueError:
             amount, unit = 0.0, ""
         if unit == "steps" and amount >= 1:
@@ -88,4 +94,4 @@ def _within_epochs(update: Any) -> Update:
     remedy = "For each batch write 'batch'." if update in ("step", "steps", "batches") else ""
     if _checks.real(update) is not None or (isinstance(update, str) and update.strip().isdigit()):
         remedy = f"Did you mean '{update} steps'?"
-    raise _checks.invalid("LearningRateDecay", "update", _ALLOWED, update, remedy)
+    raise _checks.invalid(owner, "update", _ALLOWED, update, remedy)

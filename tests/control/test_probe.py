@@ -140,7 +140,7 @@ def test_whatever_the_losses_it_is_a_rate_within_the_range_or_a_reason(losses, k
         assert found.reason.startswith("no suggestion, because ")
     else:
         assert 0.05 * RATES[0] <= found.rate <= RATES[-1]
-        assert found.reason.startswith(f"{found.rate:.2g}: ")
+        assert re.fullmatch(r"[0-9.]+ × \S+, where .+", found.reason)
 
 
 @pytest.mark.parametrize("kind", ["adam", "", "SGD"])

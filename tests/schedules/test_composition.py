@@ -131,7 +131,7 @@ def test_a_function_can_be_a_part() -> None:
 @pytest.mark.parametrize(
     ("make", "named"),
     [
-        (lambda: warmup(0.1, 3), "schedule"),
+        (lambda: warmup([0.1], 3), "schedule"),
         (lambda: warmup(Constant(0.1), -1), "duration"),
         (lambda: warmup(Constant(0.1), None), "duration"),
         (lambda: warmup(Constant(0.1), "110%"), "duration"),

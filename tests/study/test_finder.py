@@ -419,7 +419,7 @@ RESULT = LearningRateRange(
 TABLE = """
  suggestion    learning rate   why
  ──────────────────────────────────────────────────────────────────────
- recommended           0.024   0.024: 0.3 × 0.079, where the loss rose
+ recommended           0.024   0.3 × 0.079, where the loss rose
  valley               0.0079   half way down a fall of 21 points
  steepest               0.01   the loss changes by -0.5 a decade there
  minimum/10             0.01   a tenth of 0.1, where the loss is lowest
