@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ from kerasdecay.report import console
 from kerasdecay.report.charts import Line, Piece
 from kerasdecay.rules import FAMILY as RULES
 from kerasdecay.schedules import FAMILY as SHAPES
+
+_LEAST_ROOM = 40
+"""Characters of a line beside the names, also where the terminal has fewer."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,11 +33,19 @@ def run(_: argparse.Namespace) -> None:
 def _lines(family: Mapping[str, Any]) -> Iterator[Line]:
     width = max(map(len, family)) + 4
     for name, kind in family.items():
-        yield [Piece(f"  {name:<{width - 2}}", "cyan"), Piece(first_line(kind))]
+        first, *rest = _broken(first_line(kind), width)
+        yield [Piece(f"  {name:<{width - 2}}", "cyan"), Piece(first)]
+        yield from ([Piece(" " * width + line)] for line in rest)
         options = [
             f"{dashed(field.name)}={value_text(family, default_of(field))}"
             for field in dataclasses.fields(kind)
             if field.name != "initial_learning_rate"
         ]
-        if options:
-            yield [Piece(" " * width), Piece("  ".join(options), "dim")]
+        for line in _broken("  ".join(options), width):
+            yield [Piece(" " * width), Piece(line, "dim")]
+
+
+def _broken(text: str, indent: int) -> list[str]:
+    """Return text in lines that fit beside an indentation, broken between words alone."""
+    room = max(console.width() - indent, _LEAST_ROOM)
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)

@@ -14,7 +14,7 @@ import numpy as np
 from kerasdecay._files import write_atomically
 from kerasdecay.cli import parts
 from kerasdecay.report import console
-from kerasdecay.report.charts import Line, Piece, chart, mark
+from kerasdecay.report.charts import SEVERAL, Line, Piece, chart, mark
 from kerasdecay.report.stages import stages
 from kerasdecay.schedules import FAMILY, Schedule, simulate, warmup
 
@@ -179,4 +179,6 @@ def _drawing(rates: Rates, options: argparse.Namespace) -> list[Line]:
         shown = [*map(str, found[:_MAX_STAGES]), *(["…"] if len(found) > _MAX_STAGES else [])]
         start = [mark(place, colour=colour), Piece(" ")] if len(rates) > 1 else []
         lines.append([*start, Piece(f"{name:<{width}}", "bold"), Piece(f"  {' · '.join(shown)}")])
+    if any(SEVERAL in piece.text for line in lines for piece in line):
+        lines.append([Piece(f"{SEVERAL} where several meet", "dim")])
     return lines

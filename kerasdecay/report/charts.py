@@ -15,7 +15,8 @@ COLOURS = ("cyan", "yellow", "magenta", "green", "red", "blue", "white")
 
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 _BLANK = 0x2800
-_SEVERAL = "*"
+SEVERAL = "*"
+"""The letter of several curves."""
 
 
 class Piece(NamedTuple):
@@ -109,7 +110,7 @@ def _lettered(cells: np.ndarray) -> list[Line]:
     counts = np.count_nonzero(cells, axis=0).tolist()
     places = np.argmax(cells > 0, axis=0).tolist()
     return [
-        [Piece("".join(" " if not n else _SEVERAL if n > 1 else _letter(k) for n, k in row))]
+        [Piece("".join(" " if not n else SEVERAL if n > 1 else _letter(k) for n, k in row))]
         for row in (zip(*both, strict=True) for both in zip(counts, places, strict=True))
     ]
 

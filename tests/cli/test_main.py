@@ -26,6 +26,14 @@ def test_the_list_names_every_shape_and_rule_with_its_options(capsys):
             assert f"{field.name.replace('_', '-')}=" in out
 
 
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_list_keeps_to_the_width_of_the_terminal(capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert columns - 10 < max(map(len, lines)) <= columns
+
+
 @pytest.mark.parametrize("command", ["list", "preview", "replay"])
 def test_every_command_explains_itself(capsys, command):
     code, captured = run(capsys, command, "--help")

@@ -50,9 +50,10 @@ def test_curve_and_stages_are_drawn(capsys):
 
 def test_several_are_drawn_over_each_other(capsys):
     lines = run(capsys, "step", "step:factor=0.5", "linear", "--every", "5").splitlines()
-    assert lines[-4] == "a step             1-5: 0.1 · 6-10: 0.01 · 11-15: 0.001"
-    assert lines[-3] == "b step:factor=0.5  1-5: 0.1 · 6-10: 0.05 · 11-15: 0.025"
-    assert lines[-2] == "c linear           1-15: 0.1 → 0.00667"
+    assert lines[-5] == "a step             1-5: 0.1 · 6-10: 0.01 · 11-15: 0.001"
+    assert lines[-4] == "b step:factor=0.5  1-5: 0.1 · 6-10: 0.05 · 11-15: 0.025"
+    assert lines[-3] == "c linear           1-15: 0.1 → 0.00667"
+    assert lines[-2] == "* where several meet"
     assert lines[-1] == "one rate an epoch; --steps-per-epoch N shows each batch, as trained"
 
 
