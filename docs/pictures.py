@@ -1,6 +1,6 @@
 """Draw the pictures of README and documentation that need a training, a minute on two cores.
 
-python docs/pictures.py         writes docs/images/first-run.png, range-test.png and comparison.png
+python docs/pictures.py     writes auto-run, first-run, range-test and comparison into docs/images
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasdecay import AdaptiveKneeDecay, CosineDecay
+from kerasdecay import AdaptiveKneeDecay, AutoDecay, CosineDecay
 from kerasdecay.report import save_figure
 from kerasdecay.study import compare, find_learning_rate
 
@@ -34,11 +34,11 @@ def network() -> Any:
 
 def main() -> None:
     """Train, and write the pictures."""
-    keras.utils.set_random_seed(0)
     x, y = data()
-    decay = AdaptiveKneeDecay(1.0)
-    network().fit(x, y, validation_split=0.2, epochs=30, callbacks=[decay], verbose=0)
-    save_figure(decay.plot(), IMAGES / "first-run.png")
+    for name, decay in (("auto-run", AutoDecay()), ("first-run", AdaptiveKneeDecay(1.0))):
+        keras.utils.set_random_seed(0)
+        network().fit(x, y, validation_split=0.2, epochs=30, callbacks=[decay], verbose=0)
+        save_figure(decay.plot(), IMAGES / f"{name}.png")
 
     found = find_learning_rate(network(), (x, y), verbose=0)
     found.plot(IMAGES / "range-test.png")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
 import re
 import shlex
+import warnings
 
 import keras
 import numpy as np
 import pytest
 
-from kerasdecay import cli
+from kerasdecay import AutoDecay, cli
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+DIFF = re.compile(r"^```diff\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -43,6 +46,22 @@ def test_python_snippets_run_in_their_order(page, tmp_path, monkeypatch):
     names |= {"x_val": x[:16], "y_val": y[:16], "x_test": x[16:32], "y_test": y[16:32]}
     for number, block in enumerate(blocks(page, PYTHON), start=1):
         exec(compile(block, f"{name(page)}, snippet {number}", "exec"), names)
+
+
+@pytest.mark.parametrize("sign", ["-", "+"])
+def test_both_sides_of_the_comparison_with_keras_run(sign):
+    (block,) = blocks(ROOT / "README.md", DIFF)
+    lines = [line[1:].strip() for line in block.splitlines() if line.startswith(sign)]
+    assert len(lines) == 3
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
+    x = np.random.default_rng(0).normal(size=(160, 4)).astype("float32")
+    names = {"math": math, "keras": keras, "AutoDecay": AutoDecay, "model": model}
+    names |= {"loss": "sparse_categorical_crossentropy", "x": x, "y": x[:, :3].argmax(axis=1)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        exec("\n".join(lines), names)
+    assert model.evaluate(x, names["y"], verbose=0) < math.log(3)  # of a constant prediction
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, CONSOLE)], ids=name)
