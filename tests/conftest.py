@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from importlib import metadata
@@ -21,6 +22,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # A first example may compile a training step, so time says nothing about it.
 settings.register_profile("kerasdecay", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("kerasdecay")
+
+
+def pytest_collection_finish() -> None:
+    """Have no later garbage collection go through half a million objects of the frameworks."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:
