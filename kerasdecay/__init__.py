@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         release,
         steer,
     )
-    from kerasdecay.report import plot
+    from kerasdecay.report import explain, plot
     from kerasdecay.schedules import simulate
     from kerasdecay.study.compare import compare
     from kerasdecay.study.finder import find_learning_rate
@@ -65,13 +65,13 @@ _HOMES = {
         "release",
         "steer",
     ),
-    "kerasdecay.report": ("plot",),
+    "kerasdecay.report": ("explain", "plot"),
     "kerasdecay.schedules": ("simulate",),
     "kerasdecay.study": ("compare", "find_learning_rate"),
 }
 _NAMES = {name: home for home, names in _HOMES.items() for name in names}
 _ELSEWHERE = {
-    **dict.fromkeys(("explain", "summary", "timeline"), "kerasdecay.report.{}"),
+    **dict.fromkeys(("summary", "timeline"), "kerasdecay.report.{}"),
     **dict.fromkeys(("ReduceLROnPlateau",), "PlateauDecay"),
     **dict.fromkeys(("LearningRateScheduler", "LambdaLR"), "LearningRateDecay"),
     **dict.fromkeys(("CosineAnnealingLR", "CosineAnnealing"), "CosineDecay"),
@@ -105,6 +105,7 @@ __all__ = [
     "WeightNormDecay",
     "as_keras",
     "compare",
+    "explain",
     "find_learning_rate",
     "layerwise",
     "plot",

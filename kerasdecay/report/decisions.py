@@ -77,6 +77,7 @@ def decision_table(
     complete_from: int = 0,
     every_epoch: bool = False,
     remedy: str = "",
+    caption: str = "",
 ) -> RenderableType:
     """Return a table of decisions, shortened where there are very many epochs.
 
@@ -89,8 +90,10 @@ def decision_table(
         complete_from: The epoch from which on every decision is known.
         every_epoch: Show all epochs, however many.
         remedy: What the user writes for `every_epoch`.
+        caption: Stands below it.
     """
     table = new_table(title)
+    table.caption, table.caption_justify = Text(caption) if caption else None, "left"
     table.add_column("epoch", justify="right")
     if len(timelines) > 1:
         table.add_column("optimizer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ def plot(
     initial_learning_rate: float | None = None,
     labels: Sequence[str] | None = None,
     title: str | None = None,
+    path: str | os.PathLike[str] | None = None,
     show: bool = False,
 ) -> Figure:
     """Draw schedules in one picture, or what happened in a training.
@@ -46,10 +48,11 @@ def plot(
         initial_learning_rate: For schedules that have none of their own.
         labels: For schedules: their names in the picture.
         title: The title of the picture.
+        path: Where to save the picture, if anywhere: a name that ends in .png, .svg or .pdf.
         show: True opens it in a window, as `pyplot.show()` does. A notebook shows it without.
 
     Returns:
-        A matplotlib figure; `figure.savefig("rates.png")` saves it.
+        A matplotlib figure.
 
     Raises:
         ImportError: If matplotlib is missing, with the command that installs it.
@@ -66,7 +69,7 @@ def plot(
     subjects = tuple(schedule_of("plot", "subjects", one) for one in subjects)
     found = [trace_of(one) if is_history(one) else getattr(one, "trace", one) for one in subjects]
     if len(found) == 1 and isinstance(found[0], Trace):
-        return handed(trace_figure(found[0], title=title), show=show)
+        return handed(trace_figure(found[0], title=title), path, show=show)
     if not found or any(isinstance(one, Trace) for one in found):
         raise invalid("plot", "subjects", "schedules, or one trained decay or trace", subjects)
     horizons = {getattr(one, "epochs", None) for one in subjects} - {None}
@@ -90,7 +93,7 @@ def plot(
         for one in subjects
     ]
     figure = curves_figure(dict(zip(labels, rates, strict=True)), epochs, title=title)
-    return handed(figure, show=show)
+    return handed(figure, path, show=show)
 
 
 def curves_figure(

@@ -13,12 +13,16 @@ from kerasdecay.records import Event, Trace
 from kerasdecay.report.console import show
 from kerasdecay.report.decisions import Epoch, decision_table
 from kerasdecay.report.driven import driven_lines
+from kerasdecay.report.origins import base_rates
 from kerasdecay.report.stages import movement_text, recorded
 from kerasdecay.report.wording import shown_metrics
 
 
 def explain(training: Any, *, every_epoch: bool = False) -> None:
     """Print the timeline of a training: epoch, rate, what was observed, what was decided and why.
+
+    "not yet (3)" is the third epoch in a row in which a rule saw no reason to act. Below stand the
+    rates that the schedules began with: where they came from, and why, if a probe has found them.
 
     Of more than 500 epochs it shows the first and the last ones, the first and the last events, and
     how often each decision was taken.
@@ -46,6 +50,7 @@ def timeline(training: Any, *, every_epoch: bool = False) -> RenderableType:
         complete_from=trace.decisions_from,
         every_epoch=every_epoch,
         remedy="every_epoch=True",
+        caption="\n".join(f"base rate {text}" for text in base_rates(trace.setup)),
     )
     return Group(table, *driven_lines(trace)) if trace.knobs else table
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from kerasdecay.report.decisions import new_table
 from kerasdecay.report.driven import driven_lines
+from kerasdecay.report.origins import base_rates, schedules_of
 from kerasdecay.report.sparklines import needs_log, sparkline
 from kerasdecay.report.stages import (
     Stage,
@@ -30,7 +31,6 @@ from kerasdecay.report.wording import (
     best_place,
     brief,
     count,
-    initial_rate,
     is_known_ahead,
     rule_text,
     shown_metrics,
@@ -81,16 +81,11 @@ def announcement(trace: Trace) -> Panel:
 
 
 def _facts(setup: Setup) -> Iterable[tuple[str, RenderableType]]:
-    texts: dict[str, str] = {}
-    for key, schedule in setup.schedules.items():
-        texts.setdefault(brief(schedule), key)  # one that several optimizers share is shown once
-    for text, key in texts.items():
-        yield "schedule", Text(text if len(texts) == 1 else text + _of(key))
+    for text, key in schedules_of(setup):
+        yield "schedule", Text(text)
         yield from _curve(setup, setup.schedules[key])
-    for key, base in setup.base_rates.items():
-        given = initial_rate(setup.schedules[key]) if base is None else base
-        rate = "from the function" if given is None else f"{rate_text(given)}, {setup.base_source}"
-        yield "base rate", Text(rate + _of(key))
+    for text in base_rates(setup):
+        yield "base rate", Text(text)
     horizon = count(setup.epochs, "epoch")
     if setup.steps_per_epoch is not None:
         horizon += f" of {count(setup.steps_per_epoch, 'step')}"
@@ -126,12 +121,6 @@ _WRITTEN = {
     "batch": "at each batch",
     "compiled": "inside the compiled step",
 }
-
-
-def _of(key: str) -> str:
-    """Return which of several optimizers a rate belongs to."""
-    name = key.removeprefix("learning_rate_")
-    return "" if name == "learning_rate" else f" ({name})"
 
 
 def _curve(setup: Setup, schedule: Any) -> Iterable[tuple[str, RenderableType]]:

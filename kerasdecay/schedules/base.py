@@ -6,6 +6,7 @@ import abc
 import dataclasses
 import functools
 import math
+import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -116,16 +117,23 @@ class Schedule(Configurable, abc.ABC):
             raise _checks.invalid("rates", "updates", "an integer or an array of integers", updates)
         return self.formula(Moment.of(updates, run, xp))
 
-    def plot(self, *, epochs: int | None = None, **options: Any) -> Any:
+    def plot(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        epochs: int | None = None,
+        **options: Any,
+    ) -> Any:
         """Draw the rates over a run; see `kerasdecay.plot`.
 
         Args:
+            path: Where to save the picture, if anywhere: a name that ends in .png, .svg or .pdf.
             epochs: The horizon, which must be given.
             **options: `steps_per_epoch`, `initial_learning_rate`, `labels`, `title`, `show`.
         """
         from kerasdecay.report import plot
 
-        return plot(self, epochs=epochs, **options)
+        return plot(self, epochs=epochs, path=path, **options)
 
     def __call__(self, *_: Any) -> Any:
         """Say of what an optimizer asks of a rate that this is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +41,22 @@ class Looking:
             return None
         return float(self.trace.learning_rates[-1])
 
-    def plot(self, **options: Any) -> Any:
-        """Draw what happened in the last training, or what is planned; see `kerasdecay.plot`."""
+    def plot(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
+        """Draw what happened in the last training, or what is planned; see `kerasdecay.plot`.
+
+        Args:
+            path: Where to save the picture, if anywhere: a name that ends in .png, .svg or .pdf.
+            **options: Those of `kerasdecay.plot`.
+        """
         from kerasdecay.report import plot
 
-        return plot(self, **options)
+        return plot(self, path=path, **options)
+
+    def explain(self, *, every_epoch: bool = False) -> None:
+        """Print what was decided in each epoch, and why; see `kerasdecay.report.explain`."""
+        from kerasdecay.report import explain
+
+        explain(self, every_epoch=every_epoch)
 
     def _repr_html_(self) -> str:
         """Return the picture of the last training, or of the schedule, that a notebook shows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -56,6 +57,19 @@ def test_pictures() -> None:
         assert sorted(set(drawn), reverse=True) == pytest.approx([0.4, 0.2, 0.1])
     shape = decay.schedule.plot(epochs=2).axes[0].lines[0]
     assert list(shape.get_ydata()) == pytest.approx([0.4, 0.2, 0.2])
+
+
+def test_pictures_are_saved_and_decisions_told(tmp_path: Path, capsys: Any) -> None:
+    pytest.importorskip("matplotlib")
+    decay = StepDecay(0.4, **HALVES)
+    fit(odometer(), [decay], epochs=3)
+    decay.plot(tmp_path / "run.png")
+    decay.schedule.plot(tmp_path / "plan.svg", epochs=3)
+    kerasdecay.plot("cosine", epochs=3, initial_learning_rate=0.1, path=tmp_path / "one.pdf")
+    starts = [(tmp_path / name).read_bytes()[:4] for name in ("run.png", "plan.svg", "one.pdf")]
+    assert starts == [b"\x89PNG", b"<?xm", b"%PDF"]
+    assert decay.explain() is None
+    assert capsys.readouterr().out.startswith("StepDecay: what was decided, and why")
 
 
 def test_a_history_without_rates_has_no_such_picture() -> None:

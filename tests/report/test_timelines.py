@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from tiny import Scripted, fit, odometer
 
@@ -33,6 +35,7 @@ def test_the_timeline_says_what_was_seen_and_decided(plateau_trace, capsys):
         "     7   0.005   val_loss 0.6    improved",
         "     8   0.005   val_loss 0.5    improved",
         "",
+        "base rate 0.1, given",
     ]
 
 
@@ -96,6 +99,7 @@ def test_every_rule_of_a_training_has_its_say(monkeypatch, capsys):
         "                            auc 0.8      AdaptiveKnee: coming",
         "                                         down",
         "",
+        "base rate 0.1, given",
     ]
 
 
@@ -111,6 +115,13 @@ def test_each_optimizer_has_its_own_timeline(trace_of):
     table = timeline(trace_of([0.5, 0.4, 0.3], rule=Plateau("val_loss"), base_rates=bases))
     assert list(table.columns[1].cells) == ["a", "a", "a", "b", "b", "b"]
     assert list(table.columns[2].cells) == ["0.1", "0.01", "0.001", "0.2", "0.02", "0.002"]
+
+
+def test_the_rate_that_a_probe_found_stands_below_with_its_reason(trace_of, capsys):
+    trace = trace_of([0.5, 0.4, 0.3])
+    trace.setup = dataclasses.replace(trace.setup, base_source="found by the probe: 0.7 × 0.14")
+    explain(trace)
+    assert lines_of(capsys.readouterr().out)[-1] == "base rate 0.1, found by the probe: 0.7 × 0.14"
 
 
 @pytest.mark.parametrize("training", [PowerStepDecay(0.1), "history.csv", None])
@@ -160,7 +171,7 @@ def test_a_gap_stands_where_epochs_are_left_out(trace_of, capsys):
 def test_every_epoch_is_shown_on_demand(trace_of, capsys):
     trace = trace_of([0.5] * 600, Constant(0.1), Plateau("val_loss", patience=10**6))
     explain(trace, every_epoch=True)
-    numbers = [row[0] for row in rows_of(capsys.readouterr().out)[4:] if row]
+    numbers = [row[0] for row in rows_of(capsys.readouterr().out)[4:-1] if row]
     assert numbers == [str(epoch) for epoch in range(1, 601)]
     explain(trace_of([0.5] * 500))
     assert "shown" not in capsys.readouterr().out
