@@ -145,7 +145,8 @@ def _decoded(name: str, value: Any) -> Any:
         return {metric: _decoded_column(metric, column) for metric, column in value.items()}
     if name == "courses":
         return {
-            key: [_decoded_column(key, point) for point in points] for key, points in value.items()
+            key: [tuple(_decoded_column(key, point)) for point in points]
+            for key, points in value.items()
         }
     if name == "test":
         return {metric: decode_number(item) for metric, item in value.items()}

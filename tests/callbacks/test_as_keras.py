@@ -117,7 +117,7 @@ def test_config_is_plain_data_and_back() -> None:
         (Cosine(0.1), {"epochs": 2, "steps_per_epoch": 2**30}, "must be at most 2147483647"),
         (PowerStep(0.1, stages=9), RUN, "stages must be at most the 6 epochs"),
         (ByEpoch(lambda epoch: 0.1), RUN, "your own function"),
-        (0.1, RUN, "schedule must be"),
+        (object(), RUN, "schedule must be"),
     ],
 )
 def test_invalid(schedule: object, arguments: dict, message: str) -> None:

@@ -33,6 +33,9 @@ class Target:
         self.rate = rate
         self.count += 1
 
+    def confirm(self, rate: float) -> None:
+        assert self.rate == rate
+
     def same(self, one: float, other: float) -> bool:
         return one == other
 
