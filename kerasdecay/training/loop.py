@@ -158,7 +158,17 @@ class Steering:
         return self._decay.events
 
     def begin_step(self) -> float:
-        """Write the rate of the next batch, and return it (the first, where there are several)."""
+        """Write the rate of the next batch, and return it (the first, where there are several).
+
+        Raises:
+            ValueError: For more batches in an epoch than `steps_per_epoch`, for which the schedule
+                has no rate.
+        """
+        steps = self._parameters["steps"]
+        if steps is not None and self._step + 1 >= steps:
+            allowed = "the number of batches that an epoch has"
+            received = f"{steps}, and batch {self._step + 2} of epoch {(self._epoch or 0) + 1}"
+            raise ValueError(f"steer: steps_per_epoch must be {allowed}. Received: {received}.")
         self._step += 1
         self._decay.on_train_batch_begin(self._step)
         return next(iter(self.learning_rates.values()))

@@ -208,3 +208,19 @@ def test_an_epoch_that_was_not_ended_is_named() -> None:
     ):
         for _ in run:
             run.begin_step()
+
+
+def test_more_batches_than_were_told_are_named_before_one_trains_at_a_stale_rate() -> None:
+    model = new_odometer(0.5)
+    with (
+        pytest.raises(
+            ValueError,
+            match=r"steps_per_epoch must be .*\. Received: 3, and batch 4 of epoch 1\.$",
+        ),
+        steer(model, CosineDecay(0.5), epochs=2, steps_per_epoch=3) as run,
+    ):
+        for _ in run:
+            for _ in range(4):
+                run.begin_step()
+                model.train_on_batch(X[:BATCH], Y[:BATCH])
+    assert model.optimizer.iterations == 3
