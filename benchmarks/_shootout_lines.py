@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,26 @@ from matplotlib import pyplot
 
 Line = dict[str, Any]
 SHAPE_COLOUR, RULE_COLOUR = "#1f5a96", "#c8501e"
+
+
+def read(results: Path, pattern: str) -> list[Line]:
+    """Return the lines of all files of a pattern, and say so where there are none."""
+    lines = [
+        json.loads(text)
+        for path in sorted(results.glob(pattern))
+        for text in path.read_text(encoding="utf-8").splitlines()
+    ]
+    if not lines:
+        print(f"no {pattern} in {results}")
+    return lines
+
+
+def trained_on(lines: Iterable[Line]) -> str:
+    """Return the list of the machines; what could not be trained has none."""
+    machines = {
+        json.dumps(line["environment"], sort_keys=True) for line in lines if "environment" in line
+    }
+    return "Trained on:\n\n" + "\n".join(f"- `{one}`" for one in sorted(machines))
 
 
 def by(lines: Iterable[Line], *keys: str) -> list[tuple[tuple[Any, ...], list[Line]]]:

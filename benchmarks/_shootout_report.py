@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import statistics
 from pathlib import Path
@@ -21,10 +20,12 @@ from _shootout_lines import (
     differences,
     interval,
     is_trained,
+    read,
     save,
     section,
     table,
     told,
+    trained_on,
 )
 from _shootout_rates import wrong_rates
 from matplotlib import pyplot
@@ -42,13 +43,8 @@ HEAD = (
 
 def report(results: Path) -> int:
     """Write `shootout.md` and its pictures into `results`; return the exit code."""
-    lines = [
-        json.loads(text)
-        for path in sorted(results.glob("shootout-*.jsonl"))
-        for text in path.read_text(encoding="utf-8").splitlines()
-    ]
+    lines = read(results, "shootout-*.jsonl")
     if not lines:
-        print(f"no shootout-*.jsonl in {results}")
         return 2
     pages = [_intro(lines)]
     for group, members in by(lines, "testbed", "regime", "epochs", "initial_learning_rate"):
@@ -62,17 +58,13 @@ def report(results: Path) -> int:
 
 
 def _intro(lines: list[Line]) -> str:
-    machines = {
-        json.dumps(line["environment"], sort_keys=True) for line in lines if "environment" in line
-    }
-    shown = "\n".join(f"- `{machine}`" for machine in sorted(machines))
     return (
         "# Comparison of decays\n\nWritten by `python benchmarks/decay_shootout.py --report` from "
         "the lines beside this file. Figures are those of the last epoch; ± is half the 95 % "
         "interval of the mean (Student's t over the seeds); differences are taken seed by seed. "
         "Ranks and shares of the top three are over the seeds that all arms have. The last column "
         "tells in which epoch, on average, a run first validates as well as power-step does at "
-        f"its end, and how many runs do.\n\nTrained on:\n\n{shown}"
+        f"its end, and how many runs do.\n\n{trained_on(lines)}"
     )
 
 

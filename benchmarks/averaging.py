@@ -15,7 +15,6 @@ read with the mean in the model. `--report` prints the tables.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -25,7 +24,17 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from _arms import Make
-from _shootout_lines import Line, accuracies, best_first, by, differences, table, told
+from _shootout_lines import (
+    Line,
+    accuracies,
+    best_first,
+    by,
+    differences,
+    read,
+    table,
+    told,
+    trained_on,
+)
 from _testbeds import digits, sequence, tabular
 from decay_shootout import RESULTS, OutOfTimeError, run_all
 
@@ -80,18 +89,12 @@ def main() -> int:
 
 def report(results: Path) -> int:
     """Print a table for each test bed and rate; return the exit code."""
-    lines = [
-        json.loads(text)
-        for path in sorted(results.glob("averaging-*.jsonl"))
-        for text in path.read_text(encoding="utf-8").splitlines()
-    ]
+    lines = read(results, "averaging-*.jsonl")
     if not lines:
-        print(f"no averaging-*.jsonl in {results}")
         return 2
     keys = ("testbed", "regime", "epochs", "initial_learning_rate")
     pages = [table_of(group, members) for group, members in by(lines, *keys)]
-    machines = sorted({json.dumps(line["environment"], sort_keys=True) for line in lines})
-    print("\n\n".join([*pages, "Trained on:", "\n".join(f"- `{one}`" for one in machines)]))
+    print("\n\n".join([*pages, trained_on(lines)]))
     return 0
 
 

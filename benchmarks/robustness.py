@@ -15,7 +15,6 @@ the tables.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -26,7 +25,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from _arms import Make
-from _shootout_lines import Line, accuracies, by, differences, table, told
+from _shootout_lines import Line, accuracies, by, differences, read, table, told, trained_on
 from _testbeds import Testbed, cifar10, digits, sequence, tabular, trained_by
 from decay_shootout import RESULTS, OutOfTimeError, run_all
 
@@ -123,22 +122,16 @@ def run_seed(
 
 def report(results: Path) -> int:
     """Print the tables; return the exit code."""
-    lines = [
-        json.loads(text)
-        for path in sorted(results.glob("robustness-*.jsonl"))
-        for text in path.read_text(encoding="utf-8").splitlines()
-    ]
+    lines = read(results, "robustness-*.jsonl")
     if not lines:
-        print(f"no robustness-*.jsonl in {results}")
         return 2
     pages = [tables_of(group, members) for group, members in by(lines, "testbed", "regime")]
     for (testbed, regime), members in by(lines, "testbed", "regime"):
         compared = results / f"shootout-{testbed}-{regime}.jsonl"
         if compared.exists():
-            others = [json.loads(text) for text in compared.read_text("utf-8").splitlines()]
+            others = read(results, compared.name)
             pages.append(beside(testbed, regime, members, others))
-    machines = sorted({json.dumps(line["environment"], sort_keys=True) for line in lines})
-    print("\n\n".join([*pages, "Trained on:", "\n".join(f"- `{one}`" for one in machines)]))
+    print("\n\n".join([*pages, trained_on(lines)]))
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 
 from kerasdecay.control.probe import Probe, probe_steps
@@ -14,7 +13,7 @@ from kerasdecay.records import Trace
 from kerasdecay.records.range import Choice
 from kerasdecay.training import find
 from kerasdecay.training.beginning import Beginning
-from kerasdecay.training.snapshot import Snapshot, build_optimizer
+from kerasdecay.training.snapshot import Snapshot, build_optimizer, copied
 from kerasdecay.training.targets import RateTarget
 from kerasdecay.training.units import moving_units
 
@@ -143,14 +142,14 @@ class _Look:
     def __init__(self, model: Any) -> None:
         self.batches = 0
         self._variables = list(model.trainable_variables)
-        self._before = [_copied(variable) for variable in self._variables]
+        self._before = [copied(variable).astype("float32") for variable in self._variables]
 
     def alive(self) -> float | None:
         """Return the share of the kernels' units that moved; None if nothing did at all.
 
         Nothing moves where a scaled loss overflows, or with a rate that is lost in rounding.
         """
-        after = [_copied(variable) for variable in self._variables]
+        after = [copied(variable).astype("float32") for variable in self._variables]
         if not any((now != then).any() for now, then in zip(after, self._before, strict=True)):
             return None
         units = [
@@ -159,7 +158,3 @@ class _Look:
             if now.ndim >= 2
         ]
         return float(np.mean(np.concatenate(units))) if units else None
-
-
-def _copied(variable: Any) -> np.ndarray:
-    return np.array(keras.ops.convert_to_numpy(variable), dtype="float32")

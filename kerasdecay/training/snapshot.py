@@ -26,7 +26,7 @@ class Snapshot:
 
     def __init__(self, model: Any, *, weights_only: bool = False) -> None:
         kept = model.weights if weights_only else _variables(model)
-        self._held = [(variable, _copy(variable)) for variable in kept]
+        self._held = [(variable, copied(variable)) for variable in kept]
         self._optimizers = [] if weights_only else find.all_optimizers(model)
 
     def restore(self) -> None:
@@ -118,5 +118,6 @@ def _variables(model: Any) -> Iterable[Any]:
     return {id(variable): variable for variable in found}.values()
 
 
-def _copy(variable: Any) -> np.ndarray:
+def copied(variable: Any) -> np.ndarray:
+    """Return a copy of a variable's value, in the host's memory."""
     return np.array(keras.ops.convert_to_numpy(variable))
