@@ -68,7 +68,7 @@ test-wheel: $(DEV) ## build the wheel, install it in an empty environment, run t
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	$(PYTHON) -m venv $(WHEEL)
 	$(WHEEL)/bin/python -m pip install --quiet --upgrade pip
-	$(WHEEL)/bin/python -m pip install --quiet "$$(echo dist/*.whl)[tensorflow]"
+	$(WHEEL)/bin/python -m pip install --quiet "$$(echo dist/*.whl)[tensorflow,plot]"
 	awk '/^```python/ { inside = 1; next } /^```/ { if (inside) exit } inside' README.md | \
 	  KERAS_BACKEND=tensorflow $(WHEEL)/bin/python -I -
 
