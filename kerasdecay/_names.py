@@ -91,7 +91,11 @@ FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
     "num_steps": (("steps",), ""),
     "x": (("data",), ""),
     "callbacks": (("arms",), ""),
+    "model": (("build_model",), "a function that returns a new, compiled model"),
     "models": (("build_model",), ""),
+    "decays": (("arms",), ""),
+    "train_data": (("data",), ""),
+    "training_data": (("data",), ""),
 }
 """An argument of Keras, torch, optax, transformers or timm → what may stand for it here, the best
 first, and how its values differ."""
@@ -161,11 +165,19 @@ def check_arguments(owner: str, given: Iterable[str], known: Iterable[str]) -> N
 
 def takes_familiar(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Let a function say of an argument that it does not have which one is meant."""
-    known = list(inspect.signature(function).parameters)
+    parameters = inspect.signature(function).parameters.values()
+    known = [one.name for one in parameters]
+    takes_any = any(one.kind is one.VAR_POSITIONAL for one in parameters)
+    ordered = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
 
     @functools.wraps(function)
     def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         check_arguments(function.__name__, kwargs, known)
+        if len(args) > len(ordered) and not takes_any:
+            raise TypeError(
+                f"{function.__name__}() takes {', '.join(ordered)} without their names, and "
+                f"{len(args)} arguments came without one. Write the others as name=value."
+            )
         return function(*args, **kwargs)
 
     return checked

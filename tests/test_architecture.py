@@ -53,6 +53,7 @@ SHOW = {"report", "study", "tuner", "cli"}
 # points up, and is allowed: (name of the method, part of the package that it imports from).
 PRESENTATION = {
     ("__rich__", "report"),
+    ("__str__", "report"),
     ("_repr_html_", "report"),
     ("plot", "report"),
     ("table", "report"),

@@ -146,6 +146,11 @@ class Comparison:
     def __rich__(self) -> Table:
         return self.table()
 
+    def __str__(self) -> str:
+        from kerasdecay.report.console import printed
+
+        return printed(self.table())
+
     def __repr__(self) -> str:
         return f"Comparison({', '.join(self.arms)}: {len(self.runs)} runs, seeds {self.seeds})"
 

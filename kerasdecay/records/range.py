@@ -110,6 +110,11 @@ class LearningRateRange:
     def __rich__(self) -> Table:
         return self.table()
 
+    def __str__(self) -> str:
+        from kerasdecay.report.console import printed
+
+        return printed(self.table())
+
     def __repr__(self) -> str:
         choice = self.suggestion
         told = choice.reason if choice.rate is None else f"{choice.rate:.2g} recommended"

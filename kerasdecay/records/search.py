@@ -80,6 +80,11 @@ class SearchResult:
     def __rich__(self) -> Table:
         return self.table()
 
+    def __str__(self) -> str:
+        from kerasdecay.report.console import printed
+
+        return printed(self.table())
+
     def plot(
         self, path: str | os.PathLike[str] | None = None, *, show: bool = False, **options: Any
     ) -> Figure:

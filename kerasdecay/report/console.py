@@ -65,6 +65,11 @@ def plain(*renderables: RenderableType, width: int = 80, wrap: bool = True) -> s
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
 
+def printed(renderable: RenderableType) -> str:
+    """Return text for `print`: at the terminal's width, in what standard output can write."""
+    return spelled(plain(renderable, width=width()), getattr(sys.stdout, "encoding", "utf-8"))
+
+
 def log(*renderables: RenderableType, width: int = 120) -> None:
     """Write to the absl log at info level, one record a line, without colour.
 

@@ -31,10 +31,15 @@ _REMEDY = (
 def check_arms(arms: Any) -> dict[str, Arm]:
     """Return the arms, with rates as floats, or raise a `ValueError`.
 
-    A list of names of shapes and rules is a dict of them under these names.
+    In a list each arm is named by itself: by its class, or by what was written.
     """
-    if isinstance(arms, (list, tuple)) and all(isinstance(one, str) for one in arms):
-        arms = {name: name for name in arms}
+    if isinstance(arms, (list, tuple)):
+        names = [_name_of(arm) for arm in arms]
+        for name in names:
+            if names.count(name) > 1:
+                remedy = f"Two are named {name!r}: give a dict, name → arm."
+                raise invalid("compare", "arms", "a list of different arms", arms, remedy)
+        arms = dict(zip(names, arms, strict=True))
     if not isinstance(arms, Mapping) or not arms:
         raise invalid("compare", "arms", "a dict of at least one name → arm", arms, _REMEDY)
     slugs: dict[str, str] = {}
@@ -55,6 +60,24 @@ def check_arms(arms: Any) -> dict[str, Arm]:
     return {
         name: float(arm) if isinstance(arm, numbers.Real) else arm for name, arm in arms.items()
     }
+
+
+def is_arms(given: Any) -> bool:
+    """Return whether something is made of arms, and not of the data that a model trains on."""
+    members = given.values() if isinstance(given, Mapping) else given
+    kinds = (str, Schedule, Rule, keras.callbacks.Callback, type)
+    return isinstance(given, (Mapping, list, tuple)) and any(
+        isinstance(one, kinds) for one in members
+    )
+
+
+def _name_of(arm: Any) -> str:
+    """Return the name of an arm that was given without one."""
+    if arm is None or isinstance(arm, str):
+        return arm or "compiled rate"
+    if isinstance(arm, numbers.Real):
+        return f"{arm:g}"
+    return getattr(arm, "__name__", type(arm).__name__)
 
 
 def _as_callback(name: str, arm: Any) -> Any:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # Keras loads when the first comparison starts, not when this
 def compare(
     build_model: Callable[[], keras.Model],
     data: Any,
-    arms: Mapping[str, Any] | Sequence[str],
+    arms: Mapping[str, Any] | Sequence[Any],
     *,
     epochs: int,
     seeds: Iterable[int] = (0,),
@@ -61,7 +61,8 @@ def compare(
         arms: Name → what sets the learning rate: None (the compiled rate is left alone), a
             number > 0 (a fixed rate), a schedule, a rule, or the name of one (`"cosine"`,
             `"plateau"`), a Keras callback (copied for each run), or a function without arguments
-            that returns a callback or a list of them. A list of names will do too.
+            that returns a callback or a list of them. In a list of these each is named by its
+            class, or by what was written.
         epochs: Epochs of each run, an integer >= 1.
         seeds: Different integers >= 0.
         batch_size: Examples per step, an integer >= 1.
@@ -117,6 +118,7 @@ def compare(
     """
     import keras
 
+    _check_order(build_model, data)
     speaks = arguments.speaks("compare", verbose)
     resume = _checks.flag("compare", "resume", resume)
     folder = arguments.folder("compare", "output", output)
@@ -143,6 +145,28 @@ def compare(
     )
     runs = _run_all(execute, specs, finished, folder, progress, tell)
     return Comparison(tuple(sorted(runs, key=lambda run: (run.arm_index, run.seed))))
+
+
+def _check_order(build_model: Any, data: Any) -> None:
+    """Say which argument is which where one stands in the place of another."""
+    import keras
+
+    from kerasdecay.study.arms import is_arms
+
+    if is_arms(build_model) or is_arms(data):
+        where, arms = ("data", data) if is_arms(data) else ("build_model", build_model)
+        raise ValueError(
+            "compare: the arguments must be in this order: compare(build_model, data, arms, "
+            f"epochs=…), with (x, y) as data. Received: {where}={_checks.shown(arms)}."
+        )
+    if isinstance(build_model, keras.Model):
+        raise _checks.invalid(
+            "compare",
+            "build_model",
+            "a function that returns a new, compiled model",
+            build_model,
+            "Each run begins with a new one: def build_model(): …; return model.",
+        )
 
 
 def _run_all(
@@ -175,7 +199,7 @@ def _run_all(
 def _specs(
     build_model: Callable[[], keras.Model],
     data: arrays.Data,
-    arms: Mapping[str, Any] | Sequence[str],
+    arms: Mapping[str, Any] | Sequence[Any],
     *,
     seeds: tuple[int, ...],
     metadata: Any,

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from kerasdecay import CosineDecay, simulate
-from kerasdecay.schedules import Cosine
+from kerasdecay import AutoDecay, CosineDecay, StepDecay, simulate
+from kerasdecay.schedules import Cosine, Step
 from kerasdecay.study import Comparison, Run, compare, find_learning_rate, steadiness
 
 X = np.eye(4, dtype="float32")
@@ -222,6 +222,43 @@ def test_arms_by_name():
     assert [type(one).__name__ for one in plateau.rules] == ["Plateau"]
     with pytest.raises(ValueError, match=r"must be one of .* Did you mean 'cosine'"):
         check_arms(["cosin"])
+
+
+def test_arms_of_a_list_are_named_by_themselves():
+    from kerasdecay.study.arms import check_arms
+
+    def halved():
+        return AutoDecay()
+
+    found = check_arms([None, 0.05, StepDecay(0.1), AutoDecay, halved, "cosine"])
+    assert list(found) == ["compiled rate", "0.05", "StepDecay", "AutoDecay", "halved", "cosine"]
+    with pytest.raises(ValueError, match=r"Two are named 'StepDecay': give a dict, name → arm\."):
+        check_arms([StepDecay(0.1), StepDecay(0.2)])
+
+
+@pytest.mark.parametrize(
+    ("given", "received"),
+    [
+        ((build, ["cosine"], (X, Y)), r"data=\['cosine'\]"),
+        ((build, [StepDecay(0.1)], (X, Y)), "data="),
+        ((build, {"a": StepDecay}, (X, Y)), "data="),
+        (([StepDecay(0.1)], build, (X, Y)), "build_model="),
+        (({"a": Step(0.1)}, build, (X, Y)), "build_model="),
+    ],
+)
+def test_arguments_in_another_order_are_told_apart(given, received):
+    with pytest.raises(ValueError, match=rf"compare\(build_model, data, arms, .*{received}"):
+        compare(*given, epochs=1)
+
+
+def test_a_model_in_the_place_of_what_makes_one():
+    with pytest.raises(ValueError, match=r"a function that returns a new.*Sequential.*def build"):
+        compare(build(), (X, Y), ["cosine"], epochs=1)
+
+
+def test_inputs_and_targets_as_two_arguments():
+    with pytest.raises(TypeError, match="takes build_model, data, arms without their names, and 4"):
+        compare(build, X, Y, ["cosine"], epochs=1)
 
 
 @pytest.mark.parametrize("arm", ["sgd", "AdamW", keras.optimizers.SGD()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import random
 import subprocess
 import sys
@@ -114,3 +115,22 @@ def test_reading_results_loads_no_framework(tmp_path):
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_print_shows_the_figures_in_what_the_output_can_write(capsys):
+    print(RESULT)
+    shown = capsys.readouterr().out
+    assert "zebra" in shown and "6.0000" in shown
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from kerasdecay.study import Comparison, Run;"
+            "print(Comparison((Run('a', 0, 1, {'loss': [1.5]}, 2.0, 100.0),)))",
+        ],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "1.5" in told.stdout and told.stdout.isascii()
