@@ -25,9 +25,14 @@ settings.load_profile("kerasdecay")
 
 
 def pytest_collection_finish() -> None:
-    """Have no later garbage collection go through half a million objects of the frameworks."""
+    """Spare each test what the frameworks do at great length for long trainings."""
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # half a million objects that no later collection need go through
+    if os.environ["KERAS_BACKEND"] == "tensorflow" and os.environ.get("GRAPPLER") == "off":
+        import tensorflow as tf
+
+        # It rewrites each new graph, which takes longer than the few steps that a test trains.
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def pytest_report_header() -> str:
