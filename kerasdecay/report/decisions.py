@@ -24,6 +24,7 @@ _FEW = 5
 _SHORT = {
     "improve": ("improved", "dim green"),
     "wait": ("not yet", "dim"),
+    "well": ("all is well", "dim"),
     "descent": ("coming down", "dim"),
     "cooldown": ("cooling down", "dim"),
     "absent": ("not measured", "dim"),

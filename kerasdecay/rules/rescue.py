@@ -213,7 +213,7 @@ class Rescue(Rule[RescueState]):
             per_epoch=max(state.per_epoch, seen.batch + 1),
         )
         if len(recent) < self.window:
-            return state.deciding("wait", self._told(state))
+            return state.deciding("well", self._told(state))
         level = statistics.median(recent)
         state = self._at_level(state, level)
         assert state.first is not None
@@ -231,12 +231,12 @@ class Rescue(Rule[RescueState]):
             state = dataclasses.replace(state, good=state.pending, pending=None, is_confirmed=True)
         if seen.look is not None:
             state = dataclasses.replace(state, looked=state.batches, pending=level)
-        return state.deciding("wait", self._told(state))
+        return state.deciding("well", self._told(state))
 
     def advance(self, state: RescueState, observation: Observation) -> RescueState:
         """Return the state after an epoch: what there was to decide was decided at its batches."""
         count = f"{state.rescues} rescue{'s' * (state.rescues != 1)} so far"
-        return state.deciding("wait", f"{self._told(state)}; {count}")
+        return state.deciding("well", f"{self._told(state)}; {count}")
 
     def _told(self, state: RescueState) -> str:
         """Say in words where the loss is."""

@@ -53,7 +53,7 @@ def told(states: list[RescueState]) -> list[tuple[int, str]]:
     return [
         (number, state.decision.reason)
         for number, state in enumerate(states)
-        if state.decision.kind != "wait"
+        if state.decision.kind != "well"
     ]
 
 
@@ -512,7 +512,7 @@ def test_a_good_training_is_never_touched(name: str) -> None:
         look = WELL if rule.looks_after(state) else None
         batches.append((TRAININGS[name](batch), look))
         state = replayed(batches[-1:], rule, state)[-1]
-        assert state.decision.kind == "wait", state.decision.reason
+        assert state.decision.kind == "well", state.decision.reason
         assert state.scale == 1.0
 
 
