@@ -64,12 +64,7 @@ def real(value: Any) -> float | None:
 def number(owner: str, argument: str, value: Any, *, remedy: str = "", **limits: float) -> float:
     """Return `value` as a float, or raise a `ValueError` that states the range.
 
-    Args:
-        owner: The class or function whose argument it is.
-        argument: The argument's name.
-        value: What was received.
-        remedy: A sentence on what to do instead.
-        **limits: Any of `above`, `at_least`, `below` and `at_most`.
+    The limits are any of `above`, `at_least`, `below` and `at_most`.
     """
     found = real(value)
     if found is None or not _is_within(found, limits):
@@ -122,13 +117,7 @@ def rate(
 ) -> float:
     """Return a learning rate that float32 can hold as a float, or raise a `ValueError`.
 
-    Args:
-        owner: The class or function whose argument it is.
-        argument: The argument's name.
-        value: What was received.
-        zero: Whether a rate of 0 is allowed.
-        remedy: A sentence on what to do instead.
-        **limits: As for `number`.
+    The limits are those of `number`.
     """
     lowest = {"at_least": 0.0} if zero else {"above": 0.0}
     if isinstance(value, str) and "%" in value:
@@ -143,11 +132,7 @@ def rate(
 def share(owner: str, argument: str, value: Any, **limits: float) -> float:
     """Return a share of a whole, such as 0.8 or `"80%"`, as a float, or raise a `ValueError`.
 
-    Args:
-        owner: The class or function whose argument it is.
-        argument: The argument's name.
-        value: What was received.
-        **limits: As for `number`.
+    The limits are those of `number`.
 
     Examples:
         >>> share("AdaptiveKnee", "latest", "80%", below=1)

@@ -19,13 +19,6 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> Path
     then takes its name. A symbolic link stays one: the file that it points to is replaced. An
     existing file keeps its mode. Hidden files that a killed process has left of the same target are
     removed.
-
-    Args:
-        path: The target.
-        content: Text, which is encoded as UTF-8, or bytes.
-
-    Returns:
-        `path`, as a `Path`.
     """
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)

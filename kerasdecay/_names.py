@@ -127,11 +127,6 @@ def argument_named(
 ) -> str:
     """Return which of the known arguments a user may have meant, in a sentence, or nothing.
 
-    Args:
-        name: What the user wrote.
-        known: The arguments that there are.
-        spelled: How an argument is written there.
-
     Examples:
         >>> argument_named("pct_start", ["initial_learning_rate", "rise"])
         "Did you mean rise=…, a share of the run such as '30%'?"

@@ -75,13 +75,7 @@ class Curve:
                 column.append(value)
 
     def add_epoch(self, epoch: int, batches: np.ndarray, rates: Mapping[str, np.ndarray]) -> None:
-        """Add the rates of many batches of one epoch; the result is that of `add` for each.
-
-        Args:
-            epoch: The epoch, from 0.
-            batches: The batches, from 0, in increasing order.
-            rates: Key → the rate of each of these batches.
-        """
+        """Add the rates of many batches of one epoch; the result is that of `add` for each."""
         for first in range(0, len(batches), _CHUNK):
             part = slice(first, first + _CHUNK)
             columns = [np.asarray(rates[key][part], dtype=np.float64) for key in self._rates]

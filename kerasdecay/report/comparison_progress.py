@@ -23,12 +23,6 @@ class ComparisonProgress:
 
     On a terminal the headings have colour and Keras draws its bar. Everywhere else (a file, a pipe)
     the text is plain, one line per epoch, without escape codes.
-
-    Args:
-        speaks: False for no output at all.
-        total: Number of runs in the comparison, including those already finished.
-        parallel: Whether the runs are trained at the same time, and end in any order.
-        interactive: False where the lines go to the absl log instead of standard output.
     """
 
     def __init__(

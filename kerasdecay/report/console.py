@@ -37,10 +37,6 @@ def show(*renderables: RenderableType, wrap: bool = True) -> None:
     """Print to standard output: with colour on a terminal, plain text everywhere else.
 
     An output that is not UTF-8 (a pipe on Windows, say) gets what it can write, never an error.
-
-    Args:
-        *renderables: What rich can print.
-        wrap: Whether long lines are broken at the width of the terminal.
     """
     console = _console()
     if _is_complete(console.encoding):
@@ -52,13 +48,7 @@ def show(*renderables: RenderableType, wrap: bool = True) -> None:
 
 
 def plain(*renderables: RenderableType, width: int = 80, wrap: bool = True) -> str:
-    """Return what `show` prints as text without colour, for a logger or a file.
-
-    Args:
-        *renderables: What rich can print.
-        width: The width of tables and, if `wrap`, of lines, in characters.
-        wrap: Whether longer lines are broken.
-    """
+    """Return what `show` prints as text without colour, for a logger or a file."""
     output = io.StringIO()
     console = _console(file=output, width=width, color_system=None, force_terminal=False)
     console.print(*renderables, sep="\n", soft_wrap=not wrap)

@@ -82,16 +82,9 @@ def decision_table(
 ) -> RenderableType:
     """Return a table of decisions, shortened where there are very many epochs.
 
-    Args:
-        title: Stands above it.
-        timelines: Optimizer → its epochs. Where there are several, the table names them.
-        kinds: Kind → the number of such decisions.
-        rate: The heading of the rates.
-        sources: Whether the table names the rule that took each decision.
-        complete_from: The epoch from which on every decision is known.
-        every_epoch: Show all epochs, however many.
-        remedy: What the user writes for `every_epoch`.
-        caption: Stands below it.
+    `timelines` is optimizer → its epochs, `kinds` how many decisions there were of each kind. From
+    the epoch `complete_from` on every decision is known. `remedy` is what the user writes for
+    `every_epoch`.
     """
     table = new_table(title)
     table.caption, table.caption_justify = Text(caption) if caption else None, "left"

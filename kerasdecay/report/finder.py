@@ -66,12 +66,6 @@ def range_figure(result: LearningRateRange) -> Figure:
     Dots are the losses of the batches, the line is the smoothed loss; the part that no suggestion
     is read from is grey. The vertical axis ends a little above the first loss, so the curve leaves
     the picture where the training diverges.
-
-    Returns:
-        A figure that is not registered with pyplot.
-
-    Raises:
-        ImportError: If matplotlib is missing, with the command that installs it.
     """
     figure = figures.new_figure(7.6, 4.6)
     axes = figure.subplots()

@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 
 class RangeTestProgress:
-    """Shows a bar with the rate and the loss on a terminal; elsewhere only the suggestions.
-
-    Args:
-        speaks: False for no output at all.
-        steps: How many steps were planned.
-        interactive: False where the suggestions go to the absl log instead of standard output.
-    """
+    """Shows a bar with the rate and the loss on a terminal; elsewhere only the suggestions."""
 
     def __init__(self, speaks: bool, steps: int, *, interactive: bool = True) -> None:
         self._speaks = speaks

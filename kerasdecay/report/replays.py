@@ -30,12 +30,7 @@ def replay_report(
 ) -> RenderableType:
     """Return the decisions of a rule on the metrics of each epoch, as a table and a closing line.
 
-    Args:
-        rule: The rule.
-        epochs: The logs of each epoch.
-        learning_rate: The open-loop rate of that training; None shows the rule's scale.
-        losses: For each epoch the losses of its batches, for a rule that asks for them.
-        every_epoch: Show all epochs, however many.
+    Without a learning rate it shows the rule's scale.
     """
     base = 1.0 if learning_rate is None else learning_rate
     what = "scale" if learning_rate is None else "rate"
@@ -98,11 +93,6 @@ def _rates(
 
 def open_loop(rule: Rule[Any], states: Sequence[RuleState], learning_rate: float) -> Schedule:
     """Return the schedule of a replay, before scaling: a constant rate, and its way down if any.
-
-    Args:
-        rule: The rule.
-        states: Its state after each epoch.
-        learning_rate: The constant rate.
 
     Examples:
         >>> from kerasdecay.rules import AdaptiveKnee, Plateau

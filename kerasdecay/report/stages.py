@@ -23,16 +23,7 @@ _STEPS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """Epochs in a row, and the rates in them.
-
-    Args:
-        first: The first epoch, from 0.
-        last: The last epoch.
-        begin: The rate of the first update.
-        end: The rate of the last update.
-        low: The lowest rate.
-        high: The highest rate.
-    """
+    """Epochs in a row, and the rates in them."""
 
     first: int
     last: int
@@ -87,12 +78,8 @@ def stages(
     Epochs of one rate are a stage, and so are epochs in which the rate moves on and on in one
     direction. A few steps down from epoch to epoch (three at most) stay stages of their own.
 
-    Args:
-        begins: The rate at each epoch's first update.
-        ends: The rate at each epoch's last update.
-        first: The epoch that the first entry belongs to, from 0.
-        cuts: Epochs, as places in these arrays, that begin a stage in any case: a rule has
-            changed the rate before them.
+    The arrays hold the rate at the first and at the last update of each epoch. A rule has changed
+    the rate before each of the `cuts`, places in these arrays, which begin a stage in any case.
 
     Examples:
         >>> rates = np.array([0.1, 0.1, 0.01])
@@ -127,16 +114,7 @@ def whole(begins: np.ndarray, ends: np.ndarray) -> Stage:
 def planned(
     schedule: Schedule, timeline: Timeline, *, every: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the planned rates of each epoch's first and last update.
-
-    Args:
-        schedule: With an initial rate.
-        timeline: The run.
-        every: The rate is written at every so many updates.
-
-    Raises:
-        ValueError: If the schedule does not fit the run.
-    """
+    """Return the planned rates of each epoch's first and last update; ValueError for a misfit."""
     schedule.check(Moment.of(0, timeline))
     count = timeline.updates_per_epoch
     firsts = np.arange(timeline.epochs) * count

@@ -23,10 +23,6 @@ def step_rates(trace: Trace, epoch: int | None = None) -> Series:
     before it, so that lines between the points are the values themselves. Of a curve that has been
     thinned (see `Trace`), the rows that are there.
 
-    Args:
-        trace: The record.
-        epoch: The one epoch to tell of, from 0; None tells of all.
-
     Raises:
         ValueError: If the number of batches in an epoch is unknown.
     """

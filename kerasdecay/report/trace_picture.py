@@ -45,10 +45,6 @@ def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:
     """Draw the monitored metrics and the rate of a training, its decisions marked in both.
 
     What was driven besides the rate has a panel each, in between.
-
-    Args:
-        trace: What happened.
-        title: The title of the figure.
     """
     watched = dict.fromkeys(rule.watched for rule in trace.setup.rules)
     logged = {name for _, logs in trace.logs for name in logs}

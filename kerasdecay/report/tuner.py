@@ -24,13 +24,7 @@ _HEADINGS = {"min": "lower is better", "max": "higher is better"}
 def search_table(
     result: SearchResult, *, title: str | None = None, rows: int | None = None
 ) -> Table:
-    """Return a search as a rich table, one row a trial, the best first.
-
-    Args:
-        result: What was searched.
-        title: Stands above the table.
-        rows: How many trials to show; all by default.
-    """
+    """Return a search as a rich table, one row a trial, the best first."""
     shown = result.trials[:rows]
     completed = sum(trial.rank is not None for trial in result.trials)
     caption = f"{completed} of {len(result.trials)} trials completed; {_HEADINGS[result.direction]}"
@@ -73,13 +67,6 @@ def search_figure(result: SearchResult, *, title: str | None = None) -> Figure:
 
     Left, a dot a trial, its area the share of the epochs that it ran, the best one ringed. Right,
     for each decay, the rate in the epochs of its best trial.
-
-    Args:
-        result: What was searched.
-        title: Stands above the panels, at the left.
-
-    Returns:
-        A figure that no pyplot window knows of.
 
     Raises:
         ImportError: If matplotlib is missing, with the command that installs it.

@@ -121,12 +121,6 @@ def fields_from_data(
 ) -> dict[str, Any]:
     """Return the values of a state's fields from `to_data`'s result, each of them checked.
 
-    Args:
-        owner: The name of the rule, for errors.
-        kind: The class of the state.
-        expected: The data of the rule's first state, which has the same fields.
-        data: What was saved. The data of a state inside this one stay as they are.
-
     Raises:
         ValueError: If a field is missing, is unknown, or holds what its annotation excludes.
     """

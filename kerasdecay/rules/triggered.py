@@ -79,13 +79,7 @@ class Triggered(Rule[State], Generic[State]):
 
     @abc.abstractmethod
     def act(self, state: State, observation: Observation) -> State:
-        """Return the state after an epoch in which the trigger has reduced.
-
-        Args:
-            state: The state with the trigger's new state in it, and a decision that tells what the
-                trigger has observed.
-            observation: The epoch.
-        """
+        """Return the state after an epoch in which the trigger has reduced."""
 
     @abc.abstractmethod
     def idle(self, state: State, observation: Observation) -> State:

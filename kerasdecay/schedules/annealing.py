@@ -72,12 +72,6 @@ def descent(xp: ArrayNamespace, curve: str, done: Any, left: Any) -> Any:
 
     linear: r. cosine: (1 + cos πu)/2 = sin²(πr/2). 1-sqrt: 1 − √u = r / (1 + √u). The right-hand
     sides are computed, because they stay exact to the end in single precision too.
-
-    Args:
-        xp: The array namespace.
-        curve: One of `CURVES`.
-        done: Updates of the way down that are done, a float or an array of floats.
-        left: Updates of it that are left.
     """
     share = left / (done + left)
     if curve == "linear":

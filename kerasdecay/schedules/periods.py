@@ -88,13 +88,8 @@ def _count(length: float, update: Any) -> Any:
 def edges(length: float, horizon: int, growth: float = 1.0) -> np.ndarray:
     """Return the ends of the periods, from the first to the one that reaches the horizon.
 
-    Args:
-        length: The first period in updates, with fraction, > 0.
-        horizon: The last update of interest.
-        growth: Each period is this many times as long as the one before, >= 1.
-
-    Returns:
-        Ascending integers, read-only; the last is the first that is >= horizon.
+    The last one is the first that is >= `horizon`. Each period is `growth` times as long as the one
+    before. The integers are read-only.
 
     Raises:
         ValueError: If there are more than a million periods.

@@ -26,12 +26,6 @@ def batches(owner: str, data: Any, batch_size: int | None, seed: int) -> Iterato
     the seed `seed`. An incomplete batch at the end of an epoch is left out, so that the losses of
     all batches have the same weight and all batches use one compiled step.
 
-    Args:
-        owner: The name of the calling function, for the error messages.
-        data: See `find_learning_rate`.
-        batch_size: For arrays; 32 if None. Must be None for data that come in batches.
-        seed: An integer >= 0.
-
     Raises:
         ValueError: If the data are of another kind, or empty, or of different lengths.
 

@@ -11,9 +11,6 @@ class Contents:
     Building a Keras object adds attributes to it and entries to its lists; `restore` removes both.
     The lists stay the same objects, because the object's tracker refers to them too.
 
-    Args:
-        owner: A plain Python object, with Keras' `_tracker` or without.
-
     Examples:
         >>> from types import SimpleNamespace
         >>> thing = SimpleNamespace(built=False, variables=["iterations"])

@@ -35,9 +35,6 @@ def unchanged(model: keras.Model) -> Iterator[None]:
     built are not built afterwards either: `fit` reads data to build metrics and losses, which
     changes the next shuffle.
 
-    Args:
-        model: A built and compiled model.
-
     Examples:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
         >>> model.compile("adam", "mse")

@@ -21,11 +21,6 @@ def suggest(
     The first ⌊steps/10⌋ points and the last 5 are left out, and so is every loss that is not
     finite.
 
-    Args:
-        rates: Rising learning rates > 0.
-        losses: The (smoothed) loss at each.
-        steps: The planned number of steps; the number of losses, if None.
-
     Examples:
         >>> rates = [10.0 ** (k / 10 - 4) for k in range(40)]
         >>> losses = [1.0] * 15 + [1 - k / 20 for k in range(1, 16)] + [0.4 * k for k in range(10)]

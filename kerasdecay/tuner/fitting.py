@@ -45,9 +45,6 @@ class Drawn:
     def fitted(self, timeline: Timeline) -> Drawn:
         """Return the draw with the nearest parameters that fit a run, often the same ones.
 
-        Args:
-            timeline: The run.
-
         Raises:
             ValueError: If none fit, the one that the drawn parameters cause.
         """

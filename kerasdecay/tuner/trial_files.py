@@ -68,11 +68,6 @@ class TrialFiles:
 
     KerasTuner keeps the weights of the best epoch of all executions, and a promoted trial goes on
     with them. Therefore state and record stay from the execution that these weights come from.
-
-    Args:
-        folder: The trial's folder.
-        parent: The folder of the trial that it was promoted from, or None.
-        saver: KerasTuner's callback that keeps the best weights, or None.
     """
 
     def __init__(self, folder: Path, parent: Path | None, saver: Any) -> None:
@@ -110,12 +105,7 @@ class TrialFiles:
         return path
 
     def end(self, decay: LearningRateDecay, parameters: Mapping[str, Any]) -> None:
-        """Keep state and record if KerasTuner has kept this execution's weights.
-
-        Args:
-            decay: The callback that the execution trained with.
-            parameters: The decay's own parameters.
-        """
+        """Keep state and record if KerasTuner has kept this execution's weights."""
         running = self._folder / f"{STATE}.running"
         if not self._is_kept():
             running.unlink(missing_ok=True)
