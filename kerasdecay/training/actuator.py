@@ -93,8 +93,8 @@ class Actuator(abc.ABC):
                 warn(
                     f"{self.trace.setup.decay}: something else also writes the optimizer's {key}: "
                     f"it was left at {left:g} and is {found:g} in epoch {epoch + 1}. Only one "
-                    "callback may set the rate; look for LearningRateScheduler, ReduceLROnPlateau "
-                    "or a second decay in callbacks=[…].",
+                    "callback may set the rate; look for LearningRateScheduler or "
+                    "ReduceLROnPlateau in callbacks=[…].",
                 )
 
     def _held(self, target: RateTarget) -> float:

@@ -33,7 +33,8 @@ from kerasdecay.training.plan import Plan
 from kerasdecay.training.probing import Probing, probed
 from kerasdecay.training.session import Session
 from kerasdecay.training.snapshot import BestStates
-from kerasdecay.training.under_way import fits_under_way
+from kerasdecay.training.targets import RateTarget
+from kerasdecay.training.under_way import beside, fits_under_way
 
 
 class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
@@ -146,6 +147,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self._end_training()
         self.trace = None
         targets = find.rate_targets(model, self.optimizer_names)
+        self._refuse_two_writers(targets)
         if interrupted is not None and interrupted.is_left_in(targets):
             interrupted.put_back()
             self._warn(
@@ -416,6 +418,21 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
                 "Received: a second fit while the first is running, or the object twice in "
                 "callbacks=[…]. Give each fit an object of its own."
             )
+
+    def _refuse_two_writers(self, targets: Mapping[str, RateTarget]) -> None:
+        """Raise a ValueError for a second decay beside this one, with an optimizer of this one."""
+        mine = {id(target.optimizer) for target in targets.values()}
+        for other in beside(self):
+            if not isinstance(other, DecayCallback):
+                continue
+            theirs = find.optimizers_of(self.model, other.optimizer_names).values()
+            if mine & {id(one) for one in theirs}:
+                raise ValueError(
+                    f"{type(self).__name__}: callbacks=[…] may hold one decay for each optimizer. "
+                    f"Received: {type(self).__name__} and {type(other).__name__}, which would both "
+                    "write the learning_rate of one. Compose them into one, shape × warmup × "
+                    "rules: LearningRateDecay(Cosine(0.1), warmup=2, rules=[Plateau('val_loss')])."
+                )
 
     def _configuration(self) -> Any:
         """Return what must be the same for a state file to be this training's."""

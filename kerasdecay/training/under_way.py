@@ -1,9 +1,12 @@
-"""Which `fit` calls are under way with a callback."""
+"""Which trainings are under way with a callback, and which callbacks are there beside it."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
+
+import keras
 
 
 def fits_under_way(callback: Any) -> int:
@@ -20,3 +23,15 @@ def fits_under_way(callback: Any) -> int:
                 count += sum(one is callback for one in held)
             caller = caller.f_back
     return count
+
+
+def beside(callback: Any) -> Iterator[Any]:
+    """Yield the callbacks that Keras calls together with this one, in one of whose hooks we are."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        held = caller.callbacks if isinstance(caller, keras.callbacks.CallbackList) else ()
+        if any(one is callback for one in held):
+            yield from (one for one in held if one is not callback)
+            return
+        frame = frame.f_back

@@ -24,7 +24,7 @@ from tiny import (
     warned_once,
 )
 
-from kerasdecay import LearningRateDecay, PlateauDecay, PowerStepDecay, WarmupDecay
+from kerasdecay import LearningRateDecay, PowerStepDecay, WarmupDecay
 from kerasdecay.rules import Plateau
 from kerasdecay.schedules import Linear, PowerStep, Step
 
@@ -197,19 +197,6 @@ def test_two_writers_get_one_warning_that_names_the_usual_ones(writer: str, orde
     decay = LearningRateDecay(lambda epoch: 0.5)
     with warned_once(f"LearningRateDecay: {WORDS}", writer):
         fit(odometer(), [other, decay] if order == "before" else [decay, other], epochs=4)
-
-
-@in_both_orders
-def test_two_decays_warn_once_each_where_they_find_anothers_rate(order: str) -> None:
-    decays = [
-        PlateauDecay("loss", factor=0.5, patience=1, mode="max"),
-        LearningRateDecay(lambda epoch: 0.5),
-    ]
-    with pytest.warns(UserWarning, match=WORDS) as caught:
-        fit(odometer(), decays if order == "before" else decays[::-1], epochs=4)
-    told = sorted(str(one.message).split(":")[0] for one in caught if WORDS in str(one.message))
-    # What the plateau finds is its own rate, unless the other one has written before it.
-    assert told == ["LearningRateDecay"] + (["PlateauDecay"] if order == "after" else [])
 
 
 @pytest.mark.parametrize("update", ["batch", "2 steps"])

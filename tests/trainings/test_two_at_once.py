@@ -10,7 +10,8 @@ import keras
 import pytest
 from tiny import Kill, Scripted, fit, fit_until_killed, near, new_odometer, no_warning, travelled
 
-from kerasdecay import CosineDecay, LinearDecay, PlateauDecay, StepDecay
+from kerasdecay import CosineDecay, LearningRateDecay, LinearDecay, PlateauDecay, StepDecay
+from kerasdecay.schedules import Constant, Linear
 
 pytestmark = pytest.mark.any_backend
 
@@ -151,3 +152,27 @@ def test_a_tilde_is_the_home_folder(place: str, tmp_path: Path, monkeypatch: Any
     monkeypatch.setenv("HOME", str(tmp_path))
     fit(new_odometer(), [LinearDecay(state_path=place)], epochs=1)
     assert (tmp_path / place.removeprefix("~/")).is_file()
+
+
+def test_two_decays_for_one_optimizer_are_refused_before_the_first_step() -> None:
+    refusal = "LinearDecay and PlateauDecay, which would both write .* Compose them into one"
+    for decays in ([LinearDecay(0.5), PlateauDecay("loss")], [LinearDecay(), PlateauDecay("loss")]):
+        model = new_odometer(0.5)
+        with pytest.raises(ValueError, match=refusal):
+            fit(model, decays, epochs=2)
+        assert travelled(model) == 0
+        loop = keras.callbacks.CallbackList(decays, model=model, epochs=2, steps=4)
+        with pytest.raises(ValueError, match=refusal):
+            loop.on_train_begin()
+
+
+def test_two_decays_for_different_optimizers_drive_one_each() -> None:
+    model = new_odometer(0.5)
+    model.second = keras.optimizers.SGD(0.3)
+    first = LearningRateDecay(optimizers={"optimizer": Linear(0.5)}, update="epoch")
+    other = LearningRateDecay(optimizers={"second": Constant(0.1)})
+    loop = keras.callbacks.CallbackList([first, other], model=model, epochs=2, steps=4)
+    loop.on_train_begin()
+    loop.on_epoch_begin(1)
+    rates = [float(one.learning_rate) for one in (model.optimizer, model.second)]
+    assert rates == [near(0.25), near(0.1)]
