@@ -146,10 +146,7 @@ class Trace:
     def record_rates(self, epoch: int, batch: int, rates: Sequence[float]) -> None:
         """Record that the optimizers have these rates from this batch of this epoch on.
 
-        Args:
-            epoch: The epoch, from 0.
-            batch: The batch within it, from 0.
-            rates: The rate of each optimizer, in the order of `setup.base_rates`.
+        They are in the order of `setup.base_rates`.
         """
         self._curve.add(epoch, batch, rates)
 
@@ -161,25 +158,13 @@ class Trace:
     def record_epoch(
         self, epoch: int, batches: np.ndarray, rates: Mapping[str, np.ndarray]
     ) -> None:
-        """Record the rates of many batches of one epoch, as `record_rates` for each of them does.
-
-        Args:
-            epoch: The epoch, from 0.
-            batches: The batches within it, from 0, in increasing order.
-            rates: Log name → the rate of each of these batches.
-        """
+        """Record the rates of many batches of one epoch, as `record_rates` does for each."""
         self._curve.add_epoch(epoch, batches, rates)
 
     def record_knobs(
         self, epoch: int, batches: np.ndarray, values: Mapping[str, np.ndarray]
     ) -> None:
-        """Record what was driven besides the rates in many batches of one epoch.
-
-        Args:
-            epoch: The epoch, from 0.
-            batches: The batches within it, from 0, in increasing order.
-            values: Log name → the value in each of these batches.
-        """
+        """Record what was driven besides the rates in many batches of one epoch."""
         for name, column in values.items():
             curve = self._knobs.setdefault(name, Curve([name]))
             curve.add_epoch(epoch, batches, {name: column})

@@ -14,13 +14,7 @@ from kerasdecay.training.targets import RateTarget
 
 
 class Actuator(abc.ABC):
-    """Brings the rates of all tracks into their targets, and records what it brought.
-
-    Args:
-        tracks: What the rates should be.
-        targets: Where they go, by the tracks' keys.
-        trace: Where they are recorded.
-    """
+    """Brings the rates of all tracks into their targets, and records what it brought."""
 
     def __init__(
         self, tracks: list[Track], targets: Mapping[str, RateTarget], trace: Trace
@@ -44,10 +38,8 @@ class Actuator(abc.ABC):
     def end_epoch(self, epoch: int, steps: Mapping[str, int], last_trained: int) -> None:
         """Tell the tracks which open-loop rates the epoch's last step really had.
 
-        Args:
-            epoch: The epoch.
-            steps: The steps that each optimizer has made in it.
-            last_trained: The index of the last batch that trained.
+        `steps` are those that each optimizer has made, `last_trained` is the last batch that
+        trained.
         """
 
     @abc.abstractmethod

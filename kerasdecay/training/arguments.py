@@ -113,9 +113,7 @@ def check_ways_down(schedules: Iterable[Any], rules: tuple[Rule[Any], ...]) -> N
 def signature(init: Callable[..., None], common: Callable[..., None]) -> inspect.Signature:
     """Return the signature of a callback's `__init__`, the shared options spelt out.
 
-    Args:
-        init: The subclass's; only a last parameter `**options: Unpack[…]` is replaced.
-        common: The base's, which has the options with their defaults.
+    Only a last parameter `**options: Unpack[…]` is replaced, by the options of `common`.
     """
     own = list(inspect.signature(init).parameters.values())[1:]
     last = own[-1] if own else None

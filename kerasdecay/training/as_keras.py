@@ -20,13 +20,7 @@ _MOST_UPDATES = 2**31 - 1
 
 @keras.saving.register_keras_serializable(package="kerasdecay")
 class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """What `as_keras` returns: the schedule's rate at an optimizer's iteration, in float32.
-
-    Args:
-        schedule: A schedule with its initial rates, or its configuration.
-        epochs: The horizon.
-        steps_per_epoch: Batches in an epoch.
-    """
+    """What `as_keras` returns: the schedule's rate at an optimizer's iteration, in float32."""
 
     def __init__(
         self, schedule: Schedule | dict[str, Any], epochs: int, steps_per_epoch: int

@@ -30,11 +30,6 @@ def as_schedule(
     number is a constant rate; a list has one rate for each epoch; a schedule of Keras is asked for
     each step's rate.
 
-    Args:
-        schedule: What the user gave.
-        owner: The callback's class name, for errors.
-        argument: The callback's argument.
-
     Raises:
         ValueError: If it is none of these, nor a function of one or two arguments.
     """
@@ -90,9 +85,7 @@ def _shape(owner: str, argument: str, name: str) -> Schedule:
 def by_steps(schedule: Any, function: Any) -> OfStep:
     """Return the schedule of `by_step=`: a function of the step, or a schedule of Keras.
 
-    Args:
-        schedule: What was given beside it, which must be None.
-        function: The argument.
+    `schedule` is what was given beside it, which must be None.
     """
     if schedule is not None:
         allowed = "None where by_step= gives the rate of each step"

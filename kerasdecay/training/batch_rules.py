@@ -12,12 +12,7 @@ from kerasdecay.training.session import Session
 
 
 class BatchRules:
-    """The rules of one training that watch its batches.
-
-    Args:
-        model: The model, before its first batch.
-        rules: All rules.
-    """
+    """The rules of one training that watch its batches."""
 
     def __init__(self, model: Any, rules: tuple[Rule[Any], ...]) -> None:
         self._guard = Guard(model) if any(rule.puts_back for rule in rules) else None
@@ -31,15 +26,8 @@ class BatchRules:
     ) -> list[Event]:
         """Show a batch to the rules, put back what they say is lost, and bring the new rates.
 
-        Args:
-            callback: Its model is asked for only where it is needed: on JAX that copies the whole
-                state of the training.
-            session: The training.
-            rules: The rules, their directions settled.
-            seen: The batch.
-
-        Returns:
-            What they decided.
+        The callback's model is asked for only where it is needed: on JAX that copies the whole
+        state of the training. Returns what the rules, their directions settled, decided.
         """
         taken = None
         if self._guard is not None and session.looks:

@@ -36,15 +36,7 @@ from kerasdecay.training.telling import tell
 
 @dataclasses.dataclass(frozen=True)
 class Beginning:
-    """What is known as a training begins, or goes on.
-
-    Attributes:
-        plan: What the callback wants.
-        epoch: The first epoch, from 0.
-        targets: Log name → where the rate goes.
-        found: What the optimizers hold.
-        origin: Where the training starts from.
-    """
+    """What is known as a training begins, or goes on."""
 
     plan: Plan
     epoch: int
@@ -124,13 +116,7 @@ def begin(
 ) -> Beginning:
     """Return what is known of the training that begins, or goes on, with `epoch`.
 
-    Args:
-        plan: What the callback wants.
-        model: The model.
-        epoch: The first epoch, from 0.
-        memory: What the callback object remembers of its training before.
-        state_file: Holds the rules' states from before, or None.
-        is_exchanged: Whether the optimizer was exchanged in mid-training.
+    With `is_exchanged` the optimizer was exchanged in mid-training.
 
     Raises:
         ValueError: If the state file does not fit, or if one rate would flatten several.

@@ -40,23 +40,8 @@ from kerasdecay.training.under_way import beside, fits_under_way
 class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     """The life of every decay callback; the named ones only fill in the parts.
 
-    Args:
-        schedule: A schedule, or a function f(epoch) or f(epoch, learning_rate).
-        optimizers: Name → schedule, in place of `schedule`, for a model that several optimizers
-            train.
-        warmup: A linear warmup before it: a duration, or None.
-        rules: The rules that scale it.
-        epochs: The horizon in epochs, warmup included; None takes `fit`'s.
-        update: When the rate is written: `"auto"`, `"epoch"`, `"batch"`, `"20 steps"` or
-            `"compiled"`.
-        state_path: A file for the rules' states; needed only to go on after a crash.
-        verbose: 0 shows nothing, 1 a panel before and a summary after the training.
-        group_factors: Pattern of variables' paths → what their rate is multiplied by: a number, or
-            a schedule.
-        weight_decay: What the optimizer's weight decay follows; None leaves it alone.
-        momentum: What its momentum follows.
-        beta_1: What its beta_1 follows.
-        average_last: The last part of the run, whose weights are averaged; None: none.
+    The arguments are those of `LearningRateDecay`, and `group_factors`: pattern of variables' paths
+    → what their rate is multiplied by, a number or a schedule.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -47,16 +47,10 @@ def reference(planned: ScheduledRates) -> float:
 
 
 def install(model: Any, optimizer: Any, planned: ScheduledRates, base: float, done: int) -> None:
-    """Let the step compute the optimizer's rate.
+    """Let the step compute the optimizer's rate. The caller has checked that this can be done.
 
-    Args:
-        model: The model, whose training function is built anew.
-        optimizer: Its optimizer, or one of them.
-        planned: What the step follows.
-        base: The rate that the optimizer's variable holds at scale 1.
-        done: The number, in the run, of the next step.
-
-    The caller has checked that all this can be done.
+    The optimizer's variable holds `base` at scale 1, and its next step has the number `done` in the
+    run.
     """
     offset = done - steps_of(optimizer)
     rate_of = of_step(planned)
@@ -91,8 +85,7 @@ def held(optimizer: Any) -> float:
 def uninstall(model: Any, optimizers: Any) -> dict[int, float]:
     """Make optimizers ordinary ones again, at the rates that they have now.
 
-    Returns:
-        Place in `optimizers` → rate, of those that had something installed.
+    Returns place in `optimizers` → rate, of those that had something installed.
     """
     rates: dict[int, float] = {}
     for place, optimizer in enumerate(optimizers):

@@ -97,9 +97,6 @@ def rate_targets(model: Any, names: Iterable[str] | None = None) -> dict[str, Ra
 def optimizer_kind(optimizer: Any) -> str:
     """Return how an optimizer turns a rate into steps, for `kerasdecay.control.probe`.
 
-    Args:
-        optimizer: An optimizer; a LossScaleOptimizer is taken off.
-
     Returns:
         `"sgd"`; `"momentum"` for SGD with momentum; `"adaptive"` for every other optimizer, since
         those that Keras offers scale each step by the gradients' size, and an unknown one is
@@ -196,13 +193,7 @@ def release(model: Any) -> bool:
 
 
 def wrong_optimizer(owner: str, model: Any, why: str) -> str:
-    """Return the message for a model that `model.optimizer` does not train.
-
-    Args:
-        owner: Who says it.
-        model: The model.
-        why: What was found of `model.optimizer`.
-    """
+    """Return the message for a model that `model.optimizer` does not train, for what was found."""
     names = list(own_optimizers(model))
     if not names:
         return (
@@ -217,12 +208,7 @@ def wrong_optimizer(owner: str, model: Any, why: str) -> str:
 
 
 def scales_the_loss(model: Any, names: Iterable[str] | None = None) -> bool:
-    """Whether an optimizer scales the loss, and so skips steps that overflow.
-
-    Args:
-        model: The model.
-        names: As for `optimizers_of`.
-    """
+    """Whether an optimizer scales the loss, and so skips steps that overflow."""
     optimizers = [model.optimizer] if names is None else [_named(model, name) for name in names]
     return any(_without_loss_scale(one) is not one for one in optimizers)
 

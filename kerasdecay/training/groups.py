@@ -201,12 +201,7 @@ class GroupFactors(Knob):
 
 
 class _Groups:
-    """Which group a variable belongs to.
-
-    Args:
-        patterns: The patterns.
-        matched: id of a variable → index of its pattern.
-    """
+    """Which group a variable belongs to."""
 
     def __init__(self, patterns: Sequence[str], matched: Mapping[int, int]) -> None:
         self.patterns = patterns
@@ -221,14 +216,7 @@ class _Groups:
 
 
 class _BoundGroups(BoundKnob):
-    """The groups of one optimizer's variables.
-
-    Args:
-        groups: The groups.
-        factors: The factor of each.
-        key: The log name of the factors.
-        note: The groups in words.
-    """
+    """The groups of one optimizer's variables."""
 
     def __init__(
         self, groups: _Groups, factors: Sequence[float | PlannedValue], key: str, note: str
@@ -264,11 +252,8 @@ def _grouped(
 ) -> Iterator[None]:
     """Let an optimizer update and decay its variables group by group.
 
-    Args:
-        optimizer: The optimizer.
-        group_of: Variable → index of its factor, None for the factor 1.
-        factors: Numbers, or tensors of float32.
-        freezes: Whether each factor may be 0.
+    `group_of` gives the index of a variable's factor, None for 1; `freezes` tells whether it may be
+    0.
     """
     kind = type(optimizer)
     holds = _has_velocity(optimizer) and not _is_spread(optimizer)

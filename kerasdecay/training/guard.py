@@ -28,9 +28,6 @@ class Guard:
 
     Four copies of everything that trains are held at most, in the host's memory: the first, the
     last two good ones, and the one that must be confirmed.
-
-    Args:
-        model: The model, before its first batch.
     """
 
     def __init__(self, model: Any) -> None:

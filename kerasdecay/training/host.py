@@ -18,12 +18,7 @@ _BLOCK = 4096
 class HostActuator(Actuator):
     """Writes the rates before an epoch, or before each batch whose rate is another.
 
-    Args:
-        tracks: What the rates should be.
-        targets: Where they go.
-        trace: Where they are recorded.
-        batches: The batches of an epoch that have rates of their own; 1 where one rate holds for
-            the whole epoch.
+    `batches` of an epoch have rates of their own: 1 where one rate holds for the whole epoch.
     """
 
     def __init__(

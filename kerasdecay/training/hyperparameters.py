@@ -136,9 +136,6 @@ class HeldWeightDecay(Knob):
 
     Keras takes λη from each weight w in a step: w ← w − ληw. With λ(t) = λ η₀ / η(t) that is
     w ← w − λη₀w at whatever rate η(t).
-
-    Args:
-        owner: The callback's class name.
     """
 
     owner: str

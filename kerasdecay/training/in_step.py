@@ -25,12 +25,6 @@ class CompiledActuator(Actuator):
 
     The optimizer's variable holds base × scale, a real rate, and is written only when the scale
     changes. The step multiplies it by schedule / base.
-
-    Args:
-        tracks: What the rates should be.
-        targets: Where they go.
-        trace: Where they are recorded.
-        may_skip: Whether loss scaling may skip steps.
     """
 
     def __init__(
@@ -94,14 +88,7 @@ class CompiledActuator(Actuator):
         self._record(epoch, count, steps)
 
     def leave(self, model: Any, epoch: int, count: int, steps: Mapping[str, int]) -> None:
-        """Take the schedule out of the optimizers, in mid-epoch, for the host to take over.
-
-        Args:
-            model: The model.
-            epoch: The epoch.
-            count: The batches that were trained in it.
-            steps: The steps that each optimizer has made in it.
-        """
+        """Take the schedule out of the optimizers, in mid-epoch, for the host to take over."""
         self._record(epoch, count, steps)
         compiled.uninstall(model, [target.optimizer for target in self.targets.values()])
 

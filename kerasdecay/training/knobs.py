@@ -117,12 +117,7 @@ class Knob(abc.ABC):
 
     @abc.abstractmethod
     def check(self, optimizer: Any, model: Any) -> None:
-        """Raise a ValueError, before the training begins, for an optimizer that cannot have it.
-
-        Args:
-            optimizer: A Keras optimizer, wrappers taken off, which need not be built yet.
-            model: The model.
-        """
+        """Raise a ValueError, before the training begins, for an optimizer that cannot have it."""
 
     @abc.abstractmethod
     def bind(self, optimizer: Any, model: Any, run: Run) -> BoundKnob:
@@ -153,11 +148,7 @@ class BoundKnob(abc.ABC):
 
 
 class PlannedValue:
-    """A number that a schedule plans: the same on the host and inside the step.
-
-    Args:
-        planned: The plan. A constant needs no known number of steps.
-    """
+    """A number that a schedule plans: the same on the host and inside the step."""
 
     def __init__(self, planned: ScheduledRates) -> None:
         self._planned = planned
@@ -190,15 +181,7 @@ def check_knobs(
     *,
     counts: bool,
 ) -> None:
-    """Raise a ValueError, before the training, where an optimizer cannot have a knob.
-
-    Args:
-        owner: The callback's class name.
-        knobs: The knobs.
-        targets: Log name → the rate's target.
-        model: The model.
-        counts: Whether the optimizers' own counters tell their steps.
-    """
+    """Raise a ValueError, before the training, where an optimizer cannot have a knob."""
     for knob in knobs:
         for target in targets.values():
             optimizer = target.optimizer
@@ -221,12 +204,7 @@ def check_knobs(
 class Knobs:
     """All knobs of a training: installs them, keeps them in their place, tells their values.
 
-    Args:
-        bound: Log name of an optimizer's rate → its knobs.
-        targets: Log name → the rate's target.
-        trace: Where the values are recorded.
-        timeline: The run.
-        may_skip: Whether loss scaling may skip steps; the knobs then wait with the updates.
+    Where loss scaling may skip steps, the knobs wait with the updates.
     """
 
     def __init__(
@@ -250,14 +228,7 @@ class Knobs:
         """Log name of a rate → the batches of this epoch from which on it had a scale."""
 
     def begin_epoch(self, model: Any, epoch: int, tracks: Iterable[Track], first: int = 0) -> None:
-        """Install them at the first epoch, and anew where the steps made are not those planned.
-
-        Args:
-            model: The model.
-            epoch: The epoch.
-            tracks: The rates.
-            first: Its first batch.
-        """
+        """Install them at the first epoch, and anew where the steps made are not those planned."""
         self._scales = {track.key: [(0, track.scale)] for track in tracks}
         per_epoch = self._timeline.steps_per_epoch
         self._begun_at = epoch * (per_epoch or 0) + first
@@ -276,9 +247,7 @@ class Knobs:
     def go_on(self, model: Any, batch: int) -> None:
         """Install them anew for the next batch, after the optimizers' counters were put back.
 
-        Args:
-            model: The model.
-            batch: The batches of this epoch that were trained since it began.
+        So many batches of this epoch were trained since it began.
         """
         for key, knobs in self._bound.items():
             optimizer = self._targets[key].optimizer
@@ -289,15 +258,8 @@ class Knobs:
     ) -> dict[str, float]:
         """Record the values of an epoch's steps.
 
-        Args:
-            model: The model.
-            epoch: The epoch.
-            first: The first batch that was trained in it.
-            made: Log name of the rate → the steps made.
-            tracks: The rates.
-
-        Returns:
-            Log name → the value of the last step.
+        Returns log name → the value of the last step. `first` is the first batch that was trained
+        in the epoch, `made` log name of the rate → the steps made.
         """
         logs: dict[str, float] = {}
         for track in tracks:
@@ -328,11 +290,7 @@ class Knobs:
         return logs
 
     def adapt(self, times: Mapping[str, float]) -> None:
-        """Count the optimizers' steps by batches, once it is known how many they make in one.
-
-        Args:
-            times: Log name of the rate → the steps in a batch.
-        """
+        """Count the optimizers' steps by batches, once it is known how many they make in one."""
         for key in self._bound:
             if times[key] not in (0, 1):
                 self._times[key] = Fraction(times[key]).limit_denominator(1000)

@@ -78,9 +78,7 @@ def _by_layer(model: Any) -> Iterator[list[Any]]:
 def _pattern(chosen: list[str], known: list[tuple[str, ...]]) -> str:
     """Return a pattern that finds the variables of these names and no other.
 
-    Args:
-        chosen: The name of each variable by which it is told from all others.
-        known: All names of each variable there is.
+    Each of `chosen` tells a variable from all others; `known` are all names of each there is.
     """
     parts = [name.split("/")[:-1] for name in chosen]
     common = []

@@ -14,11 +14,7 @@ from kerasdecay.rules import monitor as monitors
 
 
 class MetricWatch:
-    """Settles the direction of monitored metrics, and names those that cannot be observed, once.
-
-    Args:
-        owner: The callback's class name, for messages.
-    """
+    """Settles the direction of monitored metrics, and names those that cannot be observed, once."""
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
@@ -29,11 +25,6 @@ class MetricWatch:
 
     def directed(self, rule: Rule[Any], model: Any, *, is_built: bool = False) -> Rule[Any]:
         """Return the rule with its direction settled: by the compiled metric, else by the name.
-
-        Args:
-            rule: The rule.
-            model: The model.
-            is_built: Whether the metric has been seen, so that the model's metrics are built.
 
         Raises:
             ValueError: If neither tells and the metrics are built, so that none ever will.

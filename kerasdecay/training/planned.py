@@ -22,11 +22,8 @@ def of_step(planned: ScheduledRates) -> Callable[[Any], Any]:
     the time of a small step, and looking up a value next to nothing. A training without an end in
     sight has more steps than a table should.
 
-    Args:
-        planned: The plan. One that is sampled at each epoch's start needs a known number of steps.
-
-    Returns:
-        A function of the number of a step in the run, an integer tensor, that gives float32.
+    A plan that is sampled at each epoch's start needs a known number of steps. What is returned
+    takes an integer tensor, and gives float32.
     """
     schedule, timeline = planned.schedule, planned.timeline
     if keras.backend.backend() != "torch" or timeline.updates > _LONGEST_TABLE:

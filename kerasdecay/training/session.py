@@ -25,16 +25,8 @@ from kerasdecay.training.targets import RateTarget
 class Session:
     """A training of one set of optimizers.
 
-    Args:
-        controller: What the rates should be.
-        targets: Where they go: log name → target.
-        trace: Where everything is recorded.
-        actuator: What brings them there.
-        fallback: What takes over where the compiled step cannot tell its batches.
-        knobs: What is driven besides the rate, or None.
-        average: Averages the weights at the end, or None.
-        are_named: Whether the user has named the optimizers, one by one.
-        may_skip: Whether loss scaling may skip steps.
+    `actuator` brings the rates to the targets; `fallback` takes over where the compiled step cannot
+    tell its batches. `may_skip` tells whether loss scaling may skip steps.
     """
 
     def __init__(
@@ -107,15 +99,8 @@ class Session:
     ) -> list[Event]:
         """Put the rates used into the logs, feed the rules, write what they decided.
 
-        Args:
-            model: The model.
-            epoch: The epoch that has ended.
-            logs: Its logs; the rates and what the rules have measured are added.
-            rules: The rules, their directions settled.
-            losses: The loss of each batch, if a rule asks for them.
-
-        Returns:
-            What the rules decided, also the "not yet"s; empty where the epoch had no batch.
+        The rates and what the rules have measured are added to the logs. Returns what the rules
+        decided, also the "not yet"s; nothing where the epoch had no batch.
         """
         made = self._steps.close()
         most = max(made.values())
@@ -180,10 +165,7 @@ class Session:
     def put_back(self, model: Any, restore: Callable[[], None], batch: int) -> None:
         """Put back what the optimizers held, and go on with the batch after `batch`.
 
-        Args:
-            model: The model.
-            restore: Puts everything back, the optimizers' counters of steps too.
-            batch: The last batch that was trained.
+        `restore` puts everything back, the optimizers' counters of steps too.
         """
         made = self._steps.made()
         self._restore(restore)
@@ -269,11 +251,7 @@ class Session:
         )
 
     def _take_host(self, times: Mapping[str, float]) -> HostActuator:
-        """Return the actuator that takes over; warn if an optimizer was the reason.
-
-        Args:
-            times: Log name → the applications of that optimizer a batch.
-        """
+        """Return the actuator that takes over; warn if an optimizer was the reason."""
         fallback, self._fallback = self._fallback, None
         assert fallback is not None
         told = next((key for key, count in times.items() if count not in (0, 1)), None)

@@ -18,10 +18,6 @@ class Snapshot:
 
     Weights alone would not do: an optimizer whose moments are NaN spoils restored weights with its
     next step.
-
-    Args:
-        model: The model, whose present state is copied to the host's memory.
-        weights_only: Whether only the model's weights are kept.
     """
 
     def __init__(self, model: Any, *, weights_only: bool = False) -> None:
@@ -62,11 +58,7 @@ class Snapshot:
 
 
 class BestStates:
-    """The states of the best epochs, one for each rule that goes back to them.
-
-    Args:
-        owner: The callback's class name, for messages.
-    """
+    """The states of the best epochs, one for each rule that goes back to them."""
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
@@ -78,11 +70,7 @@ class BestStates:
         self._held[rule] = Snapshot(model, weights_only=weights_only)
 
     def miss(self, event: Event) -> None:
-        """Warn, once, of a value that is not finite where nothing was kept that could be restored.
-
-        Args:
-            event: A decision of a rule that restores the best weights.
-        """
+        """Warn, once, of a value that is not finite where nothing was kept to be restored."""
         is_lost = event.kind == "nonfinite" and not event.decision.restore_best
         if is_lost and event.rule not in self._held and not self._has_missed:
             self._has_missed = True

@@ -15,11 +15,6 @@ class StepCount:
 
     Keras begins a batch before it knows that there is one, so "begun" is not "trained"; and a
     training step of the user's own may apply an optimizer several times a batch, seldom or never.
-
-    Args:
-        targets: The rates' targets, as an epoch begins.
-        per_execution: The batches of one execution of the training step.
-        first: The batch of the epoch with which counting begins.
     """
 
     def __init__(

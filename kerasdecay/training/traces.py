@@ -62,11 +62,7 @@ class Traces:
     def reach(self, model: Any, optimizers: Iterable[Any], what: str, otherwise: str) -> bool:
         """Return whether what was installed last is in the steps of a model; warn if it is not.
 
-        Args:
-            model: The model.
-            optimizers: Its optimizers that have made steps.
-            what: The callback's class name and what was installed, in words.
-            otherwise: What is done instead, in a sentence.
+        `what` was installed, in words; `otherwise` says what is done instead.
         """
         lasts = [self._steps.get(optimizer, [])[-1:] for optimizer in optimizers]
         if steps_untraced(model) or all(any(one.is_asked for one in last) for last in lasts):

@@ -12,9 +12,7 @@ def reason_against(trial: Callable[[], str]) -> str:
     The trial is made in a thread of its own, which is outside of any `strategy.scope()`: within
     one, a weight cannot be made and stepped by itself.
 
-    Args:
-        trial: Steps copies, and returns in words what is wrong with where their weights are, or an
-            empty string.
+    The trial steps copies, and returns in words what is wrong with where their weights are.
     """
     try:
         with ThreadPoolExecutor(1) as thread:

@@ -45,12 +45,6 @@ def choose(
 ) -> Update:
     """Return the update that an argument asks for.
 
-    Args:
-        update: The argument.
-        schedules: What is to be sampled: schedules, or functions of (epoch, learning_rate).
-        rules: The rules.
-        owner: The callback's class name, for errors.
-
     `"auto"` samples once an epoch what changes only between epochs, and everything else, also what
     a rule may bring down, at every batch.
 
