@@ -7,18 +7,18 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.markup import escape
-from rich.table import Table
 
 from kerasdecay._checks import invalid
 from kerasdecay.report import figures
+from kerasdecay.report.decisions import new_table
 from kerasdecay.report.sparklines import needs_log
 from kerasdecay.report.stages import rate_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from rich.table import Table
 
     from kerasdecay.records.comparison import Comparison
     from kerasdecay.records.run import Run
@@ -62,15 +62,7 @@ def comparison_table(
     notes = [_what_the_figures_are(comparison), *([caption] if caption else [])]
     if against is not None:
         notes += _differences(comparison, metrics, against)
-    table = Table(
-        title=title,
-        caption="\n".join(map(escape, notes)),
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
-    )
+    table = new_table(title, caption="\n".join(map(escape, notes)), collapse_padding=True)
     table.add_column("arm", no_wrap=True)
     table.add_column("rate")  # on a narrow screen in two lines, so that no number is broken
     headings = [metric.replace("_", "\n", 1).replace("_", " ") for metric in metrics]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -34,8 +34,8 @@ Row = tuple[str | Text, ...]
 
 _GAP: Row = ("…", "", "", "", "")
 
-_COUNTED = {kind: word for kind, (word, _) in _SHORT.items()} | FLAGGED
-_COUNTED |= {"reduce": "reduced", "raise": "raised"}
+_WORDS = {kind: word for kind, (word, _) in _SHORT.items()} | FLAGGED
+_COUNTED = _WORDS | {"reduce": "reduced", "raise": "raised"}
 
 
 class Epoch(NamedTuple):
@@ -61,10 +61,16 @@ class Epoch(NamedTuple):
         return any(event.decision.is_event for event in self.events)
 
 
-def new_table(title: str) -> Table:
+def new_table(title: str | None = None, *, caption: str | None = None, **style: Any) -> Table:
     """Return an empty table in the style of all reports."""
     return Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        **style,
     )
 
 
@@ -86,8 +92,8 @@ def decision_table(
     the epoch `complete_from` on every decision is known. `remedy` is what the user writes for
     `every_epoch`.
     """
-    table = new_table(title)
-    table.caption, table.caption_justify = Text(caption) if caption else None, "left"
+    table = new_table(title, title_style="bold")
+    table.caption = Text(caption) if caption else None
     table.add_column("epoch", justify="right")
     if len(timelines) > 1:
         table.add_column("optimizer")
@@ -161,8 +167,7 @@ def _decided(event: Event, waited: float) -> tuple[Text, Text]:
     """Return what was decided and why; a "not yet" is short, with its number in a row."""
     if event.decision.is_event:
         change = f"{rate_text(event.before)} → {rate_text(event.after)}"
-        known = {kind: word for kind, (word, _) in _SHORT.items()} | FLAGGED
-        done = change if event.after != event.before else known.get(event.kind, event.kind)
+        done = change if event.after != event.before else _WORDS.get(event.kind, event.kind)
         return Text(done, style="bold yellow"), Text(event.reason)
     if event.kind not in _SHORT:
         kind = FLAGGED.get(event.kind, event.kind)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.markup import escape
-from rich.table import Table
 
 from kerasdecay.records.range import Suggestion
 from kerasdecay.report import figures
+from kerasdecay.report.decisions import new_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from rich.table import Table
 
     from kerasdecay.records.range import LearningRateRange
 
@@ -29,12 +29,7 @@ _COLOURS = {
 
 def range_table(result: LearningRateRange) -> Table:
     """Return the recommended rate, fastai's three, and below them the range that was tried."""
-    table = Table(
-        caption=escape(_summary(result)),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    table = new_table(caption=escape(_summary(result)))
     table.add_column("suggestion", no_wrap=True)
     table.add_column("learning rate", justify="right", no_wrap=True)
     table.add_column("why")

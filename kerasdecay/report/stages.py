@@ -167,11 +167,11 @@ def _movements(
                 continue
         joined.append((start, stop))
         direction, is_open = inner, stop - start == 1
-    return [
-        part
-        for span in joined
-        for part in (_singles(span) if _is_staircase(span, begins, ends) else [span])
-    ]
+    parts: list[Span] = []
+    for span in joined:
+        is_staircase = _is_staircase(span, begins, ends)
+        parts += [(epoch, epoch + 1) for epoch in range(*span)] if is_staircase else [span]
+    return parts
 
 
 def _is_staircase(span: Span, begins: np.ndarray, ends: np.ndarray) -> bool:
@@ -179,10 +179,6 @@ def _is_staircase(span: Span, begins: np.ndarray, ends: np.ndarray) -> bool:
     start, stop = span
     stays_within = begins[start] == ends[start]
     return bool(stays_within and begins[start] != begins[stop - 1] and stop - start <= _STEPS)
-
-
-def _singles(span: Span) -> list[Span]:
-    return [(epoch, epoch + 1) for epoch in range(*span)]
 
 
 def _stage(span: Span, begins: np.ndarray, ends: np.ndarray, first: int) -> Stage:

@@ -89,18 +89,16 @@ def _epochs(trace: Trace, key: str) -> list[Epoch]:
     left = begins[0]
     for (epoch, logs), begin, end in zip(trace.logs, begins, ends, strict=True):
         events = decided.get(epoch, [])
-        observed = [_observed(logs, event, rules[event.rule].watched) for event in events]
-        if not events:
-            observed = [observed_text(logs, shown)]
+        observed = [
+            observed_text(logs, rules[event.rule].watched)
+            if event.batch is None
+            else f"batch {event.batch + 1}"
+            for event in events
+        ] or [observed_text(logs, shown)]
         undecided = _undecided(trace, epoch, moved=begin != left)
         epochs.append(Epoch(epoch, movement_text(begin, end), events, observed, undecided))
         left = events[-1].after if events else end
     return epochs
-
-
-def _observed(logs: Mapping[str, float], event: Event, watched: str) -> str:
-    """Return what a rule looked at: a metric of the epoch, or the batches up to one."""
-    return observed_text(logs, watched) if event.batch is None else f"batch {event.batch + 1}"
 
 
 def _undecided(trace: Trace, epoch: int, *, moved: bool) -> str:

@@ -66,15 +66,14 @@ def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:
     tried = trace.tried
     rates = [trace.learning_rates_of(key)[tried:] for key in trace.setup.base_rates]
     falls = any(event.after < event.before for event in trace.events)
-    rate_axis(panels[-1], log=needs_log(*rates) or (falls and min(map(_lowest, rates)) > 0))
+    rate_axis(
+        panels[-1],
+        log=needs_log(*rates) or (falls and np.min(np.concatenate(rates), initial=np.inf) > 0),
+    )
     panels[-1].set_xlabel("epochs done", color=INK)
     if title:
         headline(figure, title)
     return figure
-
-
-def _lowest(rates: np.ndarray) -> float:
-    return float(np.min(rates, initial=np.inf))
 
 
 def _end(trace: Trace) -> int:

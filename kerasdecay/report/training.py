@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from rich import box
@@ -17,15 +17,7 @@ from kerasdecay.report.decisions import new_table
 from kerasdecay.report.driven import driven_lines
 from kerasdecay.report.origins import base_rates, schedules_of
 from kerasdecay.report.sparklines import needs_log, sparkline
-from kerasdecay.report.stages import (
-    Stage,
-    planned,
-    rate_text,
-    recorded,
-    stages,
-    table_rows,
-    whole,
-)
+from kerasdecay.report.stages import planned, rate_text, recorded, stages, table_rows, whole
 from kerasdecay.report.timelines import nothing_finished
 from kerasdecay.report.wording import (
     best_place,
@@ -107,13 +99,16 @@ def _earliest(setup: Setup, rule: Rule[Any]) -> Iterable[tuple[str, RenderableTy
     known = all(isinstance(one, Schedule) for one in setup.schedules.values())
     if not rule.waits or not known or setup.first_epoch:
         return
-    timeline = Timeline(
-        setup.epochs, setup.steps_per_epoch, "epoch" if setup.update == "epoch" else "step"
-    )
+    timeline = _timeline(setup)
     warming = max(one.warmup_updates(timeline) for one in setup.schedules.values())
     rests = math.ceil(warming / timeline.updates_per_epoch)
     earliest = rule.earliest(setup.epochs, setup.steps_per_epoch, rests)
     yield "", Text(f"acts after epoch {earliest} at the earliest")
+
+
+def _timeline(setup: Setup) -> Timeline:
+    unit: Literal["epoch", "step"] = "epoch" if setup.update == "epoch" else "step"
+    return Timeline(setup.epochs, setup.steps_per_epoch, unit)
 
 
 _WRITTEN = {
@@ -128,9 +123,7 @@ def _curve(setup: Setup, schedule: Any) -> Iterable[tuple[str, RenderableType]]:
         told = "none: a function of yours is asked when its epoch comes"
         yield "curve", Text(told, style="dim")
         return
-    timeline = Timeline(
-        setup.epochs, setup.steps_per_epoch, "epoch" if setup.update == "epoch" else "step"
-    )
+    timeline = _timeline(setup)
     every = int(setup.update.split()[0]) if setup.update.endswith(" steps") else 1
     begins, ends = planned(schedule, timeline, every=every)
     updates = np.linspace(0, timeline.updates - 1, min(timeline.updates, _POINTS)).astype(int)
@@ -145,12 +138,9 @@ def _curve(setup: Setup, schedule: Any) -> Iterable[tuple[str, RenderableType]]:
     if stay and 1 < len(lines) <= _STAGES:
         grid = Table.grid(padding=(0, 2))
         for stage in lines:
-            grid.add_row(_epochs(stage), Text(stage.rate))
+            plural = "s" if stage.last > stage.first else ""
+            grid.add_row(f"epoch{plural} {stage.epochs}", Text(stage.rate))
         yield "stages", grid
-
-
-def _epochs(stage: Stage) -> str:
-    return f"epoch{'s' if stage.last > stage.first else ''} {stage.epochs}"
 
 
 def summary(trace: Trace, *, told: bool = False) -> RenderableType:
@@ -167,7 +157,8 @@ def summary(trace: Trace, *, told: bool = False) -> RenderableType:
     keys = list(setup.base_rates)
     metrics = shown_metrics(logs for _, logs in trace.logs)
     after = " after the probe's" if trace.tried and trace.logs[0][0] > setup.first_epoch else ""
-    table = new_table(f"{setup.decay}: {count(len(trace.logs), 'epoch')}{after}")
+    title = f"{setup.decay}: {count(len(trace.logs), 'epoch')}{after}"
+    table = new_table(title, title_style="bold")
     table.add_column("stage", justify="right")
     table.add_column("epochs")
     for key in keys:

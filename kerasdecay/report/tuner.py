@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.markup import escape
-from rich.table import Table
 
 from kerasdecay.report import figures
+from kerasdecay.report.decisions import new_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from rich.table import Table
 
     from kerasdecay.records import SearchResult, TrialResult
 
@@ -30,14 +30,7 @@ def search_table(
     caption = f"{completed} of {len(result.trials)} trials completed; {_HEADINGS[result.direction]}"
     if len(shown) < len(result.trials):
         caption += f"; the first {len(shown)} shown"
-    table = Table(
-        title=title,
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    table = new_table(title, caption=caption)
     others = any(trial.others for trial in shown)
     table.add_column("", justify="right")
     table.add_column("decay", no_wrap=True)
