@@ -46,6 +46,12 @@ class Controller:
         seen = dataclasses.replace(seen, epochs=self._epochs)
         return [event for track in self.tracks for event in track.observe(rules, seen)]
 
+    def due(self, epoch: int, batch: int) -> int:
+        """Return how many batches from this one on may be shown to the rules as one."""
+        if self._rests(epoch, batch):  # a window may begin with the next one
+            return 1
+        return min(track.due for track in self.tracks)
+
     @property
     def looks(self) -> bool:
         """Whether a rule wants to see the variables after the next batch."""

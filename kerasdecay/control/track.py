@@ -185,6 +185,12 @@ class Track:
         return events
 
     @property
+    def due(self) -> int:
+        """After how many batches the rules that watch them must be shown what they were."""
+        pairs = zip(self._rules, self._states, strict=True)
+        return min(rule.due(state) for rule, state in pairs if rule.watches_batches)
+
+    @property
     def looks(self) -> bool:
         """Whether a rule wants to see the variables after the next batch."""
         return any(

@@ -45,7 +45,8 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         every: `"500 steps"`: it observes the mean loss of so many batches, again and again, in
             place of an epoch's logs, and decides within epochs. Wherever a rule counts epochs, in
             its patience or its cooldown, it then counts these observations. Windows go on from one
-            epoch into the next. None: once an epoch.
+            epoch into the next. In `fit` the mean is that over the samples, of each epoch's part of
+            a window. None: once an epoch.
 
     Raises:
         ValueError: For `every` with a rule that watches anything but `"loss"`, which is not known
@@ -143,6 +144,13 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         """Whether it is shown each batch, by `advance_batch`, which costs a call at each."""
         return self.every is not None
 
+    def due(self, state: State) -> int:
+        """Return after how many batches it must be shown what they were, at the latest.
+
+        Of a rule with `every` those are the rest of its window, which may be shown as one.
+        """
+        return 1 if self.every is None else int(self.every.split()[0]) - state.window_batches
+
     @property
     def puts_back(self) -> bool:
         """Whether its decisions may put everything back, of which copies are kept for it."""
@@ -166,7 +174,7 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         mean once they are as many as `every` says.
         """
         state = state.gathering(seen.value, seen.batches)
-        if self.every is None or state.window_batches < int(self.every.split()[0]):
+        if self.every is None or self.due(state) > 0:
             return state
         total = math.nan if state.window_sum is None else state.window_sum
         logs = {"loss": total / state.window_batches}

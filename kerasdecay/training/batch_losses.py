@@ -20,9 +20,10 @@ class BatchLosses:
     metric that holds the mean. A training step of the user's own may log the batch's loss itself,
     which no metric's mean equals: it is then taken as it is.
 
-    On JAX a look at a metric copies the whole state of the training. There the samples are read
-    after the first two batches and after the last one, and all batches but the last are taken for
-    equally large.
+    A look at the metric costs a small step of TensorFlow a twentieth. Where nobody asks for each
+    batch's loss, the batches that may be told as one are: see `note`. On JAX a look copies the
+    whole state of the training. There the samples are read after the first two batches and after
+    the last one, and all batches but the last are taken for equally large.
 
     Args:
         owner: The callback's class name, for messages.
@@ -34,14 +35,16 @@ class BatchLosses:
         self._looks_always = keras.backend.backend() != "jax"
         self._told: list[tuple[int, float]] = []  # by other threads: batches done, loss logged
         self._losses: list[float] = []
+        self._done = 0
         self._is_running_mean: bool | None = None
         self._metric: Any = None
         self._first_counts: dict[int, float] = {}
         self._batch_size = 1.0
         self._has_warned = False
         self._comes_late = False
+        self._passed: tuple[int, float] | None = None  # batches done, loss logged
         self.latest_batches = 1
-        """The batches of the last execution."""
+        """The batches that `latest` is the mean loss of."""
         self._restart(0)
 
     @property
@@ -51,17 +54,21 @@ class BatchLosses:
 
     @property
     def latest(self) -> float:
-        """The loss of the last execution, NaN before the first."""
+        """The loss that was told last, NaN before the first."""
         return self._losses[-1] if self._losses else math.nan
 
-    def note(self, callback: Any, batch: int, logged: Any) -> bool:
+    def note(self, callback: Any, batch: int, logged: Any, due: int = 1) -> bool:
         """Take what was logged after a batch; return whether its loss is known now.
+
+        Where it is not, the mean loss of the batches until the next one that is due, or until the
+        last of the epoch, will be known with that.
 
         Args:
             callback: The callback, whose model has the metrics.
             batch: Its number in the epoch, from 0; the last execution of several steps may give one
                 that lies beyond the epoch.
             logged: The loss in the logs; None where the training step tells none.
+            due: After how many batches since the last loss one must be known.
         """
         loss = as_number(logged)
         if loss is None:
@@ -75,8 +82,26 @@ class BatchLosses:
             return False
         if self._is_running_mean is None:
             self._find_metric(callback.model, done, loss)
+        ends = steps is None or done == steps  # it may be the last batch
+        if self._is_running_mean and done - self._done < due and not ends:
+            self._passed = done, loss
+            return False
+        self._passed = None
         self.latest_batches = done - self._done
         self._losses.append(self._undo(callback, done, loss, is_last=done == steps))
+        return True
+
+    def end_epoch(self) -> bool:
+        """Tell the loss of batches that were not due, where data ended early; return if any were.
+
+        They are taken for as large as the first ones, for the metric has begun anew by now.
+        """
+        if self._passed is None:
+            return False
+        done, loss = self._passed
+        self.latest_batches = done - self._done
+        self._done = done
+        self._losses.append(self._difference((done - self._since) * self._batch_size, loss))
         return True
 
     def take_as_they_are(self) -> None:
@@ -108,6 +133,7 @@ class BatchLosses:
         return tuple(losses)
 
     def _restart(self, done: int) -> None:
+        self._passed = None
         self._done = self._since = done
         self._size = self._total = 0.0
 

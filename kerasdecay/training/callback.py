@@ -172,6 +172,8 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Log the rate used, feed the rules, write what they decided."""
         logs = {} if logs is None else logs
+        if self._batch_losses.end_epoch():
+            self._watch_batch()
         losses = self._batch_losses.take()
         self._has_spoilt_metrics = False  # Keras begins them anew with each epoch
         if self._probing is not None:
@@ -232,12 +234,20 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         }
 
     def _note_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if not self._batch_losses.note(self, batch, (logs or {}).get("loss")):
+        if not self._batch_losses.note(self, batch, (logs or {}).get("loss"), self._due()):
             return
         if self._probing is not None:
             self._go_on_probing(batch)
         elif self._batch_rules is not None and self._session is not None:
             self._watch_batch()
+
+    def _due(self) -> int:
+        """Return after how many batches since the last loss the next one must be known."""
+        is_alone = self._session is None or self._batch_rules is None
+        if is_alone or any(rule.needs_batch_losses for rule in self.rules):
+            return 1
+        assert self._session is not None
+        return self._session.due(self._batch_losses.done)
 
     def _go_on_probing(self, batch: int) -> None:
         """Tell the probe the batch's loss, and write the rate of the next batch."""

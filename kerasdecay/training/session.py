@@ -133,6 +133,10 @@ class Session:
             self._actuator.apply_scale()
         return events
 
+    def due(self, batch: int) -> int:
+        """Return how many batches from this one on may be shown to the rules as one."""
+        return self.controller.due(self._epoch, batch)
+
     @property
     def looks(self) -> bool:
         """Whether a rule wants to see the variables after the batch that is trained now."""

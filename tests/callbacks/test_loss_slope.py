@@ -204,11 +204,18 @@ class Told:
         self.params = {"steps": steps}
         self.model = self
         self.metrics = [self]
-        self.total, self.count = np.zeros(()), np.zeros(())
+        self.total, self.samples, self.looks = np.zeros(()), np.zeros(()), 0
 
-    def tell(self, losses: BatchLosses, batch: int, samples: int, mean: float) -> None:
-        self.count, self.total = np.asarray(samples), np.asarray(samples * mean)
-        losses.note(self, batch, mean)
+    @property
+    def count(self) -> np.ndarray:
+        self.looks += 1
+        return self.samples
+
+    def tell(
+        self, losses: BatchLosses, batch: int, samples: int, mean: float, due: int = 1
+    ) -> bool:
+        self.samples, self.total = np.asarray(samples), np.asarray(samples * mean)
+        return losses.note(self, batch, mean, due)
 
 
 def test_the_running_mean_is_undone_though_batches_are_skipped_over() -> None:
@@ -217,6 +224,21 @@ def test_the_running_mean_is_undone_though_batches_are_skipped_over() -> None:
         told.tell(losses, batch, samples, mean)
     assert losses.take() == pytest.approx((2.0, 4.0, 4.0))
     assert losses.take() == ()
+
+
+def test_the_metric_is_looked_at_only_where_a_loss_is_due() -> None:
+    losses, told = BatchLosses("Decay"), Told(10)
+    told.tell(losses, 0, 4, 1.0)
+    told.tell(losses, 1, 8, 1.5)  # 1, 2
+    assert losses.take() == pytest.approx((1.0, 2.0))
+    looks, known = told.looks, []
+    for batch in range(10):  # 0, 1, 2 …
+        known.append(told.tell(losses, batch, 4 * (batch + 1), batch / 2, due=4))
+    assert known == [(batch + 1) % 4 == 0 or batch == 9 for batch in range(10)]
+    # On JAX only after the last batch, and before that counts as the first batches do.
+    assert told.looks - looks == (1 if keras.backend.backend() == "jax" else 3)
+    assert losses.latest_batches == 2
+    assert losses.take() == pytest.approx((1.5, 5.5, 8.5))
 
 
 def test_threads_may_tell_the_batches_in_any_order() -> None:

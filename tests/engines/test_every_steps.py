@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -24,7 +26,7 @@ from tiny import (
 
 from kerasdecay import LearningRateDecay, PlateauDecay, PowerStepDecay
 from kerasdecay.report.timelines import timeline
-from kerasdecay.rules import Plateau, Rescue
+from kerasdecay.rules import Observation, Plateau, Rescue, Rule, RuleState
 from kerasdecay.schedules import Constant, Linear, Schedule, simulate
 
 pytestmark = pytest.mark.any_backend
@@ -242,3 +244,89 @@ def test_a_callback_that_is_told_of_batches_too_late_says_so() -> None:
 def test_an_ordinary_rule_takes_no_batch_hook() -> None:
     assert "on_train_batch_end" not in vars(PlateauDecay("loss"))
     fit(odometer(), [PlateauDecay("loss", every="3 steps")], 1)
+
+
+# ------------------------------------------------------------------------- the mean of a window
+
+
+@dataclasses.dataclass(frozen=True)
+class Hearing(Rule[RuleState]):
+    """A rule that keeps the means that it observes."""
+
+    heard: ClassVar[list[float]] = []
+
+    @property
+    def watched(self) -> str:
+        return "loss"
+
+    def advance(self, state: RuleState, observation: Observation) -> RuleState:
+        self.heard.append(observation.metrics["loss"])
+        return state.deciding("wait", "listening")
+
+
+def hearing(every: int) -> LearningRateDecay:
+    Hearing.heard.clear()
+    return LearningRateDecay(Constant(0.5), rules=Hearing(every=f"{every} steps"))
+
+
+class Sized(keras.utils.PyDataset):
+    """Batches of these sizes with the losses of `TOLD`."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        super().__init__()
+        self.sizes = sizes
+
+    def __len__(self) -> int:
+        return BATCHES
+
+    def __getitem__(self, index: int) -> Any:
+        y = np.full((self.sizes[index], 1), TOLD[index], "float32")
+        return np.ones_like(y), y
+
+
+ON_JAX = keras.backend.backend() == "jax"
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [4] * 10,
+        [4] * 9 + [2],
+        pytest.param(
+            [4, 2, 6, 4, 2, 6, 1, 3, 4, 2],
+            marks=pytest.mark.skipif(ON_JAX, reason="batches of one size are assumed there"),
+        ),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_window_is_observed_by_the_mean_over_its_samples(every: int, sizes: list[int]) -> None:
+    fit(level_odometer(), [hearing(every)], 2, x=Sized(sizes), shuffle=False)
+    expected = []
+    for begin in range(0, 2 * BATCHES, every):
+        window = range(begin, begin + every)
+        # Its two parts, where an epoch ends within it, count by their batches.
+        parts = [[n % 10 for n in window if n // 10 == epoch] for epoch in (0, 1)]
+        total = sum(
+            len(part) * np.average([TOLD[n] for n in part], weights=[sizes[n] for n in part])
+            for part in parts
+            if part
+        )
+        expected.append(total / every)
+    assert Hearing.heard == near(expected, rel=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*ran out of data")
+def test_batches_before_an_early_end_of_the_data_are_part_of_their_window() -> None:
+    def data(count: int) -> Iterator[Any]:
+        for number in range(count):
+            y = np.full((4, 1), TOLD[number], "float32")
+            yield np.ones_like(y), y
+
+    decay, model = hearing(4), level_odometer()
+    model.fit(data(6), steps_per_epoch=8, epochs=1, callbacks=[decay], verbose=0)
+    further = {"initial_epoch": 1, "epochs": 2, "callbacks": [decay], "verbose": 0}
+    model.fit(data(8), steps_per_epoch=8, **further)
+    first, second = TOLD[:6], TOLD[:8]
+    windows = [first[:4], first[4:] + second[:2], second[2:6]]
+    assert Hearing.heard == near([float(np.mean(one)) for one in windows], rel=1e-5)
