@@ -14,7 +14,6 @@ read with the mean in the model. `--report` prints the tables.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -36,7 +35,7 @@ from _shootout_lines import (
     trained_on,
 )
 from _testbeds import digits, sequence, tabular
-from decay_shootout import RESULTS, OutOfTimeError, run_all
+from decay_shootout import OutOfTimeError, parser_of, run_all
 
 from kerasdecay import LearningRateDecay, LinearDecay
 from kerasdecay.schedules import Constant, Knee
@@ -58,13 +57,8 @@ ARMS: dict[str, Make] = {
 
 def main() -> int:
     """Train what is missing, or report what is there."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--testbed", choices=BEDS, default="digits")
+    parser = parser_of(__doc__, BEDS)
     parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--minutes", type=float, help="begin no run after so many minutes")
-    parser.add_argument("--parallel", type=int, help="runs that are trained at the same time")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--report", action="store_true", help="train nothing, print the tables")
     arguments = parser.parse_args()
     if arguments.report:
         return report(arguments.results)

@@ -19,7 +19,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +48,27 @@ def settings(testbed: str) -> list[tuple[int, float]]:
     return [(15, RATE)]
 
 
+def parser_of(doc: str, testbeds: Iterable[str]) -> argparse.ArgumentParser:
+    """Return a parser of the arguments that a benchmark of arms on test beds has."""
+    parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
+    add = parser.add_argument
+    add("--testbed", choices=tuple(testbeds), default="digits")
+    if "cifar10" in testbeds:
+        add("--data-dir", help="TensorFlow Datasets folder (else TFDS_DATA_DIR)")
+        add("--data-note", default="", help='about this copy, such as "JPEG copy"')
+    add("--minutes", type=float, help="begin no run after so many minutes")
+    add("--parallel", type=int, help="runs that are trained at the same time")
+    add("--results", type=Path, default=RESULTS)
+    add("--report", action="store_true", help="train nothing, print the tables")
+    return parser
+
+
 def main() -> int:
     """Train what is missing, or report what is there."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--testbed", choices=("digits", "cifar10"), default="digits")
+    parser = parser_of(__doc__, ("digits", "cifar10"))
     parser.add_argument("--regime", choices=("plain", "regularised"), default="plain")
     parser.add_argument("--arms", help="names, separated by commas; default: see _arms.py")
     parser.add_argument("--seeds", type=int, help="default: 10 on digits, 5 on CIFAR-10")
-    parser.add_argument("--minutes", type=float, help="begin no run after so many minutes")
-    parser.add_argument("--data-dir", help="TensorFlow Datasets folder (else TFDS_DATA_DIR)")
-    parser.add_argument("--data-note", default="", help='about this copy, such as "JPEG copy"')
-    parser.add_argument("--parallel", type=int, help="runs that are trained at the same time")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--report", action="store_true", help="train nothing, draw the tables")
     arguments = parser.parse_args()
     if arguments.report:
         return report(arguments.results)

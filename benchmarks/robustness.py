@@ -14,7 +14,6 @@ the tables.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import sys
@@ -27,7 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from _arms import Make
 from _shootout_lines import Line, accuracies, by, differences, read, table, told, trained_on
 from _testbeds import Testbed, cifar10, digits, sequence, tabular, trained_by
-from decay_shootout import RESULTS, OutOfTimeError, run_all
+from decay_shootout import OutOfTimeError, parser_of, run_all
 
 from kerasdecay import AutoDecay, LearningRateDecay, OneCycleDecay
 from kerasdecay.rules import Rescue
@@ -55,21 +54,14 @@ ARMS: dict[str, Make] = {
 
 def main() -> int:
     """Train what is missing, or report what is there."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--testbed", choices=(*BEDS, "cifar10"), default="digits")
+    parser = parser_of(__doc__, (*BEDS, "cifar10"))
     parser.add_argument("--optimizer", choices=OPTIMIZERS, default="sgd", help="not on CIFAR-10")
     parser.add_argument("--regime", choices=CIFAR10, default="regularised", help="of CIFAR-10")
-    parser.add_argument("--data-dir", help="TensorFlow Datasets folder (else TFDS_DATA_DIR)")
-    parser.add_argument("--data-note", default="", help='about this copy, such as "JPEG copy"')
     parser.add_argument("--rates", help="initial rates, separated by commas; default: 16")
     parser.add_argument("--arms", help="names, separated by semicolons; default: all")
     parser.add_argument(
         "--seeds", type=int, help="default: 10 on digits, 3 on plain CIFAR-10, else 5"
     )
-    parser.add_argument("--minutes", type=float, help="begin no run after so many minutes")
-    parser.add_argument("--parallel", type=int, help="runs that are trained at the same time")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--report", action="store_true", help="train nothing, print the tables")
     arguments = parser.parse_args()
     if arguments.report:
         return report(arguments.results)
