@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kerasdecay.rules.student import within
+
 _LEVEL = 0.95
 
 
@@ -60,8 +62,6 @@ class Difference:
 def quantile(freedom: int) -> float:
     """Return the t that Student's distribution exceeds in size with a probability of 5 %.
 
-    Source: Abramowitz & Stegun, 1964, equations 26.7.3 and 26.7.4.
-
     Examples:
         >>> round(quantile(4), 3)
         2.776
@@ -70,17 +70,5 @@ def quantile(freedom: int) -> float:
     low, high = 0.0, math.pi / 2
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if _within(middle, freedom) < _LEVEL else (low, middle)
+        low, high = (middle, high) if within(middle, freedom) < _LEVEL else (low, middle)
     return math.sqrt(freedom) * math.tan((low + high) / 2)
-
-
-def _within(angle: float, freedom: int) -> float:
-    """Return the probability of |T| < √ν tan(angle)."""
-    odd = freedom % 2
-    term = math.cos(angle) if odd else 1.0
-    total = term if freedom > 1 else 0.0
-    for place in range(2 + odd, freedom, 2):
-        term *= (place - 1) / place * math.cos(angle) ** 2
-        total += term
-    total *= math.sin(angle)
-    return 2 / math.pi * (angle + total) if odd else total

@@ -14,6 +14,7 @@ from kerasdecay.rules.base import Rule
 from kerasdecay.rules.observation import Observation
 from kerasdecay.rules.reduction import reduction, single
 from kerasdecay.rules.state import RuleState
+from kerasdecay.rules.student import student_cdf
 
 _BLOCKS = 40
 """At so many block means, neighbours are merged in pairs, and half as many are left."""
@@ -177,30 +178,3 @@ def least_squares_slope(values: Sequence[float]) -> tuple[float, float]:
         (value - mean - slope * (place - middle)) ** 2 for place, value in enumerate(values)
     )
     return slope, math.sqrt(rest / (count - 2) / spread)
-
-
-def student_cdf(t: float, degrees: int) -> float:
-    """Return P(T <= t) for Student's distribution with `degrees` >= 1 degrees of freedom.
-
-    With t = √ν tan θ the density is proportional to cos^(ν−1) θ, which Simpson's rule integrates.
-
-    Examples:
-        >>> round(student_cdf(-1.734064, 18), 6)
-        0.05
-    """
-    angle = math.atan(abs(t) / math.sqrt(degrees))
-    half = _half_circle(degrees - 1)
-    share = min(0.5 * _cosine_power_integral(angle, degrees - 1) / half, 0.5)
-    return 0.5 + math.copysign(share, t)
-
-
-@functools.lru_cache(maxsize=_BLOCKS)
-def _half_circle(power: int) -> float:
-    return _cosine_power_integral(math.pi / 2, power)
-
-
-def _cosine_power_integral(end: float, power: int, intervals: int = 400) -> float:
-    width = end / intervals
-    heights = [math.cos(width * place) ** power for place in range(intervals + 1)]
-    odd, even = math.fsum(heights[1:-1:2]), math.fsum(heights[2:-1:2])
-    return width / 3 * (heights[0] + 4 * odd + 2 * even + heights[-1])
