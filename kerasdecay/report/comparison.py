@@ -251,15 +251,8 @@ def _draw_rates(axes: Axes, comparison: Comparison, colours: Mapping[str, str]) 
     lines = {name: _LINES[place % len(_LINES)] for place, name in enumerate(names)}
     for arm, colour in colours.items():
         for name, (positions, rates) in rates_of[arm].items():
-            axes.plot(
-                [*positions, len(firsts[arm].history[name])],
-                [*rates, rates[-1]],
-                drawstyle="steps-post",
-                color=colour,
-                linewidth=2.2,
-                alpha=0.8,
-                linestyle=lines[name],
-            )
+            style = {"color": colour, "linewidth": 2.2, "alpha": 0.8, "linestyle": lines[name]}
+            figures.steps(axes, positions, rates, len(firsts[arm].history[name]), **style)
     if len(names) > 1:
         figures.note(axes, "   ".join(f"{lines[name]}: {_optimizer(name)}" for name in names))
     log = needs_log(*(rates for columns in rates_of.values() for _, rates in columns.values()))

@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kerasdecay._files import write_atomically
 from kerasdecay._warnings import warn
@@ -77,6 +77,11 @@ def dress(axes: Axes, first: float, last: float) -> None:
     axes.set_xlim(first, last)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     frame(axes)
+
+
+def steps(axes: Axes, positions: Any, values: Any, end: float, **style: Any) -> None:
+    """Draw values that hold from their positions on, the last one until the end."""
+    axes.plot([*positions, end], [*values, values[-1]], drawstyle="steps-post", **style)
 
 
 def rate_axis(axes: Axes, *, log: bool) -> None:

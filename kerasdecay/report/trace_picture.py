@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from kerasdecay.report.figures import (
     new_figure,
     note,
     rate_axis,
+    steps,
 )
 from kerasdecay.report.sparklines import needs_log
 from kerasdecay.report.stages import rate_text
@@ -96,30 +97,15 @@ def _draw_metric(axes: Axes, trace: Trace, metric: str) -> None:
 def _draw_rates(axes: Axes, trace: Trace) -> None:
     """Draw the rates of the training; where a probe tried others before, that part is grey."""
     tried = trace.tried if trace.tried < len(trace) else 0
-    positions = np.append(trace.positions()[tried:], _end(trace))
+    positions = trace.positions()[tried:]
     if tried:
         axes.axvspan(trace.setup.first_epoch, positions[0], color=FAINT, linewidth=0, zorder=0)
-        start = (trace.setup.first_epoch, 1)
-        axes.annotate(
-            "probe",
-            start,
-            xycoords=("data", "axes fraction"),
-            xytext=(3, -3),
-            textcoords="offset points",
-            va="top",
-            fontsize=8,
-            color=INK,
-        )
+        _tag(axes, trace.setup.first_epoch, "probe", shift=3, color=INK)
     for place, key in enumerate(trace.setup.base_rates):
         rates = trace.learning_rates_of(key)[tried:]
-        axes.plot(
-            positions,
-            np.append(rates, rates[-1]),
-            drawstyle="steps-post",
-            color=_RATES[place % len(_RATES)],
-            linewidth=1.8,
-            label=key.removeprefix("learning_rate_"),
-        )
+        style = {"color": _RATES[place % len(_RATES)], "linewidth": 1.8}
+        label = key.removeprefix("learning_rate_")
+        steps(axes, positions, rates, _end(trace), label=label, **style)
     if len(trace.setup.base_rates) > 1:
         axes.legend(frameon=False, fontsize=8)
     heading(axes, "learning rate")
@@ -127,14 +113,8 @@ def _draw_rates(axes: Axes, trace: Trace) -> None:
 
 def _draw_knob(axes: Axes, trace: Trace, name: str) -> None:
     curve = trace.knobs[name]
-    values = curve.rates(name)
-    axes.plot(
-        np.append(trace.positions(curve), _end(trace)),
-        np.append(values, values[-1]),
-        drawstyle="steps-post",
-        color=INK,
-        linewidth=1.4,
-    )
+    positions = trace.positions(curve)
+    steps(axes, positions, curve.rates(name), _end(trace), color=INK, linewidth=1.4)
     heading(axes, name.replace("_", " "))
 
 
@@ -149,14 +129,18 @@ def _mark_decisions(panels: list[Axes], trace: Trace) -> None:
             label = FLAGGED.get(event.kind, event.kind)
             if event.after != event.before:
                 label = f"× {rate_text(event.after / event.before)}"
-            panels[0].annotate(
-                label,
-                (epoch + 1, 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(-3, -3),
-                textcoords="offset points",
-                ha="right",
-                va="top",
-                fontsize=8,
-                color=_DECISION,
-            )
+            _tag(panels[0], epoch + 1, label, shift=-3, ha="right", color=_DECISION)
+
+
+def _tag(axes: Axes, position: float, text: str, *, shift: int, **style: Any) -> None:
+    """Write small print at the top of a panel, beside a position."""
+    axes.annotate(
+        text,
+        (position, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(shift, -3),
+        textcoords="offset points",
+        va="top",
+        fontsize=8,
+        **style,
+    )
