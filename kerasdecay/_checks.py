@@ -216,6 +216,13 @@ def instance(owner: str, argument: str, value: Any, kind: type, what: str, remed
     return value
 
 
+def function(owner: str, argument: str, value: Any, what: str) -> Any:
+    """Return `value` if it can be called, or raise a `ValueError`."""
+    if not callable(value):
+        raise invalid(owner, argument, what, value)
+    return value
+
+
 def items(owner: str, argument: str, value: Any, what: str) -> tuple[Any, ...]:
     """Return the items of a sequence as a tuple, or raise a `ValueError`; a string is none."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):

@@ -19,12 +19,7 @@ CURVES = ("linear", "cosine", "1-sqrt")
 
 @dataclasses.dataclass(frozen=True)
 class Annealing(Shape):
-    """From η₀ to η₁: η(t) = η₁ + (η₀ − η₁) · share(t). Each subclass states its share.
-
-    Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's.
-        final_learning_rate: η₁, a rate in [0, η₀], not a share of it.
-    """
+    """From η₀ to η₁: η(t) = η₁ + (η₀ − η₁) · share(t). Each subclass states its share."""
 
     final_learning_rate: float = _checks.field(0.0, _checks.rate, zero=True)
 

@@ -176,6 +176,20 @@ def times(other: Any, schedule: Schedule) -> Schedule:
     return NotImplemented
 
 
+@dataclasses.dataclass(frozen=True)
+class Given(Schedule):
+    """A schedule whose rates are all given: it has no initial one to fill in."""
+
+    def resolve(self, initial_learning_rate: float) -> Self:
+        """Return itself."""
+        return self
+
+    @property
+    def is_resolved(self) -> bool:
+        """Always."""
+        return True
+
+
 AUTO = "auto"
 """The initial rate of a shape whose callback finds one, by a probe inside `fit`."""
 

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from kerasdecay import _checks
-from kerasdecay.schedules.base import Schedule
+from kerasdecay.schedules.base import Given
 from kerasdecay.schedules.namespace import NUMPY
 from kerasdecay.schedules.timeline import Moment
 
 
-def _function(owner: str, argument: str, value: Any) -> Any:
-    if not callable(value):
-        raise _checks.invalid(owner, argument, "callable with an epoch", value)
-    return value
-
-
 @dataclasses.dataclass(frozen=True)
-class ByEpoch(Schedule):
+class ByEpoch(Given):
     """Any function of the epoch: η(t) = f(⌊t⌋).
 
     Args:
@@ -37,16 +31,9 @@ class ByEpoch(Schedule):
         [0.1, 0.05]
     """
 
-    function: Callable[[int], float] = _checks.field(..., _function)
-
-    def resolve(self, initial_learning_rate: float) -> Self:
-        """Return itself: a function has no initial rate to fill in."""
-        return self
-
-    @property
-    def is_resolved(self) -> bool:
-        """Always."""
-        return True
+    function: Callable[[int], float] = _checks.field(
+        ..., _checks.function, what="callable with an epoch"
+    )
 
     @property
     def changes_within_epochs(self) -> bool:
@@ -60,11 +47,18 @@ class ByEpoch(Schedule):
                 "kerasdecay: a schedule made of your own function cannot run inside the compiled "
                 'step. Use update="epoch" or update="batch".'
             )
-        epoch = np.asarray(now.update // now.timeline.updates_per_epoch)
-        epochs, places = np.unique(epoch, return_inverse=True)
-        rates = [checked_rate(self.function(int(one)), int(one)) for one in epochs]
-        # NumPy 1 returns the places flat, whatever the shape of the epochs.
-        return np.asarray(rates, dtype=np.float64)[places.reshape(epoch.shape)]
+        return asked_once(
+            now.update // now.timeline.updates_per_epoch,
+            lambda epochs: [checked_rate(self.function(int(one)), int(one)) for one in epochs],
+        )
+
+
+def asked_once(places: Any, rates_of: Callable[[np.ndarray], Any]) -> np.ndarray:
+    """Return the rates at some epochs or steps, each of which is asked for once."""
+    given = np.asarray(places)
+    different, inverse = np.unique(given, return_inverse=True)
+    # NumPy 1 returns the inverse flat, whatever the shape of what is given.
+    return np.asarray(rates_of(different), dtype=np.float64)[inverse.reshape(given.shape)]
 
 
 def checked_rate(rate: Any, place: int, unit: str = "epoch") -> float:

@@ -5,29 +5,20 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from kerasdecay import _checks
-from kerasdecay.schedules.base import Schedule
-from kerasdecay.schedules.by_epoch import checked_rate
+from kerasdecay.schedules.base import Given
+from kerasdecay.schedules.by_epoch import asked_once, checked_rate
 from kerasdecay.schedules.namespace import NUMPY, ArrayNamespace
 from kerasdecay.schedules.timeline import Moment, unknown_steps
 
 
 @dataclasses.dataclass(frozen=True)
-class OfStep(Schedule):
+class OfStep(Given):
     """A schedule that is known only by asking for the rate of a step: η = f(n), n batches done."""
-
-    def resolve(self, initial_learning_rate: float) -> Self:
-        """Return itself: a function has no initial rate to fill in."""
-        return self
-
-    @property
-    def is_resolved(self) -> bool:
-        """Always."""
-        return True
 
     @abc.abstractmethod
     def of_numbers(self, steps: np.ndarray) -> np.ndarray:
@@ -40,10 +31,7 @@ class OfStep(Schedule):
     def learning_rate(self, now: Moment) -> Any:
         """f(n), asked once for each step that occurs."""
         if now.xp is NUMPY:
-            step = np.asarray(_steps(now))
-            steps, places = np.unique(step, return_inverse=True)
-            # NumPy 1 returns the places flat, whatever the shape of the steps.
-            return self.of_numbers(steps)[places.reshape(step.shape)]
+            return asked_once(_steps(now), self.of_numbers)
         try:
             return now.xp.real(self.of_tensor(_steps(now), now.xp))
         except Exception as error:
@@ -59,12 +47,6 @@ def _steps(now: Moment) -> Any:
     if now.timeline.steps_per_epoch is None:
         raise unknown_steps("a function of the step")
     return now.update * (now.timeline.steps_per_epoch // now.timeline.updates_per_epoch)
-
-
-def _function(owner: str, argument: str, value: Any) -> Any:
-    if not callable(value):
-        raise _checks.invalid(owner, argument, "callable with a step", value)
-    return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +72,9 @@ class ByStep(OfStep):
         [0.1, 0.05]
     """
 
-    function: Callable[[Any], Any] = _checks.field(..., _function)
+    function: Callable[[Any], Any] = _checks.field(
+        ..., _checks.function, what="callable with a step"
+    )
 
     def of_numbers(self, steps: np.ndarray) -> np.ndarray:
         """Call the function for each step."""

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from kerasdecay import _checks
-from kerasdecay.schedules.timeline import Timeline
+from kerasdecay.schedules.timeline import HALF_UP, Timeline, unknown_steps
 
 Duration = int | float | str
 """An amount of training: a number of epochs, `"500 steps"`, `"0.5 epochs"`, or `"10%"` of the
@@ -37,10 +37,7 @@ _BATCHES = "A step is a batch: write '500 steps'."
 
 
 def parse(owner: str, argument: str, value: Any) -> tuple[float, str]:
-    """Return (amount, unit), the unit being `"epochs"`, `"steps"` or `"%"`.
-
-    Raises:
-        ValueError: If `value` is no duration; names `owner` and `argument`.
+    """Return (amount, unit), the unit being `"epochs"`, `"steps"` or `"%"`, or raise a ValueError.
 
     Examples:
         >>> parse("warmup", "duration", "10%")
@@ -91,16 +88,13 @@ def check(owner: str, argument: str, value: Any, *, positive: bool = False) -> D
 def updates_in(value: Duration, timeline: Timeline, horizon: int | None = None) -> int:
     """Return a checked duration as a whole number of updates of this run, rounded once.
 
-    Args:
-        value: A duration.
-        timeline: The run.
-        horizon: The updates that a share in % is taken of; None means the whole run's.
+    A share in % is one of `horizon`; None means the whole run's.
 
     Examples:
         >>> updates_in("10%", Timeline(15, 100)), updates_in(3, Timeline(15, unit="epoch"))
         (150, 3)
     """
-    return timeline.updates_in(*parse("duration", "value", value), horizon)
+    return math.floor(exact_updates_in(value, timeline, horizon) + HALF_UP)
 
 
 def exact_updates_in(value: Duration, timeline: Timeline, horizon: int | None = None) -> float:
@@ -110,7 +104,16 @@ def exact_updates_in(value: Duration, timeline: Timeline, horizon: int | None = 
         >>> exact_updates_in(2.4, Timeline(15, unit="epoch"))
         2.4
     """
-    return timeline.exact_updates_in(*parse("duration", "value", value), horizon)
+    amount, unit = parse("duration", "value", value)
+    if unit == "steps":
+        if timeline.steps_per_epoch is None:
+            raise unknown_steps("a duration in steps")
+        exact = amount * timeline.updates_per_epoch / timeline.steps_per_epoch
+    elif unit == "%":
+        exact = amount * (timeline.updates if horizon is None else horizon) / 100.0
+    else:
+        exact = amount * timeline.updates_per_epoch
+    return min(exact, float(_checks.LARGEST_INTEGER))  # which no run exceeds
 
 
 def is_whole_epochs(value: Duration) -> bool:

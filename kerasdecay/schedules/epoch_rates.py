@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 from kerasdecay import _checks
-from kerasdecay.schedules.base import Schedule
+from kerasdecay.schedules.base import Given
 from kerasdecay.schedules.timeline import Moment
 
 
@@ -20,7 +20,7 @@ def _rates(owner: str, argument: str, value: Any) -> tuple[float, ...]:
 
 
 @dataclasses.dataclass(frozen=True)
-class EpochRates(Schedule):
+class EpochRates(Given):
     """One rate for each epoch: η(t) = r[⌊t⌋]. After the last one given, that one holds.
 
     Args:
@@ -36,15 +36,6 @@ class EpochRates(Schedule):
     """
 
     rates_by_epoch: tuple[float, ...] = _checks.field(..., _rates)
-
-    def resolve(self, initial_learning_rate: float) -> Self:
-        """Return itself: every rate is given."""
-        return self
-
-    @property
-    def is_resolved(self) -> bool:
-        """Always."""
-        return True
 
     @property
     def changes_within_epochs(self) -> bool:

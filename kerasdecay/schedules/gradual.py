@@ -18,12 +18,7 @@ RISING_STEPS = "For a tenth write 0.1. Steps that rise are a sequence of Constan
 
 @dataclasses.dataclass(frozen=True)
 class Gradual(Shape):
-    """A shape of t/s, the time in periods of `every`, or of ⌊t/s⌋ if it is a staircase.
-
-    Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's.
-        every: s: epochs, `"500 steps"` or `"10%"` of the horizon, longer than 0.
-    """
+    """A shape of t/s, the time in periods of `every`, or of ⌊t/s⌋ if it is a staircase."""
 
     every: Duration = _checks.field("100%", durations.check, positive=True)
 

@@ -83,13 +83,7 @@ class OneCycle(Shape):
 class OneCycleMomentum(Schedule):
     """The momentum of a one-cycle policy: down from `high` to `low` while the rate rises, and back.
 
-    Args:
-        low: The momentum at the peak of the rate, in [0, 1).
-        high: The momentum at both ends, in [low, 1).
-        cycle: The cycle of the rate.
-
-    Raises:
-        ValueError: For a value out of its range.
+    It is `low` at the peak of the rate, and `high` at both ends; both lie in [0, 1).
 
     Examples:
         >>> from kerasdecay.schedules import Timeline

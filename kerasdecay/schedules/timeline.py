@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any, Literal
 
 from kerasdecay import _checks
@@ -77,31 +76,6 @@ class Timeline:
     def updates(self) -> int:
         """Updates up to the horizon."""
         return self.epochs * self.updates_per_epoch
-
-    def exact_updates_in(self, amount: float, unit: str, horizon: int | None = None) -> float:
-        """Return a duration in updates, with fraction; at most 2⁵³, which no run exceeds.
-
-        Args:
-            amount: A number >= 0 of `unit`.
-            unit: `"epochs"`, `"steps"` or `"%"`.
-            horizon: The updates that `"%"` is a share of; None means the whole run's.
-
-        Raises:
-            ValueError: For steps where the steps of an epoch are unknown.
-        """
-        if unit == "steps":
-            if self.steps_per_epoch is None:
-                raise unknown_steps("a duration in steps")
-            exact = amount * self.updates_per_epoch / self.steps_per_epoch
-        elif unit == "%":
-            exact = amount * (self.updates if horizon is None else horizon) / 100.0
-        else:
-            exact = amount * self.updates_per_epoch
-        return min(exact, float(_MOST_UPDATES))
-
-    def updates_in(self, amount: float, unit: str, horizon: int | None = None) -> int:
-        """Return a duration in whole updates, rounded once to the nearest (halves up)."""
-        return math.floor(self.exact_updates_in(amount, unit, horizon) + HALF_UP)
 
 
 def unknown_steps(what: str, remedy: str = "") -> ValueError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,20 +57,6 @@ def folder(owner: str, argument: str, value: Any) -> Path | None:
     if value is not None and not isinstance(value, (str, os.PathLike)):
         raise invalid(owner, argument, "the path of a folder, or None", value)
     return None if value is None else Path(value)
-
-
-def function(argument: str, value: Any) -> Callable[..., Any]:
-    """Return a function."""
-    if not callable(value):
-        raise invalid("compare", argument, "a function", value)
-    return value
-
-
-def optional_function(argument: str, value: Any) -> Callable[..., Any] | None:
-    """Return a function, or None."""
-    if value is not None and not callable(value):
-        raise invalid("compare", argument, "a function or None", value)
-    return value
 
 
 def fit_arguments_of(arguments: Mapping[str, Any] | None) -> dict[str, Any]:

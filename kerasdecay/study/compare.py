@@ -123,9 +123,10 @@ def compare(
     resume = _checks.flag("compare", "resume", resume)
     folder = arguments.folder("compare", "output", output)
     execute = executor_of(parallel)
-    tell = arguments.optional_function("on_run", on_run)
+    if on_run is not None:
+        _checks.function("compare", "on_run", on_run, "a function or None")
     specs = _specs(
-        arguments.function("build_model", build_model),
+        _checks.function("compare", "build_model", build_model, "a function"),
         arrays.arrays("data", data),
         arms,
         epochs=arguments.count("compare", "epochs", epochs, at_least=1),
@@ -143,7 +144,7 @@ def compare(
         parallel=parallel is not None,
         interactive=keras.utils.is_interactive_logging_enabled(),
     )
-    runs = _run_all(execute, specs, finished, folder, progress, tell)
+    runs = _run_all(execute, specs, finished, folder, progress, on_run)
     return Comparison(tuple(sorted(runs, key=lambda run: (run.arm_index, run.seed))))
 
 

@@ -29,10 +29,8 @@ class EpochLog(keras.callbacks.Callback):
     It must be the last callback: it adds the learning rates to the logs where no callback before it
     did, with the values at the epoch's start. It adds none for an optimizer that took no step.
 
-    Args:
-        images: How many examples an epoch trains on.
-        needs_steps: Why `model.optimizer` must take steps, for the error if it does not; empty if
-            it need not.
+    An epoch trains on so many `images`. `needs_steps` says why `model.optimizer` must take steps,
+    for the error if it does not.
     """
 
     def __init__(self, images: int, needs_steps: str = "") -> None:
@@ -60,11 +58,7 @@ class EpochLog(keras.callbacks.Callback):
         self._trained = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Record the epoch.
-
-        Raises:
-            ValueError: If the optimizer had to take steps and took none.
-        """
+        """Record the epoch; ValueError if the optimizer had to take steps and took none."""
         self.training_seconds.append((self._trained or time.perf_counter()) - self._started)
         logs = {} if logs is None else logs
         model = self.model

@@ -28,12 +28,7 @@ class LostRunsError(RuntimeError):
 
 
 def executor_of(parallel: int | joblib.Parallel | None) -> Executor:
-    """Return a function that trains a list of runs and yields each as it ends, in any order.
-
-    Raises:
-        ImportError: If joblib is needed and missing.
-        ValueError: If `parallel` is not one of the allowed values, or its workers are threads.
-    """
+    """Return a function that trains a list of runs and yields each as it ends, in any order."""
     if parallel is None:
         return _one_after_the_other
     team = _joblib_team(parallel)
@@ -110,11 +105,7 @@ class _Parallel:
         self.cause_of_death = ""
 
     def runs(self) -> Generator[Run, None, None]:
-        """Yield each run as it ends; then raise what went wrong.
-
-        Raises:
-            LostRunsError: If the workers of some runs died.
-        """
+        """Yield each run as it ends; then raise what went wrong."""
         yield from self._train(list(range(len(self.specs))))
         if self.failures:
             raise self._noted(*min(self.failures.items(), key=lambda item: item[0]))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import sys
-from typing import Any
 
-import keras
 import numpy as np
 from keras.src.backend.common import global_state
+
+from kerasdecay.training.snapshot import copied
 
 # The name under which Keras keeps the generator of unseeded random operations. There is no public
 # access to it (Keras 3.12 to 3.15, `keras.src.random.seed_generator`).
@@ -35,7 +35,7 @@ class RandomState:
         self._python = random.getstate()
         self._numpy = np.random.get_state()  # noqa: NPY002 - the generator that users seed
         self._keras = global_state.get_global_attribute(_KERAS_GENERATOR)
-        self._keras_state = None if self._keras is None else _copied(self._keras.state)
+        self._keras_state = None if self._keras is None else copied(self._keras.state)
         self._tensorflow = _TensorFlowState() if "tensorflow" in sys.modules else None
         self._torch = _TorchState() if "torch" in sys.modules else None
 
@@ -89,7 +89,3 @@ class _TorchState:
         self._torch.set_rng_state(self._cpu)
         if self._cuda is not None:
             self._torch.cuda.set_rng_state_all(self._cuda)
-
-
-def _copied(variable: Any) -> np.ndarray:
-    return np.array(keras.ops.convert_to_numpy(variable), copy=True)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 
 from kerasdecay.study.contents import Contents
 from kerasdecay.study.random_state import RandomState
-from kerasdecay.training.find import own_optimizers, with_wrapped
+from kerasdecay.training.find import all_optimizers, own_optimizers, with_wrapped
+from kerasdecay.training.snapshot import copied
 
 # The compiled step, the request to stop, and on JAX the state of a training in progress.
 _MODEL_ATTRIBUTES = ("train_function", "stop_training", "_jax_state", "_jax_state_synced")
@@ -36,6 +36,7 @@ def unchanged(model: keras.Model) -> Iterator[None]:
     changes the next shuffle.
 
     Examples:
+        >>> import numpy as np
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
         >>> model.compile("adam", "mse")
         >>> before = model.get_weights()
@@ -68,7 +69,7 @@ class Snapshot:
 
     def __init__(self, model: keras.Model) -> None:
         self._model = model
-        self._values = [(variable, _copied(variable)) for variable in _variables(model)]
+        self._values = [(variable, copied(variable)) for variable in _variables(model)]
         self._attributes = {
             name: getattr(model, name) for name in _MODEL_ATTRIBUTES if hasattr(model, name)
         }
@@ -103,7 +104,7 @@ def _build_optimizer(model: keras.Model) -> None:
 def _variables(model: keras.Model) -> list[Any]:
     """Return every variable of the model, its metrics and its optimizers, each once."""
     found = [*model.variables, *model.metrics_variables]
-    for optimizer in [model.optimizer, *own_optimizers(model).values()]:
+    for optimizer in all_optimizers(model):
         for part in with_wrapped(optimizer):
             found += part.variables
     return list({id(variable): variable for variable in found}.values())
@@ -135,7 +136,3 @@ def _torch_state(model: keras.Model) -> Callable[[], None]:
             parameter.grad = gradient
 
     return restore
-
-
-def _copied(variable: Any) -> np.ndarray:
-    return np.array(keras.ops.convert_to_numpy(variable), copy=True)

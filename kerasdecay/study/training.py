@@ -22,12 +22,7 @@ from kerasdecay.training.targets import shortest
 
 @dataclass(frozen=True)
 class RunSpec:
-    """Everything that one run needs, in a form that can be sent to another process.
-
-    Attributes:
-        configuration: What `Run.configuration` will hold.
-        verbose: Keras' own: 0, 1 or 2.
-    """
+    """Everything that one run needs, in a form that can be sent to another process."""
 
     arm: str
     arm_index: int
@@ -105,11 +100,7 @@ def _traces(callbacks: list[keras.callbacks.Callback]) -> list[Trace]:
 
 
 def new_model(build_model: Callable[[], keras.Model], seed: int) -> keras.Model:
-    """Return what `build_model()` builds from a seed, if it is compiled and has not trained yet.
-
-    Raises:
-        ValueError: If it is anything else.
-    """
+    """Return what `build_model()` builds from a seed; ValueError unless it is compiled and new."""
     if isinstance(build_model, keras.Model):
         raise invalid("compare", "build_model", "a function that returns a new model", build_model)
     keras.utils.set_random_seed(seed)

@@ -32,11 +32,7 @@ def keras_settings() -> dict[str, Any]:
 
 
 def _apply(settings: dict[str, Any]) -> None:
-    """Give this process the Keras settings of another one.
-
-    Raises:
-        RuntimeError: If Keras already runs on another backend here.
-    """
+    """Give this process the Keras settings of another one."""
     wanted = settings["backend"]
     if "keras" not in sys.modules:
         for name, value in {"KERAS_BACKEND": wanted, **_defaults()}.items():
@@ -122,9 +118,6 @@ def pack(spec: RunSpec) -> tuple[bytes, tuple[Any, ...]]:
 
     The arrays are sent separately, so that joblib can share them between all workers of a machine
     in one memory-mapped file.
-
-    Raises:
-        ValueError: If a part of the run cannot be pickled; the error names the part.
     """
     import keras
 
