@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from kerasdecay.callbacks.rules import RuleDecay
 from kerasdecay.rules import Rescue
 from kerasdecay.schedules import Knee
-from kerasdecay.training.arguments import Options, with_rule
-from kerasdecay.training.callback import DecayCallback
+from kerasdecay.training.arguments import Options
 
 
-class AutoDecay(DecayCallback):
+class AutoDecay(RuleDecay):
     """Find the initial rate, hold it for 80 % of the run, come down to 0, and rescue what falls.
 
     The first batches of `fit` are a probe: they try rising rates, after which everything is put
@@ -36,6 +36,4 @@ class AutoDecay(DecayCallback):
     """
 
     def __init__(self, **options: Unpack[Options]) -> None:
-        super().__init__(
-            Knee("auto", hold="80%"), **with_rule(type(self).__name__, Rescue(), options)
-        )
+        super().__init__(Rescue(), Knee("auto", hold="80%"), options)

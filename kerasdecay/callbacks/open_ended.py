@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from kerasdecay.callbacks.rules import check_end, trigger_given
+from kerasdecay.callbacks.rules import RuleDecay, check_end, trigger_given
 from kerasdecay.rules import OpenEnded, Rule
 from kerasdecay.schedules import Constant
-from kerasdecay.training.arguments import Options, with_rule
-from kerasdecay.training.callback import DecayCallback
+from kerasdecay.training.arguments import Options
 
 
-class OpenEndedDecay(DecayCallback):
+class OpenEndedDecay(RuleDecay):
     """Hold the rate until a rule says that it is time, come down, and end the training.
 
     There is no horizon to give: `fit(epochs=10**6)` says "until it stops". If the rule fires after
@@ -61,4 +60,4 @@ class OpenEndedDecay(DecayCallback):
         )
         held = Constant(initial_learning_rate)
         check_end(owner, held, final_learning_rate)
-        super().__init__(held, **with_rule(owner, rule, options))
+        super().__init__(rule, held, options)

@@ -19,7 +19,7 @@ from kerasdecay.rules.monitor import direction_of
 from kerasdecay.schedules import Constant, Schedule
 from kerasdecay.schedules.base import AUTO, Shape
 from kerasdecay.schedules.duration import Duration
-from kerasdecay.training.arguments import Options, RunOptions, checked_rules, with_rule
+from kerasdecay.training.arguments import Options, RunOptions, with_rule
 from kerasdecay.training.as_schedule import as_schedule
 from kerasdecay.training.callback import DecayCallback
 
@@ -27,7 +27,17 @@ Scaled = Schedule | Callable[..., float] | Sequence[float] | float | str | None
 """What a rule scales: whatever `LearningRateDecay` takes; None is the optimizer's own rate."""
 
 
-class PlateauDecay(DecayCallback):
+class RuleDecay(DecayCallback):
+    """A decay that is one rule on a schedule."""
+
+    def __init__(self, rule: Rule[Any], schedule: Scaled, options: Options) -> None:
+        super().__init__(
+            Constant() if schedule is None else schedule,
+            **with_rule(type(self).__name__, rule, options),
+        )
+
+
+class PlateauDecay(RuleDecay):
     """Multiply the rate by `factor` when a metric has not improved for `patience` epochs.
 
     rate(t) = schedule(t) × scale. With the default constant schedule this is Keras'
@@ -106,26 +116,11 @@ class PlateauDecay(DecayCallback):
             stop_at_min_lr=stop_at_min_lr,
             every=every,
         )
-        super().__init__(
-            Constant() if schedule is None else schedule,
-            warmup=warmup,
-            rules=(rule, *checked_rules("PlateauDecay", rules)),
-            verbose=verbose,
-            **options,
-        )
+        given: Options = {"warmup": warmup, "rules": rules, "verbose": verbose, **options}
+        super().__init__(rule, schedule, given)
 
 
-class _RuleDecay(DecayCallback):
-    """A decay that is one rule on a schedule."""
-
-    def __init__(self, rule: Rule[Any], schedule: Scaled, options: Options) -> None:
-        super().__init__(
-            Constant() if schedule is None else schedule,
-            **with_rule(type(self).__name__, rule, options),
-        )
-
-
-class GreedyDecay(_RuleDecay):
+class GreedyDecay(RuleDecay):
     """Raise the rate while a metric improves, lower it while it does not.
 
     Better than the best for more than `patience` epochs in a row: rate / factor; not better for
@@ -182,7 +177,7 @@ class GreedyDecay(_RuleDecay):
         super().__init__(rule, schedule, options)
 
 
-class WeightNormDecay(_RuleDecay):
+class WeightNormDecay(RuleDecay):
     """Multiply the rate by `factor` at every second bounce of the weight norm, and once late.
 
     n = Σw² over the trainable kernels is taken on the device once an epoch and logged as
@@ -219,7 +214,7 @@ class WeightNormDecay(_RuleDecay):
         super().__init__(WeightNorm(factor, last_decay, min_lr), schedule, options)
 
 
-class LossSlopeDecay(_RuleDecay):
+class LossSlopeDecay(RuleDecay):
     """Multiply the rate by `factor` once a test finds that the training loss no longer falls.
 
     It needs a call after every batch, which waits for the batch's loss and ends Keras' asynchronous
@@ -266,7 +261,7 @@ class LossSlopeDecay(_RuleDecay):
         super().__init__(rule, schedule, options)
 
 
-class AdaptiveKneeDecay(_RuleDecay):
+class AdaptiveKneeDecay(RuleDecay):
     """Hold the rate until a rule says that it is time, then come down to the horizon.
 
     See `kerasdecay.rules.AdaptiveKnee`.

@@ -30,7 +30,7 @@ class BatchRules:
         state of the training. Returns what the rules, their directions settled, decided.
         """
         taken = None
-        if self._guard is not None and session.looks:
+        if self._guard is not None and session.controller.looks:
             taken, look = self._guard.look(callback.model)
             seen = dataclasses.replace(seen, look=look)
         events = session.observe_batch(rules, seen)
@@ -41,7 +41,7 @@ class BatchRules:
             model = callback.model
             session.put_back(model, lambda: guard.put_back(model, state), seen.batch)
             return events
-        if self._guard is not None and session.confirms:
+        if self._guard is not None and session.controller.confirms:
             self._guard.confirm()
         if self._guard is not None and taken is not None:
             self._guard.hold(taken)

@@ -22,11 +22,12 @@ from kerasdecay.control.origin import Found, Origin, Past, absolute, from_optimi
 from kerasdecay.records import Setup, Trace
 from kerasdecay.records.range import Choice
 from kerasdecay.schedules import Schedule
-from kerasdecay.training import compiled, find, ledger
+from kerasdecay.training import compiled, find
 from kerasdecay.training.averaging import WeightAverage
 from kerasdecay.training.host import HostActuator
 from kerasdecay.training.in_step import CompiledActuator
 from kerasdecay.training.knobs import Knobs, Run
+from kerasdecay.training.ledger import LEFT, Left
 from kerasdecay.training.memory import Memory
 from kerasdecay.training.plan import Plan
 from kerasdecay.training.session import Session
@@ -83,26 +84,98 @@ class Beginning:
         return dataclasses.replace(self, origin=origin)
 
     def session(self, model: Any, trace: Trace | None) -> Session:
-        """Return the session of this training.
+        """Return the session of this training, and tell what may not be expected of the rate.
 
-        Args:
-            model: The model.
-            trace: The record to go on with, where the optimizer was exchanged in mid-training.
-
-        Warns:
-            UserWarning: Once, for what the user may not expect of the rate.
+        A `trace` is gone on with, where the optimizer was exchanged in mid-training.
         """
-        plan, epoch, targets, found = self.plan, self.epoch, self.targets, self.found
-        controller = _controller(plan, targets, found, self.origin)
+        plan = self.plan
+        controller = self._controller()
         if trace is None:
-            trace = Trace(_setup(plan, epoch, controller, self.origin))
-        tell(plan, epoch, targets, found, controller, self.origin, trace)
-        for target in targets.values():
-            left = ledger.Left(math.nan, plan.timeline.epochs, plan.fits_one_epoch and epoch == 0)
-            before = ledger.left(target.optimizer)
-            left.has_told = before is not None and before.has_told
-            ledger.leave(target.optimizer, left)
-        return _session(plan, model, controller, targets, trace)
+            trace = Trace(self._setup(controller))
+        tell(self, controller, trace)
+        for target in self.targets.values():
+            before = LEFT.get(target.optimizer)
+            LEFT[target.optimizer] = Left(
+                math.nan,
+                plan.timeline.epochs,
+                plan.fits_one_epoch and self.epoch == 0,
+                before is not None and before.has_told,
+            )
+        tracks, targets = controller.tracks, self.targets
+        host = HostActuator(tracks, targets, trace, plan.timeline.updates_per_epoch)
+        may_skip = find.scales_the_loss(model, plan.names)
+        actuators: list[Any] = [host]
+        if plan.update.compiled:
+            actuators = [CompiledActuator(tracks, targets, trace, may_skip=may_skip), host]
+        average = None
+        if plan.average_last is not None:
+            first = trace.setup.first_epoch
+            average = WeightAverage(plan.owner, plan.average_last, model, plan.timeline, first)
+            trace.record_note(average.note)
+        return Session(
+            controller,
+            targets,
+            trace,
+            *actuators,
+            knobs=self._knobs(model, tracks, trace, may_skip=may_skip),
+            average=average,
+            are_named=plan.names is not None,
+            may_skip=may_skip,
+        )
+
+    def _controller(self) -> Controller:
+        plan, goes_on = self.plan, self.origin.goes_on
+        tracks = []
+        for key in self.targets:
+            states = None if goes_on is None else goes_on.tracks[key].rule_states(plan.rules)
+            open_loop = plan.open_loop(key, self.origin.base_rates[key])
+            tracks.append(Track(key, open_loop, plan.rules, states, self.found[key].rate))
+        warming = max(
+            (
+                one.warmup_updates(plan.timeline)
+                for one in plan.schedules.values()
+                if isinstance(one, Schedule)
+            ),
+            default=0,
+        )
+        return Controller(tracks, plan.timeline.epochs, warming, plan.timeline.updates_per_epoch)
+
+    def _setup(self, controller: Controller) -> Setup:
+        plan = self.plan
+        planned = {track.key: track.planned for track in controller.tracks}
+        return Setup(
+            decay=plan.owner,
+            schedules={
+                key: one.schedule if isinstance(one, ScheduledRates) else plan.schedule_of(key)
+                for key, one in planned.items()
+            },
+            rules=plan.rules,
+            update=str(plan.update),
+            epochs=plan.timeline.epochs,
+            steps_per_epoch=plan.timeline.steps_per_epoch,
+            base_rates=self.origin.base_rates,
+            base_source=self.origin.source,
+            first_epoch=self.epoch,
+            driven={name: what for knob in plan.knobs for name, what in knob.plans.items()},
+        )
+
+    def _knobs(self, model: Any, tracks: list[Track], trace: Trace, *, may_skip: bool) -> Knobs:
+        """Return what is driven besides the rate, bound to the optimizers."""
+        plan = self.plan
+        bound = {}
+        for track in tracks if plan.knobs else ():
+            planned = track.planned
+            base = (
+                compiled.reference(planned)
+                if isinstance(planned, ScheduledRates)
+                else planned.base_rate or math.nan
+            )
+            run = Run(track.key, plan.timeline, plan.update.every, base, planned)
+            optimizer = self.targets[track.key].optimizer
+            bound[track.key] = [knob.bind(optimizer, model, run) for knob in plan.knobs]
+            for note in filter(None, (one.note for one in bound[track.key])):
+                trace.record_note(note)
+        return Knobs(bound, self.targets, trace, plan.timeline, may_skip=may_skip)
 
 
 def begin(
@@ -117,9 +190,6 @@ def begin(
     """Return what is known of the training that begins, or goes on, with `epoch`.
 
     With `is_exchanged` the optimizer was exchanged in mid-training.
-
-    Raises:
-        ValueError: If the state file does not fit, or if one rate would flatten several.
     """
     # They were found to be settable before the training, but for an exchanged optimizer.
     find_targets = find.rate_targets if is_exchanged else find.targets_of
@@ -219,105 +289,3 @@ def _refuse_to_flatten(plan: Plan, found: Mapping[str, Found], past: Past) -> No
         f"ones: {held}. Leave it out, and each optimizer starts from its own; or give each its "
         f"schedule: LearningRateDecay(optimizers={{{named}}})."
     )
-
-
-def _controller(
-    plan: Plan,
-    targets: Mapping[str, RateTarget],
-    found: Mapping[str, Found],
-    origin: Origin,
-) -> Controller:
-    tracks = []
-    for key in targets:
-        states = None
-        if origin.goes_on is not None:
-            states = origin.goes_on.tracks[key].rule_states(plan.rules)
-        open_loop = plan.open_loop(key, origin.base_rates[key])
-        tracks.append(Track(key, open_loop, plan.rules, states, found[key].rate))
-    warming = max(
-        (
-            one.warmup_updates(plan.timeline)
-            for one in plan.schedules.values()
-            if isinstance(one, Schedule)
-        ),
-        default=0,
-    )
-    return Controller(tracks, plan.timeline.epochs, warming, plan.timeline.updates_per_epoch)
-
-
-def _setup(plan: Plan, epoch: int, controller: Controller, origin: Origin) -> Setup:
-    planned = {track.key: track.planned for track in controller.tracks}
-    return Setup(
-        decay=plan.owner,
-        schedules={
-            key: one.schedule if isinstance(one, ScheduledRates) else plan.schedule_of(key)
-            for key, one in planned.items()
-        },
-        rules=plan.rules,
-        update=str(plan.update),
-        epochs=plan.timeline.epochs,
-        steps_per_epoch=plan.timeline.steps_per_epoch,
-        base_rates=origin.base_rates,
-        base_source=origin.source,
-        first_epoch=epoch,
-        driven={name: what for knob in plan.knobs for name, what in knob.plans.items()},
-    )
-
-
-def _session(
-    plan: Plan,
-    model: Any,
-    controller: Controller,
-    targets: Mapping[str, RateTarget],
-    trace: Trace,
-) -> Session:
-    tracks = controller.tracks
-    host = HostActuator(tracks, targets, trace, plan.timeline.updates_per_epoch)
-    may_skip = find.scales_the_loss(model, plan.names)
-    actuators: list[Any] = [host]
-    if plan.update.compiled:
-        actuators = [CompiledActuator(tracks, targets, trace, may_skip=may_skip), host]
-    average = None
-    if plan.average_last is not None:
-        average = WeightAverage(
-            plan.owner, plan.average_last, model, plan.timeline, trace.setup.first_epoch
-        )
-        trace.record_note(average.note)
-    return Session(
-        controller,
-        targets,
-        trace,
-        *actuators,
-        knobs=_knobs(plan, model, tracks, targets, trace, may_skip=may_skip),
-        average=average,
-        are_named=plan.names is not None,
-        may_skip=may_skip,
-    )
-
-
-def _knobs(
-    plan: Plan,
-    model: Any,
-    tracks: list[Track],
-    targets: Mapping[str, RateTarget],
-    trace: Trace,
-    *,
-    may_skip: bool,
-) -> Knobs | None:
-    """Return what is driven besides the rate, bound to the optimizers; None if there is nothing."""
-    if not plan.knobs:
-        return None
-    bound = {}
-    for track in tracks:
-        planned = track.planned
-        base = (
-            compiled.reference(planned)
-            if isinstance(planned, ScheduledRates)
-            else planned.base_rate or math.nan
-        )
-        run = Run(track.key, plan.timeline, plan.update.every, base, planned)
-        optimizer = targets[track.key].optimizer
-        bound[track.key] = [knob.bind(optimizer, model, run) for knob in plan.knobs]
-        for note in filter(None, (one.note for one in bound[track.key])):
-            trace.record_note(note)
-    return Knobs(bound, targets, trace, plan.timeline, may_skip=may_skip)

@@ -207,7 +207,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
                 'of "auto".'
             )
         if self.verbose and self.trace is not None:
-            output.show_summary(self.trace)
+            output.show("summary", self.trace, told=True)
         watch = self._watch
         self._end_training()
         self._model = None
@@ -357,7 +357,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self.trace = self._session.trace
         self._memory = Memory(first_epoch=beginning.epoch, next_epoch=self._epoch)
         if self.verbose and trace is None:
-            output.show_announcement(self.trace)
+            output.show("announcement", self.trace)
         # The initial rate, which a model saved within this epoch no longer tells.
         self._save_state(self._epoch)
 
@@ -377,7 +377,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     def _obey(self, event: Event, model: Any) -> None:
         assert self._session is not None
         if self.verbose and event.decision.changes_rate and self.trace is not None:
-            output.show_decision(event, self.trace)
+            output.show("decision_line", event, self.trace, wrap=False)
         if event.decision.restore_best:
             self._session.restore(model, lambda: self._best_states.restore(event.rule), event.batch)
         if event.decision.stop:

@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from kerasdecay.training import compiled, knobs, ledger
+from kerasdecay.training import compiled, knobs
+from kerasdecay.training.ledger import LEFT
 from kerasdecay.training.targets import ParameterGroupRate, RateTarget
 
 _KINDS: list[tuple[type, Callable[[Any, str], RateTarget]]] = []
@@ -83,11 +84,7 @@ def targets_of(model: Any, names: Iterable[str] | None = None) -> dict[str, Rate
 
 
 def rate_targets(model: Any, names: Iterable[str] | None = None) -> dict[str, RateTarget]:
-    """Return the rates that train a model, found out to be settable: log name → target.
-
-    Raises:
-        ValueError: What `optimizers_of` raises, and for an optimizer whose rate cannot be set.
-    """
+    """Return the rates that train a model, log name → target; ValueError if one cannot be set."""
     targets = targets_of(model, names)
     for target in targets.values():
         target.check()
@@ -119,9 +116,8 @@ def steps_by_rate(optimizer: Any) -> bool:
 def own_optimizers(model: Any) -> dict[str, Any]:
     """Return the optimizers among an object's attributes, and in lists and dicts among these.
 
-    Returns:
-        Name → optimizer: `"d_optimizer"`, `"optimizers[0]"`, `"optimizers['left']"`. Of a model,
-        `model.optimizer` and the optimizers that it wraps are left out.
+    Name → optimizer: `"d_optimizer"`, `"optimizers[0]"`. Of a model, `model.optimizer` and those
+    that it wraps are left out.
     """
     compiled_one = getattr(model, "optimizer", None) if isinstance(model, keras.Model) else None
     known = [] if compiled_one is None else with_wrapped(compiled_one)
@@ -187,7 +183,7 @@ def release(model: Any) -> bool:
     rates = compiled.uninstall(model, parts)
     had_knobs = knobs.uninstall(model, parts)
     for place, rate in rates.items():
-        if (left := ledger.left(parts[place])) is not None:
+        if (left := LEFT.get(parts[place])) is not None:
             left.rate = rate
     return bool(rates) or had_knobs
 

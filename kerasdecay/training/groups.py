@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import re
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -23,16 +23,15 @@ from kerasdecay.training.velocities import scales_its_velocity, velocities_of
 
 _UPDATE = "_backend_update_step"
 _DECAY = "_apply_weight_decay"
+GroupOf = Callable[[Any], int | None]
+"""Variable → the index of its pattern and factor; None: it has the factor 1."""
+
 _LISTED = 40
 """The most paths that an error lists."""
 
 
 def group_knobs(owner: str, factors: Any) -> tuple[Knob, ...]:
-    """Return the knob of a callback's `group_factors`; None is no knob.
-
-    Raises:
-        ValueError: For what is no mapping of regular expressions to numbers >= 0 or schedules.
-    """
+    """Return the knob of a callback's `group_factors`; None is no knob."""
     if factors is None:
         return ()
     allowed = 'a dict of pattern → factor, such as {".*/backbone/.*": 0.1}'
@@ -61,10 +60,7 @@ def _factor(owner: str, pattern: Any, factors: Mapping[Any, Any]) -> Schedule:
 class GroupFactors(Knob):
     """Factors on the rate, by patterns on the names of variables.
 
-    Args:
-        owner: The callback's class name.
-        factors: Pairs of a regular expression and the schedule of its factor. The first that
-            matches a variable has it; a variable that none matches has the factor 1.
+    The first pattern that matches a variable has it; a variable that none matches has the factor 1.
     """
 
     owner: str
@@ -101,15 +97,21 @@ class GroupFactors(Knob):
                 "model.build(input_shape); with an optimizer alone, optimizer.build(variables)."
             )
         factors = [self._bound(one, schedule, optimizer, run) for one, schedule in self.factors]
-        groups = _Groups([pattern for pattern, _ in self.factors], self._matched(names))
+        matched, patterns = self._matched(names), [pattern for pattern, _ in self.factors]
+
+        def group_of(variable: Any) -> int | None:
+            if id(variable) in matched:
+                return matched[id(variable)]
+            # A copy of the optimizer has variables of its own.
+            return _first_match(patterns, (path_of(variable),))
+
         if _has_velocity(optimizer) and optimizer.built:
             for velocity, one in zip(velocities_of(optimizer), _built(optimizer), strict=True):
-                index = groups.index_of(one)
+                index = group_of(one)
                 if index is not None and factors[index] == 0:  # it moved in a training before
                     velocity.assign(keras.ops.zeros(velocity.shape, velocity.dtype))
-        return _BoundGroups(
-            groups, factors, run.name("group_factor"), self._note(groups, optimizer, model)
-        )
+        keys = [f"{run.name('group_factor')}/{pattern}" for pattern in patterns]
+        return _BoundGroups(group_of, factors, keys, self._note(group_of, optimizer, model))
 
     def _bound(
         self, pattern: str, schedule: Schedule, optimizer: Any, run: Run
@@ -137,10 +139,10 @@ class GroupFactors(Knob):
             )
         return PlannedValue(planned)
 
-    def _note(self, groups: _Groups, optimizer: Any, model: Any) -> str:
+    def _note(self, group_of: GroupOf, optimizer: Any, model: Any) -> str:
         """Return the groups in words, with the number of variables in each."""
         variables = _built(optimizer) or model.trainable_variables
-        indices = [groups.index_of(one) for one in variables]
+        indices = [group_of(one) for one in variables]
         told = []
         for index, (pattern, schedule) in enumerate(self.factors):
             is_constant = isinstance(schedule, Constant)
@@ -200,41 +202,27 @@ class GroupFactors(Knob):
         )
 
 
-class _Groups:
-    """Which group a variable belongs to."""
-
-    def __init__(self, patterns: Sequence[str], matched: Mapping[int, int]) -> None:
-        self.patterns = patterns
-        self._matched = matched
-
-    def index_of(self, variable: Any) -> int | None:
-        """Return the index of its pattern, or None."""
-        if id(variable) in self._matched:
-            return self._matched[id(variable)]
-        # A copy of the optimizer has variables of its own.
-        return _first_match(self.patterns, (path_of(variable),))
-
-
 class _BoundGroups(BoundKnob):
     """The groups of one optimizer's variables."""
 
     def __init__(
-        self, groups: _Groups, factors: Sequence[float | PlannedValue], key: str, note: str
+        self,
+        group_of: GroupOf,
+        factors: Sequence[float | PlannedValue],
+        names: Sequence[str],
+        note: str,
     ) -> None:
-        self._groups = groups
-        self._factors = factors
-        self._names = [f"{key}/{pattern}" for pattern in groups.patterns]
+        self._group_of, self._factors, self._names = group_of, factors, names
         self.note = note
 
     @contextlib.contextmanager
     def within(self, optimizer: Any, step: Step) -> Iterator[None]:
-        """Let each group be updated, and decayed, at its own rate."""
         factors = [
             step.choose(one.in_step(step.number) if isinstance(one, PlannedValue) else one, 1.0)
             for one in self._factors
         ]
         freezes = [isinstance(one, PlannedValue) or one == 0 for one in self._factors]
-        with _grouped(optimizer, self._groups.index_of, factors, freezes):
+        with _grouped(optimizer, self._group_of, factors, freezes):
             yield
 
     def values(self, steps: np.ndarray, rates: np.ndarray) -> dict[str, np.ndarray]:
@@ -248,12 +236,11 @@ class _BoundGroups(BoundKnob):
 
 @contextlib.contextmanager
 def _grouped(
-    optimizer: Any, group_of: Any, factors: Sequence[Any], freezes: Sequence[bool]
+    optimizer: Any, group_of: GroupOf, factors: Sequence[Any], freezes: Sequence[bool]
 ) -> Iterator[None]:
     """Let an optimizer update and decay its variables group by group.
 
-    `group_of` gives the index of a variable's factor, None for 1; `freezes` tells whether it may be
-    0.
+    `freezes` tells of each factor whether it may be 0.
     """
     kind = type(optimizer)
     holds = _has_velocity(optimizer) and not _is_spread(optimizer)

@@ -28,11 +28,7 @@ HOLD = "hold"
 def hyperparameters(
     owner: str, *, weight_decay: Any = None, momentum: Any = None, beta_1: Any = None
 ) -> tuple[Knob, ...]:
-    """Return the knobs of a callback's arguments; None is no knob.
-
-    Raises:
-        ValueError: For what is neither a number in its range, nor a schedule.
-    """
+    """Return the knobs of a callback's arguments; None is no knob."""
     given = {"weight_decay": weight_decay, "momentum": momentum, "beta_1": beta_1}
     return tuple(_knob(owner, name, value) for name, value in given.items() if value is not None)
 
@@ -62,10 +58,7 @@ def _checked(owner: str, argument: str, value: Any) -> None:
 class Hyperparameter(Knob):
     """A number of the optimizer, planned by a schedule.
 
-    Args:
-        owner: The callback's class name.
-        argument: The callback's argument.
-        schedule: What it follows; one without an initial value starts from the optimizer's own.
+    A schedule without an initial value starts from the optimizer's own.
     """
 
     owner: str
@@ -186,13 +179,11 @@ class _BoundNumber(BoundKnob):
 
     @contextlib.contextmanager
     def within(self, optimizer: Any, step: Step) -> Iterator[None]:
-        """Set the number of this step, and then the optimizer's own."""
         value = step.choose(self._value.in_step(step.number), self._own or 0.0)
         with _set(optimizer, self._attribute, value, self._own):
             yield
 
     def values(self, steps: np.ndarray, rates: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the planned values."""
         return {self._key: self._value.at(steps)}
 
 
@@ -214,7 +205,6 @@ class _Held(BoundKnob):
             yield
 
     def values(self, steps: np.ndarray, rates: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the weight decay at each rate."""
         divisor = np.where(rates > 0, rates, 1.0)
         return {self._key: np.where(rates > 0, self._own * self._base_rate / divisor, 0.0)}
 

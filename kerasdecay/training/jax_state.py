@@ -19,10 +19,8 @@ from kerasdecay.training.targets import RateTarget
 class RatesInState:
     """Replaces the rates in the state of a JAX training.
 
-    Args:
-        model: The model that trains; its `train_function` is replaced until `end`.
-        places: Key of a rate → the place of its variable among those of the model's optimizer.
-        dtypes: Key of a rate → what its variable holds.
+    `train_function` is replaced until `end`. `places` are those of the rates' variables among the
+    variables of the model's optimizer, and `dtypes` what they hold.
     """
 
     def __init__(self, model: Any, places: dict[str, int], dtypes: dict[str, Any]) -> None:

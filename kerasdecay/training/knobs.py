@@ -43,12 +43,9 @@ _TRACES = Traces()
 class Run:
     """What a knob is told of the run.
 
-    Args:
-        key: The log name of the optimizer's rate: `learning_rate`, or `learning_rate_<name>`.
-        timeline: Horizon and steps.
-        every: Steps that a sampled value holds for.
-        base_rate: The rate at the end of the warmup, before any rule has decided.
-        open_loop: What is planned for the rate.
+    `key` is the log name of the optimizer's rate. A sampled value holds for `every` steps.
+    `base_rate` is the rate at the end of the warmup, before any rule has decided; `open_loop` what
+    is planned for it.
     """
 
     key: str
@@ -81,9 +78,7 @@ class Run:
 class Step:
     """The step that is under way, or that is being traced.
 
-    Args:
-        number: Its number in the run, an integer tensor.
-        traced: What is known of the trace that it belongs to.
+    Its `number` in the run is an integer tensor.
     """
 
     number: Any
@@ -121,11 +116,7 @@ class Knob(abc.ABC):
 
     @abc.abstractmethod
     def bind(self, optimizer: Any, model: Any, run: Run) -> BoundKnob:
-        """Return it for one optimizer and one run, before the first step.
-
-        Raises:
-            ValueError: For what does not fit this run.
-        """
+        """Return it for one optimizer and one run; ValueError for what does not fit."""
 
 
 class BoundKnob(abc.ABC):
@@ -279,7 +270,7 @@ class Knobs:
                     values |= knob.values(self._begun_at + places, rates)
                 self._trace.record_knobs(epoch, batches, values)
             logs |= {name: float(column[-1]) for name, column in values.items()}
-        if not self._is_checked:
+        if self._bound and not self._is_checked:
             self._is_checked = True
             _TRACES.reach(
                 model,
@@ -321,10 +312,8 @@ def uninstall(model: Any, optimizers: Iterable[Any]) -> bool:
 class _Place:
     """How an optimizer's counter tells the number of a step in the run.
 
-    Args:
-        counted: What it had counted when the knobs were installed.
-        done: The number, in the run, of the step that followed.
-        times: How often it is applied in a batch.
+    It had `counted` so many steps when the knobs were installed. The step that followed has the
+    number `done` in the run, and it is applied so many `times` in a batch.
     """
 
     counted: int

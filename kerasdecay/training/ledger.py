@@ -28,14 +28,5 @@ class Left:
     has_told: bool = False
 
 
-_LEFT: weakref.WeakKeyDictionary[Any, Left] = weakref.WeakKeyDictionary()
-
-
-def leave(optimizer: Any, left: Left) -> None:
-    """Note how a training left an optimizer."""
-    _LEFT[optimizer] = left
-
-
-def left(optimizer: Any) -> Left | None:
-    """Return how the last training with a decay callback left an optimizer, None if none did."""
-    return _LEFT.get(optimizer)
+LEFT: weakref.WeakKeyDictionary[Any, Left] = weakref.WeakKeyDictionary()
+"""Optimizer → how the last training with a decay callback left it."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerasdecay.control import Bookmark
-from kerasdecay.training import ledger
+from kerasdecay.training.ledger import LEFT
 from kerasdecay.training.session import Session
 from kerasdecay.training.targets import RateTarget
 
@@ -38,7 +38,7 @@ class Memory:
         tracks = {}
         for key, track in bookmark.tracks.items():
             # An interrupted training may have been released since, at another rate.
-            since = ledger.left(session.targets[key].optimizer)
+            since = LEFT.get(session.targets[key].optimizer)
             rates = (session.left[key], *([] if since is None else [since.rate]))
             known = tuple(rate for rate in rates if not math.isnan(rate))
             tracks[key] = dataclasses.replace(track, rates=known)

@@ -26,8 +26,7 @@ class MetricWatch:
     def directed(self, rule: Rule[Any], model: Any, *, is_built: bool = False) -> Rule[Any]:
         """Return the rule with its direction settled: by the compiled metric, else by the name.
 
-        Raises:
-            ValueError: If neither tells and the metrics are built, so that none ever will.
+        Once the metric `is_built` and neither tells, a ValueError says so.
         """
         rule = rule.directed(lambda name: _compiled_direction(name, model))
         if is_built and rule.undirected is not None:

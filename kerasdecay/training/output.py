@@ -6,33 +6,12 @@ from typing import Any
 
 import keras
 
-from kerasdecay.records import Event, Trace
 
+def show(part: str, *data: Any, wrap: bool = True, **options: Any) -> None:
+    """Show a part of `kerasdecay.report.training`, by its name: it is loaded only now."""
+    from kerasdecay.report import console, training
 
-def show_announcement(trace: Trace) -> None:
-    """Show the panel before a training."""
-    from kerasdecay.report import training
-
-    _show(training.announcement(trace))
-
-
-def show_decision(event: Event, trace: Trace) -> None:
-    """Show one line, as Keras' ReduceLROnPlateau does, and why."""
-    from kerasdecay.report import training
-
-    _show(training.decision_line(event, trace), wrap=False)
-
-
-def show_summary(trace: Trace) -> None:
-    """Show the table after a training."""
-    from kerasdecay.report import training
-
-    _show(training.summary(trace, told=True))
-
-
-def _show(renderable: Any, *, wrap: bool = True) -> None:
-    from kerasdecay.report import console
-
+    renderable = getattr(training, part)(*data, **options)
     if keras.config.is_interactive_logging_enabled():
         console.show(renderable, wrap=wrap)
     else:

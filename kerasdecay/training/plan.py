@@ -20,18 +20,9 @@ from kerasdecay.training.updates import Update
 class Plan:
     """What a callback wants of a training.
 
-    Args:
-        owner: The callback's class name.
-        schedules: Name of the optimizer → schedule or function; the name None for all there are.
-        rules: The rules.
-        update: When rates are written.
-        timeline: Horizon and steps.
-        names: The optimizers that the user has named, or None.
-        initial_rate_argument: How this callback is given an initial rate.
-        counts_steps: Whether the optimizers' own counters tell their steps.
-        fits_one_epoch: Whether `fit` ends after epoch 0.
-        knobs: What is driven besides the rate.
-        average_last: The part of the run over which the weights are averaged; None: none.
+    `schedules` has the name None for all optimizers there are; `names` are those that the user has
+    named. `counts_steps` tells whether the optimizers' own counters tell their steps, and
+    `fits_one_epoch` whether `fit` ends after epoch 0.
     """
 
     owner: str

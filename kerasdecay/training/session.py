@@ -37,7 +37,7 @@ class Session:
         actuator: Actuator,
         fallback: HostActuator | None = None,
         *,
-        knobs: Knobs | None = None,
+        knobs: Knobs,
         average: WeightAverage | None = None,
         are_named: bool = False,
         may_skip: bool = False,
@@ -73,8 +73,7 @@ class Session:
         self._decided = (-1, {})
         self._actuator.notice_others(epoch)
         self.controller.begin_epoch(epoch)
-        if self._knobs is not None:
-            self._knobs.begin_epoch(model, epoch, self.controller.tracks, first)
+        self._knobs.begin_epoch(model, epoch, self.controller.tracks, first)
         self._actuator.begin_epoch(model, epoch, first)
         if isinstance(self._actuator, CompiledActuator) and self._actuator.is_new:
             self._next_look = 1
@@ -111,9 +110,7 @@ class Session:
             return []
         last = self._steps.last_trained(most)
         self._actuator.end_epoch(epoch, made, last)
-        if self._knobs is not None:
-            tracks = self.controller.tracks
-            logs |= self._knobs.end_epoch(model, epoch, self._first, made, tracks)
+        logs |= self._knobs.end_epoch(model, epoch, self._first, made, self.controller.tracks)
         self._check_steps(model, made)
         # The rate that was used is not in force any more, if a rule has decided after that batch.
         used = self._decided[1] if self._decided[0] >= last else {}
@@ -137,16 +134,6 @@ class Session:
         """Return how many batches from this one on may be shown to the rules as one."""
         return self.controller.due(self._epoch, batch)
 
-    @property
-    def looks(self) -> bool:
-        """Whether a rule wants to see the variables after the batch that is trained now."""
-        return self.controller.looks
-
-    @property
-    def confirms(self) -> bool:
-        """Whether the rules call the snapshot of the last look good now."""
-        return self.controller.confirms
-
     def observe_batch(self, rules: tuple[Rule[Any], ...], seen: BatchObservation) -> list[Event]:
         """Show the rules that ask for it what a batch has shown; return what they decided.
 
@@ -158,8 +145,7 @@ class Session:
             self.trace.record_decision(event)
         if events:
             self._decided = seen.batch, {event.key: event.before for event in reversed(events)}
-            if self._knobs is not None:
-                self._knobs.rescale(seen.batch + 1, self.controller.tracks)
+            self._knobs.rescale(seen.batch + 1, self.controller.tracks)
         return events
 
     def rescale(self, batch: int) -> None:
@@ -174,8 +160,7 @@ class Session:
         made = self._steps.made()
         self._restore(restore)
         self._steps.set_back(made)
-        if self._knobs is not None:
-            self._knobs.go_on(model, batch + 1 - self._first)
+        self._knobs.go_on(model, batch + 1 - self._first)
         self._actuator.go_on(model, self._epoch, batch + 1)
         # A schedule that was installed anew is asked by the next step, and not before.
         self._next_look = max(self._next_look, self._steps.begun + 2)
@@ -221,8 +206,7 @@ class Session:
         """Leave the optimizers ordinary ones, at their last rates."""
         self._actuator.notice_others(self._epoch)
         self._actuator.end(model)
-        if self._knobs is not None:
-            self._knobs.end(model)
+        self._knobs.end(model)
         if self._average is not None:
             self._average.end(model)
 
@@ -285,8 +269,7 @@ class Session:
         self._next_look = math.inf
         if isinstance(self._actuator, HostActuator):
             self._refuse_deaf(model)
-        if self._knobs is not None:
-            self._knobs.adapt(a_batch)
+        self._knobs.adapt(a_batch)
         for key, count in made.items():
             if count == 0:
                 if self._are_named:

@@ -60,11 +60,7 @@ class RateTarget:
         return self.optimizer.learning_rate
 
     def confirm(self, rate: float) -> None:
-        """Make sure that the optimizer holds the rate that was written.
-
-        Raises:
-            ValueError: If it holds another, as with a setter that has a lowest or a highest rate.
-        """
+        """Make sure that the optimizer holds the rate that was written, or raise a ValueError."""
         if self.variable is not None:
             return
         found = self.read()
@@ -101,12 +97,9 @@ class RateTarget:
         raise self._changes(tried, found)
 
     def inner_with_own_rate(self) -> tuple[str, float] | None:
-        """Return an optimizer inside that takes the steps, but not at the rate of this one.
+        """Return the attribute of an optimizer that takes the steps at its own rate, and that rate.
 
         A wrapper may be given a rate of its own, and never hand it on.
-
-        Returns:
-            The attribute that holds it, and its rate; None where there is none.
         """
         for name, one in getattr(self.optimizer, "__dict__", {}).items():
             if not (_is_keras_optimizer(one) and hasattr(one, "learning_rate") and _steps_of(one)):

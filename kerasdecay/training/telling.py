@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasdecay._warnings import warn
 from kerasdecay.control import Controller, ScheduledRates
-from kerasdecay.control.origin import Found, Origin
 from kerasdecay.records import Trace
 from kerasdecay.schedules import Moment, Schedule
-from kerasdecay.training import ledger
+from kerasdecay.training.ledger import LEFT
 from kerasdecay.training.plan import Plan
 from kerasdecay.training.targets import RateTarget
 
+if TYPE_CHECKING:
+    from kerasdecay.training.beginning import Beginning
 
-def tell(
-    plan: Plan,
-    epoch: int,
-    targets: Mapping[str, RateTarget],
-    found: Mapping[str, Found],
-    controller: Controller,
-    origin: Origin,
-    trace: Trace,
-) -> None:
+
+def tell(beginning: Beginning, controller: Controller, trace: Trace) -> None:
     """Record where the training starts from, and warn, once, of what may not be expected."""
+    plan, epoch, origin = beginning.plan, beginning.epoch, beginning.origin
     if origin.goes_on is not None:
         kept = ": the rules keep what they have decided" if plan.rules else ""
         trace.record_note(f"goes on with epoch {epoch + 1}{kept}")
@@ -34,8 +30,8 @@ def tell(
         trace.record_note(f"begins with epoch {epoch + 1}: the rules start afresh")
     told = [
         origin.warning,
-        _jump(plan, epoch, targets, found, controller),
-        _loop_of_fits(plan, epoch, targets),
+        _jump(beginning, controller),
+        _loop_of_fits(plan, epoch, beginning.targets),
         "" if epoch or origin.goes_on or plan.fits_one_epoch else _nothing(plan, controller),
     ]
     for what in filter(None, told):
@@ -43,21 +39,16 @@ def tell(
         warn(f"{plan.owner}: {what}")
 
 
-def _jump(
-    plan: Plan,
-    epoch: int,
-    targets: Mapping[str, RateTarget],
-    found: Mapping[str, Found],
-    controller: Controller,
-) -> str:
+def _jump(beginning: Beginning, controller: Controller) -> str:
     """Return what to tell where a longer horizon lifts the rate of a training that goes on."""
+    plan, epoch = beginning.plan, beginning.epoch
     for track in controller.tracks:
-        left, open_loop = ledger.left(targets[track.key].optimizer), track.planned
+        left, open_loop = LEFT.get(beginning.targets[track.key].optimizer), track.planned
         if epoch == 0 or left is None or not isinstance(open_loop, ScheduledRates):
             continue
         first = epoch * plan.timeline.updates_per_epoch
         before, now = (open_loop.at(np.asarray([first - 1, first])) * track.scale).tolist()
-        rate = found[track.key].rate
+        rate = beginning.found[track.key].rate
         if plan.timeline.epochs > left.epochs and rate * 1.01 < min(before, now):
             return (
                 f"{track.key} jumps up from {rate:g} to {now:.4g} with epoch {epoch + 1}, for the "
@@ -95,7 +86,7 @@ def _loop_of_fits(plan: Plan, epoch: int, targets: Mapping[str, RateTarget]) -> 
     if epoch > 0 or not plan.fits_one_epoch or constant:
         return ""
     for target in targets.values():
-        left = ledger.left(target.optimizer)
+        left = LEFT.get(target.optimizer)
         if left is not None and left.was_one_epoch and not left.has_told and target.steps():
             left.has_told = True
             return (

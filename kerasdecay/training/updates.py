@@ -16,10 +16,8 @@ from kerasdecay.schedules import duration as durations
 class Update:
     """How often the schedule is sampled and written.
 
-    Args:
-        unit: `"epoch"` or `"step"`, the unit of the timeline.
-        every: Steps that one write holds for.
-        compiled: Whether the compiled step computes the rate, and nothing is written.
+    One write holds for `every` steps. `compiled`: the compiled step computes the rate, and nothing
+    is written.
     """
 
     unit: Literal["epoch", "step"]
