@@ -43,33 +43,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "kerasdecay.callbacks": (
-        "AdaptiveKneeDecay",
-        "AutoDecay",
-        "CosineDecay",
-        "GreedyDecay",
-        "KneeDecay",
-        "LearningRateDecay",
-        "LinearDecay",
-        "LossSlopeDecay",
-        "OneCycleDecay",
-        "OpenEndedDecay",
-        "PlateauDecay",
-        "PowerStepDecay",
-        "StepDecay",
-        "WarmupDecay",
-        "WarmupStableDecay",
-        "WeightNormDecay",
-        "as_keras",
-        "layerwise",
-        "release",
-        "steer",
-    ),
-    "kerasdecay.report": ("explain", "plot"),
-    "kerasdecay.schedules": ("simulate",),
-    "kerasdecay.study": ("compare", "find_learning_rate"),
+    "explain": "kerasdecay.report",
+    "plot": "kerasdecay.report",
+    "simulate": "kerasdecay.schedules",
+    "compare": "kerasdecay.study",
+    "find_learning_rate": "kerasdecay.study",
 }
-_NAMES = {name: home for home, names in _HOMES.items() for name in names}
+"""Where a name comes from, if not from `kerasdecay.callbacks`."""
+
 _ELSEWHERE = {
     **dict.fromkeys(("summary", "timeline"), "kerasdecay.report.{}"),
     **dict.fromkeys(("ReduceLROnPlateau",), "PlateauDecay"),
@@ -116,8 +97,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        return getattr(importlib.import_module(_NAMES[name]), name)
+    if name in __all__:
+        return getattr(importlib.import_module(_HOMES.get(name, "kerasdecay.callbacks")), name)
     told = f"module 'kerasdecay' has no attribute {name!r}"
     if name.startswith("_"):
         raise AttributeError(told)

@@ -85,11 +85,7 @@ def to_config(value: Any) -> Any:
 
 
 def from_config(config: Any) -> Any:
-    """Reverse `to_config`; lists become tuples, as the frozen parts hold them.
-
-    Raises:
-        ValueError: For a class that is not known, or a field that it does not have.
-    """
+    """Reverse `to_config`; lists become tuples, as the frozen parts hold them."""
     if isinstance(config, list):
         return tuple(from_config(item) for item in config)
     if not isinstance(config, dict) or _KIND not in config:

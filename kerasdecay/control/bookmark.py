@@ -26,17 +26,9 @@ class TrackBookmark:
     rates: tuple[float, ...]
     states: tuple[Mapping[str, Any], ...]
 
-    def to_data(self) -> dict[str, Any]:
-        """Return JSON data."""
-        return {"base_rate": self.base_rate, "rates": self.rates, "states": self.states}
-
     @classmethod
     def from_data(cls, data: Any) -> Self:
-        """Reverse `to_data`.
-
-        Raises:
-            ValueError: If a field is missing, unknown or not of its kind.
-        """
+        """Return it from `Bookmark.to_data`'s; ValueError for a field not of its kind."""
         if not isinstance(data, dict) or data.keys() != {"base_rate", "rates", "states"}:
             raise ValueError("a rate's entry must hold base_rate, rates and states")
         base_rate, rates, states = data["base_rate"], data["rates"], data["states"]
@@ -49,11 +41,7 @@ class TrackBookmark:
         return cls(base_rate, tuple(rates), tuple(states))
 
     def rule_states(self, rules: tuple[Rule[Any], ...]) -> tuple[RuleState, ...]:
-        """Return the states that these rules left.
-
-        Raises:
-            ValueError: If they are not the states of these rules.
-        """
+        """Return the states that these rules left; ValueError if they are of others."""
         if len(self.states) != len(rules):
             raise ValueError(
                 f"states must be those of {len(rules)} rule(s), not {len(self.states)}"
@@ -77,16 +65,11 @@ class Bookmark:
 
     def to_data(self) -> dict[str, Any]:
         """Return JSON data."""
-        tracks = {key: track.to_data() for key, track in self.tracks.items()}
-        return {"epoch": self.epoch, "tracks": tracks}
+        return dataclasses.asdict(self)
 
     @classmethod
     def from_data(cls, data: Any) -> Self:
-        """Reverse `to_data`.
-
-        Raises:
-            ValueError: If a field is missing, unknown or not of its kind.
-        """
+        """Reverse `to_data`; ValueError for a field that is missing, unknown or not of its kind."""
         if not isinstance(data, dict) or data.keys() != {"epoch", "tracks"}:
             raise ValueError("an entry must hold epoch and tracks")
         epoch, tracks = data["epoch"], data["tracks"]

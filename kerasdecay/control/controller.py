@@ -16,11 +16,7 @@ from kerasdecay.rules import BatchObservation, Observation, Rule
 class Controller:
     """Knows what every rate should be; touches no optimizer.
 
-    Args:
-        tracks: One for each rate.
-        epochs: The horizon.
-        resting: Updates from the first on in which the rules rest, for the schedule warms up.
-        updates_per_epoch: Updates in an epoch: its batches, or 1.
+    The rules rest in the first `resting` updates, in which the schedule warms up.
     """
 
     def __init__(
@@ -80,10 +76,8 @@ class Controller:
     def bookmark(self, epoch: int, *left: Mapping[str, float]) -> Bookmark:
         """Return what must be known to go on with `epoch`.
 
-        Args:
-            epoch: The epoch.
-            *left: Log name → what the optimizer's variable was left with, before the last decisions
-                and after them: it need not be the rate itself.
+        `left` tells what the optimizers' variables were left with, before the last decisions and
+        after them: it need not be the rate itself.
         """
         tracks = {}
         for track in self.tracks:

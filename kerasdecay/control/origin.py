@@ -94,14 +94,8 @@ def from_optimizer(
 ) -> Origin:
     """Return the origin of a schedule that starts from the optimizer's rate.
 
-    Args:
-        epoch: The epoch that begins.
-        found: What the optimizers hold.
-        past: What is known of the training before.
-        follows: Whether a further training starts from the rate found, as Keras' ReduceLROnPlateau
-            does, and not from the rate that the first one started from, as a shape does.
-        has_rules: Whether there are rules whose memory could be lost.
-        remedy: How to give an initial rate to this callback.
+    Where a plan `follows`, a further training starts from the rate found, as Keras'
+    ReduceLROnPlateau does, and not from the rate that the first one started from, as a shape does.
     """
     if past.filed is not None and past.filed.tracks.keys() >= found.keys():
         return _from_file(epoch, found, past, past.filed)

@@ -95,11 +95,6 @@ def choose(rates: Sequence[float], losses: Sequence[float], kind: str) -> Choice
     | momentum | 0.8 | 0.25 | 0.07 |
     | adaptive | 0.8 | 0.35 | 0.05 |
 
-    Args:
-        rates: Rising learning rates > 0.
-        losses: The loss of the batch that was trained at each rate.
-        kind: `"sgd"`, `"momentum"` or `"adaptive"`; see `Probe`.
-
     Examples:
         >>> rates = [10 ** (k / 10 - 6) for k in range(71)]
         >>> losses = [2 / (1 + 20 * rate) for rate in rates]

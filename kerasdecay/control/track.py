@@ -35,11 +35,8 @@ class OpenLoop(Protocol):
 class ScheduledRates:
     """A schedule laid over a run.
 
-    Args:
-        schedule: With its initial rates filled in.
-        timeline: The run.
-        base_rate: What the initial rates were filled in with, None if they were given.
-        every: A rate holds for this many updates; it is that of the first of them.
+    A rate holds for `every` updates; it is that of the first of them. The initial rates were filled
+    in with `base_rate`, None if they were given.
     """
 
     def __init__(
@@ -69,11 +66,7 @@ class ScheduledRates:
         return np.asarray(self.schedule.formula(self._moment(updates)))
 
     def epoch_of(self, step: Any) -> Any:
-        """Return the epoch of a step of the run: a number, or a tensor inside the step.
-
-        Raises:
-            ValueError: If the number of steps in an epoch is unknown.
-        """
+        """Return the epoch of a step of the run: a number, or a tensor inside the step."""
         if self.timeline.steps_per_epoch is None:
             raise unknown_steps("a value that the training step computes")
         return step // self.timeline.steps_per_epoch
@@ -117,19 +110,7 @@ class FunctionRates:
 
 
 class Track:
-    """One optimizer's rate in a training: open loop × scale.
-
-    Args:
-        key: Log name.
-        planned: The open loop before any rule has brought it down.
-        rules: The rules.
-        states: Their states; None starts them afresh.
-        found: The rate that the optimizer holds before the first write.
-
-    Attributes:
-        open_loop: The open loop in force.
-        open_rate: The open-loop rate of the last step, NaN before the first.
-    """
+    """One optimizer's rate in a training: open loop × scale."""
 
     def __init__(
         self,
@@ -167,9 +148,7 @@ class Track:
     def observe(self, rules: tuple[Rule[Any], ...], seen: Observation) -> list[Event]:
         """Feed the rules what an epoch showed; return what they decided.
 
-        Args:
-            rules: The rules, their directions settled.
-            seen: Everything but the rates, which are this track's.
+        `seen` has everything but the rates, which are this track's.
         """
         self._rate_before = self.rate
         events = []
@@ -213,11 +192,8 @@ class Track:
 
         Those that observe every so many steps tell all that they decide, the others their events.
 
-        Args:
-            rules: The rules, their directions settled.
-            seen: The batch; what it tells of the rates is this track's.
-            rests: Whether the schedule warms up, and is left alone. Only a rule that looks whether
-                a training falls does not rest then.
+        While the schedule warms up (`rests`) only a rule that looks whether a training falls is
+        asked.
         """
         events = []
         for index, rule in enumerate(rules):

@@ -185,11 +185,7 @@ def run_path(output: Path, arm: str, seed: int) -> Path:
 
 
 def read_run(path: Path) -> Run:
-    """Read one run.
-
-    Raises:
-        OutputError: If the file is cut short, or not a run.
-    """
+    """Read one run; OutputError if the file is cut short, or not a run."""
     try:
         return Run.from_dict(json.loads(path.read_text("utf-8")))
     except ValueError as error:

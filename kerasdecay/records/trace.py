@@ -135,8 +135,10 @@ class Trace:
         self._quiet: collections.deque[tuple[int, Event]] = collections.deque(
             maxlen=QUIET_DECISIONS
         )
-        self._decisions_from = setup.first_epoch
-        self._decided_epochs = 0
+        self.decisions_from = setup.first_epoch
+        """The epoch from which on every decision is kept; before it, some "not yet" are missing."""
+        self.decided_epochs = 0
+        """The number of epochs at whose end rules have decided, kept or not."""
         self._last_decided: int | None = None
 
     def record_note(self, text: str) -> None:
@@ -187,11 +189,11 @@ class Trace:
         """Add a decision."""
         kept = self._events if event.decision.is_event else self._quiet
         if kept is self._quiet and len(kept) == QUIET_DECISIONS:
-            self._decisions_from = self._quiet[0][1].epoch + 1
+            self.decisions_from = self._quiet[0][1].epoch + 1
         self.kinds[event.kind] += 1
         kept.append((self._decided, event))
         self._decided += 1
-        self._decided_epochs += event.epoch != self._last_decided
+        self.decided_epochs += event.epoch != self._last_decided
         self._last_decided = event.epoch
 
     def record_logs(self, epoch: int, logs: Mapping[str, float]) -> None:
@@ -202,16 +204,6 @@ class Trace:
     def decisions(self) -> list[Event]:
         """The decisions that are kept, in the order in which they were taken."""
         return [event for _, event in sorted([*self._events, *self._quiet], key=lambda one: one[0])]
-
-    @property
-    def decisions_from(self) -> int:
-        """The epoch from which on every decision is kept; before it, some "not yet" are missing."""
-        return self._decisions_from
-
-    @property
-    def decided_epochs(self) -> int:
-        """The number of epochs at whose end rules have decided, kept or not."""
-        return self._decided_epochs
 
     @property
     def events(self) -> list[Event]:

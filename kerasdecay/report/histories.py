@@ -14,11 +14,7 @@ def is_history(subject: Any) -> bool:
 
 
 def trace_of(history: Any) -> Trace:
-    """Return what a History knows of a training: one rate an epoch, and no decisions.
-
-    Raises:
-        ValueError: If it holds no epoch, or no rates.
-    """
+    """Return what a History knows of a training, one rate an epoch; ValueError if nothing."""
     names = [name for name in history.history if name.startswith("learning_rate")]
     if not names or not history.epoch:
         raise invalid(

@@ -47,14 +47,8 @@ def _of_trigger(name: str) -> Any:
 class Triggered(Rule[State], Generic[State]):
     """A rule that acts when another rule reduces. It needs whatever that rule needs.
 
-    Args:
-        trigger: A rule that reduces. This rule acts at each of its reductions; the trigger's own
-            scale is ignored.
-        every: `"500 steps"`: how often the trigger observes; None: as it says itself.
-
-    Raises:
-        ValueError: If the trigger is no rule, or one that never reduces at an epoch's end: an
-            `AdaptiveKnee`, a `Rescue`.
+    The trigger's own scale is ignored. `every` is how often the trigger observes; None: as it says
+    itself. A trigger never comes down to the horizon, nor decides by itself within epochs.
     """
 
     trigger: Rule[Any] = _checks.field(..., a_trigger)

@@ -21,14 +21,7 @@ _SHARES = range(5, 101, 5)
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """A candidate with the values that a tuner drew for it.
-
-    Args:
-        candidate: The decay.
-        settings: What every decay of the search has in common.
-        rate: The initial learning rate.
-        values: The candidate's own parameters, by name.
-    """
+    """A candidate with the values that a tuner drew for it."""
 
     candidate: Candidate
     settings: Settings
@@ -43,11 +36,7 @@ class Drawn:
         return self.candidate.build(settings, self.rate, **self.values)
 
     def fitted(self, timeline: Timeline) -> Drawn:
-        """Return the draw with the nearest parameters that fit a run, often the same ones.
-
-        Raises:
-            ValueError: If none fit, the one that the drawn parameters cause.
-        """
+        """Return the nearest draw that fits a run, often this one, or raise what it causes."""
         error = misfit(self.decay(), timeline)
         if error is None:
             return self
@@ -62,11 +51,7 @@ class Drawn:
         raise error
 
     def timeline_of(self, decay: LearningRateDecay) -> Timeline:
-        """Return the run that Keras has announced to one of this draw's callbacks.
-
-        Raises:
-            ValueError: If the run must have a known number of steps in an epoch, and has none.
-        """
+        """Return the run that Keras has announced to one of this draw's callbacks."""
         params = decay.params or {}
         epochs = params.get("epochs", 1) if decay.epochs is None else decay.epochs
         return Timeline(

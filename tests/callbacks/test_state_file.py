@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable
@@ -196,10 +197,8 @@ def with_entry(entry: Any) -> Callable[[str], str]:
 
 
 def track(**fields: Any) -> Any:
-    return {
-        "epoch": 1,
-        "tracks": {"learning_rate": {**mark(1).tracks["learning_rate"].to_data(), **fields}},
-    }
+    present = dataclasses.asdict(mark(1).tracks["learning_rate"])
+    return {"epoch": 1, "tracks": {"learning_rate": {**present, **fields}}}
 
 
 SPOILT = {
