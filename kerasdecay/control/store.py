@@ -29,18 +29,13 @@ def check_path(owner: str, path: Any) -> None:
     """Raise a ValueError unless `path` is None or names a file of this machine."""
     if path is None:
         return
-    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+    name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    if not isinstance(name, str) or not name or "\0" in name:
         raise _checks.invalid(owner, "state_path", "the path of a file, or None", path)
-    if not os.fspath(path) or "\0" in os.fspath(path):
-        raise _checks.invalid(owner, "state_path", "the path of a file, or None", path)
-    if _SCHEME.match(os.fspath(path)):
-        raise _checks.invalid(
-            owner,
-            "state_path",
-            "the path of a local file",
-            os.fspath(path),
-            "Keep the file on a disk of this machine, and copy it where it is needed.",
-        )
+    if _SCHEME.match(name):
+        allowed = "the path of a local file"
+        remedy = "Keep the file on a disk of this machine, and copy it where it is needed."
+        raise _checks.invalid(owner, "state_path", allowed, name, remedy)
 
 
 class StateFile:

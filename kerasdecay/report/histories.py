@@ -17,13 +17,9 @@ def trace_of(history: Any) -> Trace:
     """Return what a History knows of a training, one rate an epoch; ValueError if nothing."""
     names = [name for name in history.history if name.startswith("learning_rate")]
     if not names or not history.epoch:
-        raise invalid(
-            "plot",
-            "subjects",
-            "a History with a learning_rate for each epoch",
-            sorted(history.history),
-            "Every decay callback logs it.",
-        )
+        allowed = "a History with a learning_rate for each epoch"
+        remedy = "Every decay callback logs it."
+        raise invalid("plot", "subjects", allowed, sorted(history.history), remedy)
     setup = Setup(
         decay="History",
         schedules={},

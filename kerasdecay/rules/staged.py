@@ -82,11 +82,7 @@ class Staged(Triggered[StagedState]):
     @staticmethod
     def _planned(observation: Observation) -> float:
         if observation.planned >= 1:
-            raise _checks.invalid(
-                "Staged",
-                "learning_rate",
-                "below 1",
-                observation.planned,
-                "Powers of a rate >= 1 do not decay; let the rule itself reduce: rules=[…].",
-            )
+            allowed = "below 1"
+            remedy = "Powers of a rate >= 1 do not decay; let the rule itself reduce: rules=[…]."
+            raise _checks.invalid("Staged", "learning_rate", allowed, observation.planned, remedy)
         return observation.planned

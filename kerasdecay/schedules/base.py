@@ -237,13 +237,9 @@ class Shape(Schedule):
         rate = self.initial_learning_rate
         if isinstance(rate, (str, type(None))):
             found = "probes for it" if self.is_auto else "takes the optimizer's rate"
-            raise _checks.invalid(
-                self.owner(),
-                "initial_learning_rate",
-                "a number > 0 before rates can be computed",
-                rate,
-                f"Pass it, or use the schedule in a callback, which {found} in fit.",
-            )
+            allowed = "a number > 0 before rates can be computed"
+            remedy = f"Pass it, or use the schedule in a callback, which {found} in fit."
+            raise _checks.invalid(self.owner(), "initial_learning_rate", allowed, rate, remedy)
         return rate
 
     def _updates(

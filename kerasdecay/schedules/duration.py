@@ -49,13 +49,8 @@ def parse(owner: str, argument: str, value: Any) -> tuple[float, str]:
         )
         if 0 < found < 1:
             remedy = f"Did you mean '{100 * found:g}%'? A part of an epoch is '{found:g} epochs'."
-            raise _checks.invalid(
-                owner,
-                argument,
-                "0, a number of epochs >= 1, or a share of the horizon in %",
-                value,
-                remedy,
-            )
+            allowed = "0, a number of epochs >= 1, or a share of the horizon in %"
+            raise _checks.invalid(owner, argument, allowed, value, remedy)
         return found, "epochs"
     form = _FORM.fullmatch(value)
     try:

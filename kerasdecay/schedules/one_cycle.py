@@ -70,12 +70,8 @@ class OneCycle(Shape):
         """Return r in updates, or raise a ValueError if it leaves no way down."""
         rise = self._updates("rise", now, shortest=0)
         if rise >= now.horizon:
-            raise _checks.invalid(
-                "OneCycle",
-                "rise",
-                "shorter than the horizon, so that there is a way down",
-                self.rise,
-            )
+            allowed = "shorter than the horizon, so that there is a way down"
+            raise _checks.invalid("OneCycle", "rise", allowed, self.rise)
         return rise
 
 

@@ -104,13 +104,9 @@ def edges(length: float, horizon: int, growth: float = 1.0) -> np.ndarray:
         last = min(horizon * (growth - 1.0) / length, sys.float_info.max)
         count = math.log1p(last) / math.log(growth)
     if count > _MOST:
-        raise _checks.invalid(
-            "kerasdecay",
-            "the length of a period",
-            f"so long that there are at most {_MOST:,} of them in {horizon:,} updates",
-            length,
-            "Make it longer, or a whole number of updates.",
-        )
+        allowed = f"so long that there are at most {_MOST:,} of them in {horizon:,} updates"
+        remedy = "Make it longer, or a whole number of updates."
+        raise _checks.invalid("kerasdecay", "the length of a period", allowed, length, remedy)
     number = np.arange(1, int(count) + 3, dtype=np.float64)
     # A period that ends beyond the range of an integer ends beyond the horizon too.
     with np.errstate(over="ignore"):

@@ -84,11 +84,7 @@ class PowerStep(Shape):
         per_epoch = now.timeline.updates_per_epoch
         epochs = now.horizon // per_epoch
         if epochs < self.stages:
-            raise _checks.invalid(
-                "PowerStep",
-                "stages",
-                f"at most the {epochs} epochs that there are to decay in",
-                self.stages,
-                "Train longer, or ask for fewer stages.",
-            )
+            allowed = f"at most the {epochs} epochs that there are to decay in"
+            remedy = "Train longer, or ask for fewer stages."
+            raise _checks.invalid("PowerStep", "stages", allowed, self.stages, remedy)
         return epochs // self.stages * per_epoch

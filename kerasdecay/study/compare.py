@@ -161,13 +161,9 @@ def _check_order(build_model: Any, data: Any) -> None:
             f"epochs=…), with (x, y) as data. Received: {where}={_checks.shown(arms)}."
         )
     if isinstance(build_model, keras.Model):
-        raise _checks.invalid(
-            "compare",
-            "build_model",
-            "a function that returns a new, compiled model",
-            build_model,
-            "Each run begins with a new one: def build_model(): …; return model.",
-        )
+        allowed = "a function that returns a new, compiled model"
+        remedy = "Each run begins with a new one: def build_model(): …; return model."
+        raise _checks.invalid("compare", "build_model", allowed, build_model, remedy)
 
 
 def _run_all(

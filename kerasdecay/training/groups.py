@@ -165,13 +165,9 @@ class GroupFactors(Knob):
             paths = list(dict.fromkeys(names[-1] for names in variables.values()))
             listed = ", ".join(paths[:_LISTED])
             more = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
-            raise _checks.invalid(
-                self.owner,
-                "group_factors",
-                "patterns that are found in the path of a trainable variable",
-                pattern,
-                f"{why}The paths are {listed}{more}.",
-            )
+            allowed = "patterns that are found in the path of a trainable variable"
+            remedy = f"{why}The paths are {listed}{more}."
+            raise _checks.invalid(self.owner, "group_factors", allowed, pattern, remedy)
         return matched
 
     def _try(self, optimizer: Any, factor: float) -> None:
@@ -202,34 +198,30 @@ class GroupFactors(Knob):
         )
 
 
+@dataclasses.dataclass(frozen=True)
 class _BoundGroups(BoundKnob):
     """The groups of one optimizer's variables."""
 
-    def __init__(
-        self,
-        group_of: GroupOf,
-        factors: Sequence[float | PlannedValue],
-        names: Sequence[str],
-        note: str,
-    ) -> None:
-        self._group_of, self._factors, self._names = group_of, factors, names
-        self.note = note
+    group_of: GroupOf
+    factors: Sequence[float | PlannedValue]
+    names: Sequence[str]
+    note: str
 
     @contextlib.contextmanager
     def within(self, optimizer: Any, step: Step) -> Iterator[None]:
         factors = [
             step.choose(one.in_step(step.number) if isinstance(one, PlannedValue) else one, 1.0)
-            for one in self._factors
+            for one in self.factors
         ]
-        freezes = [isinstance(one, PlannedValue) or one == 0 for one in self._factors]
-        with _grouped(optimizer, self._group_of, factors, freezes):
+        freezes = [isinstance(one, PlannedValue) or one == 0 for one in self.factors]
+        with _grouped(optimizer, self.group_of, factors, freezes):
             yield
 
     def values(self, steps: np.ndarray, rates: np.ndarray) -> dict[str, np.ndarray]:
         """Return the factors that are schedules."""
         return {
             name: factor.at(steps)
-            for name, factor in zip(self._names, self._factors, strict=True)
+            for name, factor in zip(self.names, self.factors, strict=True)
             if isinstance(factor, PlannedValue)
         }
 

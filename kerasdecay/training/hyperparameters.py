@@ -113,13 +113,9 @@ class Hyperparameter(Knob):
             return self.schedule
         if own is None:
             kind = type(optimizer).__name__
-            raise _checks.invalid(
-                self.owner,
-                self.argument,
-                f"a schedule with its initial value, since {kind} was made without one",
-                self.schedule,
-                f"Give the schedule its first argument, or make {kind}({self.argument}=…).",
-            )
+            allowed = f"a schedule with its initial value, since {kind} was made without one"
+            remedy = f"Give the schedule its first argument, or make {kind}({self.argument}=…)."
+            raise _checks.invalid(self.owner, self.argument, allowed, self.schedule, remedy)
         return self.schedule.resolve(own)
 
 
@@ -152,13 +148,9 @@ class HeldWeightDecay(Knob):
         own = _own(self.owner, "weight_decay", optimizer, "weight_decay")
         if own is None:
             kind = type(optimizer).__name__
-            raise _checks.invalid(
-                self.owner,
-                "weight_decay",
-                f'a number or a schedule, since {kind} has no weight decay to "hold"',
-                HOLD,
-                f"Make {kind}(weight_decay=…).",
-            )
+            allowed = f'a number or a schedule, since {kind} has no weight decay to "hold"'
+            remedy = f"Make {kind}(weight_decay=…)."
+            raise _checks.invalid(self.owner, "weight_decay", allowed, HOLD, remedy)
         _try(self.owner, "weight_decay", optimizer, "weight_decay")
 
     def bind(self, optimizer: Any, model: Any, run: Run) -> BoundKnob:
@@ -168,47 +160,48 @@ class HeldWeightDecay(Knob):
         return _Held(run.name("weight_decay"), own, run.base_rate)
 
 
+@dataclasses.dataclass(frozen=True)
 class _BoundNumber(BoundKnob):
     """An attribute of the optimizer, set while it applies gradients."""
 
-    def __init__(self, attribute: str, key: str, own: float | None, value: PlannedValue) -> None:
-        self._attribute = attribute
-        self._key = key
-        self._own = own
-        self._value = value
+    attribute: str
+    key: str
+    own: float | None
+    value: PlannedValue
 
     @contextlib.contextmanager
     def within(self, optimizer: Any, step: Step) -> Iterator[None]:
-        value = step.choose(self._value.in_step(step.number), self._own or 0.0)
-        with _set(optimizer, self._attribute, value, self._own):
+        value = step.choose(self.value.in_step(step.number), self.own or 0.0)
+        with _set(optimizer, self.attribute, value, self.own):
             yield
 
     def values(self, steps: np.ndarray, rates: np.ndarray) -> dict[str, np.ndarray]:
-        return {self._key: self._value.at(steps)}
+        return {self.key: self.value.at(steps)}
 
 
+@dataclasses.dataclass(frozen=True)
 class _Held(BoundKnob):
     """A weight decay against which the rate is divided out."""
 
-    def __init__(self, key: str, own: float, base_rate: float) -> None:
-        self._key = key
-        self._own = own
-        self._base_rate = base_rate
+    key: str
+    own: float
+    base_rate: float
 
     @contextlib.contextmanager
     def within(self, optimizer: Any, step: Step) -> Iterator[None]:
         """Set λ η₀ / η(t); at a rate of 0, where nothing is taken away, 0."""
         rate = keras.ops.cast(optimizer.learning_rate, "float32")
         divisor = keras.ops.where(rate > 0, rate, 1.0)
-        held = keras.ops.where(rate > 0, self._own * self._base_rate / divisor, 0.0)
-        with _set(optimizer, "weight_decay", step.choose(held, self._own), self._own):
+        held = keras.ops.where(rate > 0, self.own * self.base_rate / divisor, 0.0)
+        with _set(optimizer, "weight_decay", step.choose(held, self.own), self.own):
             yield
 
     def values(self, steps: np.ndarray, rates: np.ndarray) -> dict[str, np.ndarray]:
         divisor = np.where(rates > 0, rates, 1.0)
-        return {self._key: np.where(rates > 0, self._own * self._base_rate / divisor, 0.0)}
+        return {self.key: np.where(rates > 0, self.own * self.base_rate / divisor, 0.0)}
 
 
+@dataclasses.dataclass(frozen=True)
 class _CorrectedMomentum(_BoundNumber):
     """A momentum that makes up for changes of the rate, as torch's SGD does it implicitly.
 
@@ -216,11 +209,7 @@ class _CorrectedMomentum(_BoundNumber):
     −ηb. With μ(t) · η(t)/η(t−1) in the place of μ(t) both move the weights alike.
     """
 
-    def __init__(
-        self, attribute: str, key: str, own: float | None, value: PlannedValue, rate: PlannedValue
-    ) -> None:
-        super().__init__(attribute, key, own, value)
-        self._rate = rate
+    rate: PlannedValue
 
     @contextlib.contextmanager
     def within(self, optimizer: Any, step: Step) -> Iterator[None]:
@@ -230,15 +219,15 @@ class _CorrectedMomentum(_BoundNumber):
         multiplied by η(t)/η(t−1), before each variable's update.
         """
         back = optimizer.gradient_accumulation_steps or 1  # steps since the update before
-        before = self._rate.in_step(keras.ops.maximum(step.number - back, 0))
-        ratio = self._rate.in_step(step.number) / keras.ops.where(before > 0, before, 1.0)
+        before = self.rate.in_step(keras.ops.maximum(step.number - back, 0))
+        ratio = self.rate.in_step(step.number) / keras.ops.where(before > 0, before, 1.0)
         ratio = keras.ops.where(before > 0, ratio, 1.0)
-        value = self._value.in_step(step.number)
+        value = self.value.in_step(step.number)
         if not getattr(optimizer, "nesterov", False):
             value, ratio = value * ratio, None
         with contextlib.ExitStack() as stack:
-            value = step.choose(value, self._own)
-            stack.enter_context(_set(optimizer, self._attribute, value, self._own))
+            value = step.choose(value, self.own)
+            stack.enter_context(_set(optimizer, self.attribute, value, self.own))
             if ratio is not None:
                 stack.enter_context(_rescaled(optimizer, step.choose(ratio, 1.0)))
             yield

@@ -62,12 +62,8 @@ def choose(
         return Update("epoch")
     chosen = _within_epochs(owner, update)
     if is_function:
-        raise _checks.invalid(
-            owner,
-            "update",
-            '"epoch" for a function of (epoch, learning_rate), which moves on once an epoch',
-            update,
-        )
+        allowed = '"epoch" for a function of (epoch, learning_rate), which moves on once an epoch'
+        raise _checks.invalid(owner, "update", allowed, update)
     return chosen
 
 

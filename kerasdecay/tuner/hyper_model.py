@@ -206,13 +206,9 @@ class DecayHyperModel(keras_tuner.HyperModel):
             total = getattr(oracle, "max_epochs", None)
             if total is not None:
                 return int(total)
-        raise _checks.invalid(
-            "DecayHyperModel",
-            "epochs",
-            "given where a tuner trains in rungs and does not say its max_epochs",
-            None,
-            "Pass DecayHyperModel(…, epochs=…), the epochs of the longest rung.",
-        )
+        allowed = "given where a tuner trains in rungs and does not say its max_epochs"
+        remedy = "Pass DecayHyperModel(…, epochs=…), the epochs of the longest rung."
+        raise _checks.invalid("DecayHyperModel", "epochs", allowed, None, remedy)
 
 
 @contextlib.contextmanager
@@ -259,9 +255,5 @@ def _checked(hypermodel: Any) -> Any:
     is_hypermodel = isinstance(hypermodel, keras_tuner.HyperModel)
     if is_hypermodel or (callable(hypermodel) and not isinstance(hypermodel, keras.Model)):
         return hypermodel
-    raise _checks.invalid(
-        "DecayHyperModel",
-        "hypermodel",
-        "a function of hp that returns a compiled model, or a keras_tuner.HyperModel",
-        hypermodel,
-    )
+    allowed = "a function of hp that returns a compiled model, or a keras_tuner.HyperModel"
+    raise _checks.invalid("DecayHyperModel", "hypermodel", allowed, hypermodel)
