@@ -17,7 +17,7 @@ from kerasdecay.records import Event, Trace
 from kerasdecay.rules import BatchObservation, Rule
 from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.schedules.duration import Duration
-from kerasdecay.training import arguments, find, output, probes, updates
+from kerasdecay.training import arguments, find, interrupted, output, probes, updates
 from kerasdecay.training.averaging import check_average
 from kerasdecay.training.batch_losses import BatchLosses
 from kerasdecay.training.batch_rules import BatchRules
@@ -126,15 +126,15 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Find out, before the first step, whether this training can be done."""
         self._refuse_two_trainings(allowed=1)
-        interrupted = self._probing
+        left_over = self._probing
         model = self.model
         find.release(model)  # first, so that the rate it leaves is remembered
         self._end_training()
         self.trace = None
         targets = find.rate_targets(model, self.optimizer_names)
         self._refuse_two_writers(targets)
-        if interrupted is not None and interrupted.is_left_in(targets):
-            interrupted.put_back()
+        if left_over is not None and left_over.is_left_in(targets):
+            left_over.put_back()
             self._warn(
                 "the training before was interrupted while rates were tried for it. The model and "
                 "its optimizer are put back to where it began."
@@ -197,6 +197,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Leave the last rate in place, show the summary, let go of the model."""
+        interrupted.unwatch(self.model)
         if self._session is not None:
             self._session.end(self.model)
         elif self._probing is not None:
@@ -354,6 +355,8 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     def _open(self, model: Any, beginning: Beginning, trace: Trace | None = None) -> None:
         """Begin the session of a training whose initial rates are known."""
         self._session = beginning.session(model, trace)
+        if self.knobs or self.update.compiled:
+            interrupted.watch(model, self)
         self.trace = self._session.trace
         self._memory = Memory(first_epoch=beginning.epoch, next_epoch=self._epoch)
         if self.verbose and trace is None:

@@ -24,6 +24,7 @@ from kerasdecay.training.trials import reason_against
 
 _HOOK = "_get_current_learning_rate"
 _OFFSET = "_kerasdecay_offset"
+_WRITTEN = "_kerasdecay_written"
 _TRIED = 0.125
 _SAMPLES = 10_000
 """The most steps that are asked for a rate above 0."""
@@ -82,16 +83,24 @@ def held(optimizer: Any) -> float:
     return shortest(float(np.float32(keras.ops.convert_to_numpy(optimizer._learning_rate))))
 
 
+def note_written(optimizer: Any) -> None:
+    """Note that what the optimizer's own variable holds now is base × scale."""
+    object.__setattr__(optimizer, _WRITTEN, held(optimizer))
+
+
 def uninstall(model: Any, optimizers: Any) -> dict[int, float]:
     """Make optimizers ordinary ones again, at the rates that they have now.
 
-    Returns place in `optimizers` → rate, of those that had something installed.
+    Returns place in `optimizers` → rate, of those that had something installed. A rate that
+    somebody else has set since is theirs, and no base of a schedule.
     """
     rates: dict[int, float] = {}
     for place, optimizer in enumerate(optimizers):
         if _is_installed(optimizer):
             try:
-                rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+                rate = held(optimizer)
+                if rate == getattr(optimizer, _WRITTEN, rate):
+                    rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
             finally:  # a schedule of the user's own may fail, and must not stay for that
                 object.__delattr__(optimizer, _HOOK)
                 object.__delattr__(optimizer, _OFFSET)

@@ -163,8 +163,8 @@ def release(model: Any) -> bool:
 
     An interrupted `fit` (Ctrl-C, an exception) has no hook that could do this where the step itself
     computes something: the rate under `update="compiled"`, and under every `update` the momentum,
-    beta_1, weight decay and factors of groups that were driven. The next training with a decay
-    callback does it first; before one without, you do.
+    beta_1, weight decay and factors of groups that were driven. The next `fit` or `train_on_batch`
+    does it first; before a loop of your own that applies the optimizer, you do.
 
     Args:
         model: A compiled model, or one whose training was interrupted.

@@ -154,6 +154,8 @@ class CompiledActuator(Actuator):
             self._scaled = rates
             self._scales = {track.key: track.scale for track in self.tracks}
             self._write(rates)
+            for target in self.targets.values():
+                compiled.note_written(target.optimizer)
             # As the variables hold it, which need not be in single precision.
             self.left = {key: self._held(target) for key, target in self.targets.items()}
             self._held_then = dict(self.left)

@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
+
+_SMALLEST = float(np.finfo("float32").tiny)
 
 
 def number_in_step(value: Any) -> Any:
     """Return a tensor so that Keras' optimizers can take it for one of their constants.
 
     SGD asks `if self.momentum != 0`, and RMSprop `> 0`: whether there is a velocity, which cannot
-    be asked of a tensor that is being traced.
+    be asked of a tensor that is being traced. There is one, also while the number is 0: on torch,
+    where it can be asked, the velocity would stay what it was, and move the weights again later.
     """
-    return value if keras.backend.backend() == "torch" else _Number(value)
+    if keras.backend.backend() == "torch":
+        return keras.ops.maximum(value, _SMALLEST)
+    return _Number(value)
 
 
 class _Number:

@@ -119,8 +119,10 @@ class Steering:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         self._decay.counts_steps = True
-        if kind is None:  # as with `fit`, an interrupted training ends without its last hook
+        if kind is None:
             self._decay.on_train_end()
+        else:  # as with `fit`, an interrupted training ends without its last hook
+            find.release(self._model)
 
     def __iter__(self) -> Iterator[int]:
         """Yield the epochs, from 0, as each begins; end when a rule stops the training."""

@@ -173,6 +173,18 @@ def test_release_after_an_interruption(batch: int | None) -> None:
     np.testing.assert_array_equal(weights(model), weights(twin))
 
 
+def test_a_rate_set_after_an_interruption_is_what_trains() -> None:
+    model = built(sgd(0.05))
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, [compiled(), Kill(1, 2)])
+    model.optimizer.learning_rate = 0.02
+    twin = transplanted(model, sgd(0.02))
+    fit(model, epochs=1)
+    fit(twin, epochs=1)
+    assert_same(weights(model), weights(twin))
+    assert rate_of(model) == pytest.approx(0.02)
+
+
 @pytest.mark.parametrize("engine", ["batch", "compiled"])
 def test_the_next_decay_cleans_up_after_an_interruption(engine: str) -> None:
     model = built(sgd(0.05))

@@ -9,14 +9,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from engines.trainings import BACKEND, X, Y, assert_same, built, weights
+from engines.trainings import BACKEND, X, Y, assert_same, built, transplanted, weights
 from keras import optimizers
 from tiny import Kill, new_odometer
 
 import kerasdecay
 from kerasdecay import LearningRateDecay, OneCycleDecay, PowerStepDecay
 from kerasdecay.rules import Plateau
-from kerasdecay.schedules import Cosine, Linear, Schedule, Timeline
+from kerasdecay.schedules import Constant, Cosine, Linear, Schedule, Timeline
 
 pytestmark = pytest.mark.any_backend
 
@@ -247,6 +247,48 @@ def test_an_interrupted_training_leaves_nothing_once_released() -> None:
     assert not kerasdecay.release(model)
     assert model.optimizer.momentum == 0.9
     assert "_backend_apply_gradients" not in vars(model.optimizer)
+
+
+@pytest.mark.parametrize("update", ["batch", "compiled"])
+@pytest.mark.parametrize("batch", [2, None])
+def test_a_plain_fit_after_an_interruption_trains_with_the_optimizers_own(
+    update: str, batch: int | None
+) -> None:
+    model = built(sgd())
+    decay = LearningRateDecay(RATE, momentum=0.1, group_factors={".*": 0.5}, update=update)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, [decay, Kill(0, batch)])
+    twin = transplanted(model, sgd())
+    twin.optimizer.learning_rate = model.optimizer.learning_rate = 0.04
+    fit(model)
+    fit(twin)
+    assert_same(weights(model), weights(twin))
+    assert not kerasdecay.release(model)
+    assert "make_train_function" not in vars(model)
+
+
+def test_a_steered_loop_that_is_interrupted_leaves_an_ordinary_optimizer() -> None:
+    model, decay = built(sgd()), LearningRateDecay(RATE, momentum=0.1)
+    steering = kerasdecay.steer(model, decay, epochs=EPOCHS, steps_per_epoch=STEPS)
+    with pytest.raises(KeyboardInterrupt), steering as run:
+        for _ in run:
+            run.begin_step()
+            raise KeyboardInterrupt
+    assert not kerasdecay.release(model)
+
+
+def test_a_momentum_of_0_leaves_no_velocity_for_later() -> None:
+    def momentum(epoch: int) -> float:
+        return [0.9, 0.0, 0.9][epoch]
+
+    model = new_odometer(optimizer=optimizers.SGD(0.1, momentum=0.5))
+    decay = LearningRateDecay(Constant(0.1), momentum=momentum)
+    model.fit(np.ones((3, 1)), np.zeros((3, 1)), 1, epochs=3, verbose=0, callbacks=[decay])
+    velocity = moved = 0.0
+    for step in range(9):
+        velocity = momentum(step // 3) * velocity + 0.1
+        moved += velocity
+    assert weights(model) == pytest.approx(moved, rel=1e-5)
 
 
 def test_in_mid_training_the_optimizer_shows_its_own_constants() -> None:
