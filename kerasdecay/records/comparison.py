@@ -198,7 +198,8 @@ class Comparison:
         writer.writerow(["arm", "seed", "epoch", *names])
         for run in self.runs:
             for epoch in range(max(map(len, run.history.values()), default=0)):
-                values = [_at(run.history.get(name, ()), epoch) for name in names]
+                columns = [run.history.get(name, ()) for name in names]
+                values = [one[epoch] if epoch < len(one) else math.nan for one in columns]
                 writer.writerow([run.arm, run.seed, epoch, *values])
         return write_atomically(path, text.getvalue())
 
@@ -210,10 +211,6 @@ class Comparison:
                 f"Comparison: metric must be one of {', '.join(known)}. "
                 f"Received: metric={metric!r}."
             )
-
-
-def _at(values: Any, epoch: int) -> float:
-    return values[epoch] if epoch < len(values) else math.nan
 
 
 def _spread(values: tuple[float, ...]) -> float:

@@ -34,13 +34,9 @@ def direction_of(monitor: str) -> str | None:
 
 def undecided(owner: str, monitor: str) -> ValueError:
     """Return the error for a metric of which neither mode nor name tells the better direction."""
-    return _checks.invalid(
-        owner,
-        "mode",
-        f"'min' or 'max' for a metric whose name does not tell (monitor={monitor!r})",
-        "auto",
-        "Pass mode='min' if lower is better, mode='max' if higher is.",
-    )
+    allowed = f"'min' or 'max' for a metric whose name does not tell (monitor={monitor!r})"
+    remedy = "Pass mode='min' if lower is better, mode='max' if higher is."
+    return _checks.invalid(owner, "mode", allowed, "auto", remedy)
 
 
 def resolved(owner: str, monitor: str, mode: str) -> str:

@@ -10,7 +10,7 @@ from kerasdecay import _checks
 from kerasdecay._names import takes_familiar
 from kerasdecay._warnings import warn
 from kerasdecay.control.range_test import choose, most_cautious
-from kerasdecay.records.range import Choice, LearningRateRange
+from kerasdecay.records.range import LearningRateRange
 from kerasdecay.report.finder_progress import RangeTestProgress
 from kerasdecay.study import arguments
 from kerasdecay.study.suggestions import suggest
@@ -167,20 +167,13 @@ def find_learning_rate(
         suggestion=choose(curve.rates, curve.losses, kind),
     )
     progress.summarise(result)
-    if apply:
-        _apply(model, result.suggestion)
-    return result
-
-
-def _apply(model: keras.Model, chosen: Choice) -> None:
-    """Leave the optimizer with the rate that is recommended."""
-    from kerasdecay.training import find
-
-    if chosen.rate is None:
+    chosen = result.suggestion
+    if apply and chosen.rate is None:
         warn(f"{_OWNER}: the learning rate stays as it was: {chosen.reason}.")
-        return
-    for target in find.targets_of(model).values():
-        target.write(chosen.rate)
+    if apply and chosen.rate is not None:
+        for target in find.targets_of(model).values():
+            target.write(chosen.rate)
+    return result
 
 
 @contextlib.contextmanager

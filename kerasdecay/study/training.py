@@ -86,17 +86,13 @@ def train(spec: RunSpec) -> Run:
         environment=environment(),
         configuration=spec.configuration,
         arm_index=spec.arm_index,
-        courses=epoch_log.courses(_traces(callbacks)),
+        courses=epoch_log.courses(
+            one.trace for one in callbacks if isinstance(getattr(one, "trace", None), Trace)
+        ),
     )
     del model, callbacks, epoch_log
     gc.collect()  # a model is a cycle of references: hundreds of runs would fill the memory
     return run
-
-
-def _traces(callbacks: list[keras.callbacks.Callback]) -> list[Trace]:
-    """Return the records of the decays among callbacks."""
-    found = (getattr(one, "trace", None) for one in callbacks)
-    return [trace for trace in found if isinstance(trace, Trace)]
 
 
 def new_model(build_model: Callable[[], keras.Model], seed: int) -> keras.Model:

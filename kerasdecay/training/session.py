@@ -106,7 +106,7 @@ class Session:
         if self._steps.last_begun is None and most == 0:
             # A batch was begun, after a probe's last one perhaps, and none came.
             self.trace.withdraw(epoch, self._first)
-            self.rewrite()  # on JAX the variables are back at what the last step left
+            self._actuator.rewrite()  # on JAX the variables are back at what the last step left
             return []
         last = self._steps.last_trained(most)
         self._actuator.end_epoch(epoch, made, last)
@@ -171,16 +171,12 @@ class Session:
             self.put_back(model, restore, batch)
             return
         self._restore(restore)
-        self.rewrite()
+        self._actuator.rewrite()
 
     def _restore(self, restore: Callable[[], None]) -> None:
         restore()
         if self._average is not None:
             self._average.restart()
-
-    def rewrite(self) -> None:
-        """Write the rates again, after what the optimizers held before has been put back."""
-        self._actuator.rewrite()
 
     def bookmark(self, epoch: int) -> Bookmark:
         """Return what must be known to go on with `epoch`."""

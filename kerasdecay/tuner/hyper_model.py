@@ -98,17 +98,13 @@ class DecayHyperModel(keras_tuner.HyperModel):
             self.hypermodel.declare_hyperparameters(hp)
         if self._rates_are_open:
             self._rates_are_open = False
-            self._suit(self.build(hp.copy()))
+            optimizer = getattr(self.build(hp.copy()), "optimizer", None)
+            if optimizer is not None:  # search the initial rates that suit it
+                low, high = RATES[optimizer_kind(optimizer)]
+                self.space = dataclasses.replace(
+                    self.space, min_learning_rate=low, max_learning_rate=high
+                )
         self.space.decay(hp)
-
-    def _suit(self, model: Any) -> None:
-        """Search the initial rates that suit the model's optimizer."""
-        optimizer = getattr(model, "optimizer", None)
-        if optimizer is not None:
-            low, high = RATES[optimizer_kind(optimizer)]
-            self.space = dataclasses.replace(
-                self.space, min_learning_rate=low, max_learning_rate=high
-            )
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Return the model that the hypermodel builds."""
