@@ -358,7 +358,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         if self.knobs or self.update.compiled:
             interrupted.watch(model, self)
         self.trace = self._session.trace
-        self._memory = Memory(first_epoch=beginning.epoch, next_epoch=self._epoch)
+        self._memory = Memory(next_epoch=self._epoch)
         if self.verbose and trace is None:
             output.show("announcement", self.trace)
         # The initial rate, which a model saved within this epoch no longer tells.

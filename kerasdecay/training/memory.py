@@ -18,14 +18,10 @@ from kerasdecay.training.targets import RateTarget
 class Memory:
     """What a callback object remembers of its last training, without holding its model.
 
-    Args:
-        first_epoch: The epoch that it began with.
-        next_epoch: The epoch that it would go on with.
-        bookmark: Where it stood; None while it is under way.
-        optimizers: Log name → (the optimizer, the steps that it had made).
+    It would go on with `next_epoch`. Where it stood is known once it has ended, and of each
+    optimizer, by its log name, the steps that it had made.
     """
 
-    first_epoch: int
     next_epoch: int
     bookmark: Bookmark | None = None
     optimizers: Mapping[str, tuple[weakref.ref[Any], int | None]] = dataclasses.field(
