@@ -16,11 +16,8 @@ from kerasdecay.control.bookmark import Bookmark, TrackBookmark
 class Found:
     """What an optimizer holds as a training begins.
 
-    Args:
-        rate: Its rate.
-        has_trained: Whether it has taken a step.
-        is_known: Whether it is the very optimizer that this callback left, and was not set back.
-        same: Whether two rates are equal as it holds them.
+    It `is_known` if it is the very optimizer that this callback left, and was not set back. Rates
+    are the `same` if they are equal as it holds them.
     """
 
     rate: float

@@ -28,9 +28,6 @@ class Curve:
     - of all others, the *interior* rows, every `stride`-th. The stride is 1, so that every row is
       kept, until more than 32,768 interior rows are held. Then it doubles (1, 2, 4 …), and the
       interior rows that are off the new stride are dropped.
-
-    Args:
-        keys: The log name of each optimizer's rate.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:

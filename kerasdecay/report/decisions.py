@@ -41,12 +41,8 @@ _COUNTED = _WORDS | {"reduce": "reduced", "raise": "raised"}
 class Epoch(NamedTuple):
     """An epoch of the table.
 
-    Args:
-        number: The epoch, from 0.
-        rate: Its rate, or how the rate moved.
-        events: What was decided in it.
-        observed: What each of these rules looked at; or one text, where nothing was decided.
-        undecided: What stands in place of a decision where there is none.
+    `observed` is what each of its events looked at, or one text where nothing was decided;
+    `undecided` stands in place of a decision then.
     """
 
     number: int

@@ -24,10 +24,7 @@ _MOST = 1_000_000
 class Phase(NamedTuple):
     """Where in its period a moment lies.
 
-    Attributes:
-        number: Periods done, an integer.
-        done: Updates done in this one, a float.
-        left: Updates left of this one, a float.
+    So many periods are done, an integer; and of this one so many updates are done, and left.
     """
 
     number: Any

@@ -26,9 +26,6 @@ class FromKeras(OfStep):
 
     On the host many steps are computed at a time. Inside a compiled step it is called as Keras
     calls it: with a tensor of one step.
-
-    Args:
-        schedule: An instance, of Keras' own or of a user's class.
     """
 
     schedule: keras.optimizers.schedules.LearningRateSchedule = _checks.field(..., _schedule)

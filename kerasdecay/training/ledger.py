@@ -15,11 +15,7 @@ from typing import Any
 class Left:
     """How a training with a decay callback left an optimizer.
 
-    Args:
-        rate: Its rate.
-        epochs: The horizon of that training.
-        was_one_epoch: Whether it was a `fit` of one epoch, from epoch 0.
-        has_told: Whether the user was told of a loop of such fits.
+    `epochs` is the horizon of that training. `has_told`: the user was told of a loop of such fits.
     """
 
     rate: float

@@ -20,9 +20,7 @@ class TracedStep:
     variable, which is none of the optimizer's, lets that trace go by the optimizer's own values
     once what was installed is taken out.
 
-    Args:
-        in_force: Whether it is installed, as a variable; None where there is none.
-        is_asked: Whether a step has asked for it.
+    `in_force` is that variable, None where there is none; `is_asked`: a step has asked for it.
     """
 
     in_force: Any = None

@@ -23,11 +23,8 @@ RECORD = "decay_record.json"
 class Record:
     """What the decay of a trial did, including the rungs that the trial was promoted from.
 
-    Args:
-        horizon: The epochs that the decay was planned for.
-        learning_rates: The rate in the last step of each epoch, from epoch 0 on.
-        events: What rules decided, with their reasons.
-        parameters: The decay's own parameters, as it trained with them.
+    Of each epoch, from 0 on, it has the rate in the last step. The parameters are those that it
+    trained with, and `horizon` the epochs that it was planned for.
     """
 
     horizon: int
