@@ -22,9 +22,6 @@ def step_rates(trace: Trace, epoch: int | None = None) -> Series:
     These are the first and the last step of each epoch, each step with a new value, and the one
     before it, so that lines between the points are the values themselves. Of a curve that has been
     thinned (see `Trace`), the rows that are there.
-
-    Raises:
-        ValueError: If the number of batches in an epoch is unknown.
     """
     if epoch is not None:
         epoch = _checks.integer("kerasdecay.report", "epoch", epoch, at_least=0)

@@ -30,8 +30,7 @@ def as_schedule(
     number is a constant rate; a list has one rate for each epoch; a schedule of Keras is asked for
     each step's rate.
 
-    Raises:
-        ValueError: If it is none of these, nor a function of one or two arguments.
+    A ValueError tells of what is none of these, nor a function of one or two arguments.
     """
     if isinstance(schedule, Schedule):
         return schedule
