@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,6 +17,7 @@ from kerasdecay.schedules import Timeline
 from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.timeline import unknown_steps
+from kerasdecay.training.jax_state import weights_under_way
 
 MOST_SAMPLES = 1000
 """States of the weights that a mean is made of at most: each costs a copy of the weights."""
@@ -35,7 +38,8 @@ class WeightAverage:
 
     mean = (w(N−m+1) + … + w(N))/m over the last m steps of N. Where these are more than
     `MOST_SAMPLES`, every k-th of them is taken, k = ⌈m/1000⌉, the last one included. The mean is
-    held in single precision, as one copy of the trainable weights in the host's memory.
+    held in single precision, as one copy of the trainable weights: on JAX where they are, and added
+    to by one compiled call, else in the host's memory.
 
     Args:
         owner: The callback's class name, for messages.
@@ -64,7 +68,7 @@ class WeightAverage:
         self._due = self._first = self._total - (averaged - 1) // self._every * self._every
         self._goes_on_within = first_epoch * self._steps_per_epoch >= self._first
         self._done = 0
-        self._means: list[np.ndarray] = []
+        self._means: list[Any] = []
         self._count = 0
 
     @property
@@ -79,11 +83,13 @@ class WeightAverage:
     def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
         """Take the weights that the step before has left, if it is time.
 
-        The callback's model is asked for only then: on JAX that copies the whole state.
+        The callback's model is asked for only where the weights are not with the steps: on JAX that
+        copies the whole state.
         """
         self._done = epoch * self._steps_per_epoch + batch
         if self._done >= self._due:
-            self._take(callback.model)
+            under_way = weights_under_way(callback)
+            self._take(callback.model.trainable_variables if under_way is None else under_way)
             missed = (self._done - self._due) // self._every
             self._due += (missed + 1) * self._every
 
@@ -104,21 +110,13 @@ class WeightAverage:
                 f"the training went on within its last part, average_last={self._last!r}. The mean "
                 "is one of the steps since then: what was averaged before is not kept."
             )
-        self._take(model)
+        self._take(model.trainable_variables)
         for variable, mean in zip(model.trainable_variables, self._means, strict=True):
             variable.assign(mean)
 
-    def _take(self, model: Any) -> None:
-        values = [
-            np.asarray(keras.ops.convert_to_numpy(one), "float32")
-            for one in model.trainable_variables
-        ]
+    def _take(self, weights: list[Any]) -> None:
         self._count += 1
-        if self._count == 1:
-            self._means = [value.copy() for value in values]
-            return
-        for mean, value in zip(self._means, values, strict=True):
-            mean += (value - mean) / self._count
+        self._means = _moving()(self._means, weights, np.float32(self._count))
 
     def _warn(self, what: str) -> None:
         warn(f"{self._owner}: {what}")
@@ -133,3 +131,31 @@ class WeightAverage:
                     "weights of single steps and not to their mean. Use GroupNormalization or "
                     "LayerNormalization, freeze the layer, or let average_last be."
                 )
+
+
+@functools.cache
+def _moving() -> Callable[[list[Any], list[Any], np.float32], list[Any]]:
+    """Return what moves means of n − 1 values, none for n = 1, to those with the n-th values."""
+    if keras.backend.backend() != "jax":
+        return _moved_on_host
+    import jax
+
+    move = jax.jit(_moved, donate_argnums=0)
+
+    def moved(means: list[Any], weights: list[Any], count: np.float32) -> list[Any]:
+        values = [getattr(one, "value", one) for one in weights]
+        return move(means or [np.zeros(one.shape, "float32") for one in values], values, count)
+
+    return moved
+
+
+def _moved_on_host(means: list[Any], weights: list[Any], count: np.float32) -> list[Any]:
+    values = [np.asarray(keras.ops.convert_to_numpy(one), "float32") for one in weights]
+    return _moved(means or [np.zeros_like(one) for one in values], values, count)
+
+
+def _moved(means: list[Any], values: list[Any], count: Any) -> list[Any]:
+    return [
+        mean + (value.astype("float32") - mean) / count
+        for mean, value in zip(means, values, strict=True)
+    ]

@@ -16,6 +16,17 @@ import numpy as np
 from kerasdecay.training.targets import RateTarget
 
 
+def weights_under_way(callback: Any) -> list[Any] | None:
+    """Return the weights that the last step of a JAX training has left; they are the next step's.
+
+    None where they are in the model's variables. The next step may give their memory away: what is
+    computed with them must have begun before it.
+    """
+    model = callback._model  # `callback.model` would bring the state into the variables
+    state = getattr(model, "_jax_state", None)
+    return None if not state or model._jax_state_synced else list(state["trainable_variables"])
+
+
 class RatesInState:
     """Replaces the rates in the state of a JAX training.
 

@@ -67,6 +67,20 @@ def test_the_model_ends_with_the_mean_of_the_last_steps(last: Any, update: str, 
     assert f"from step {TOTAL - count + 1} on are averaged" in decay.trace.notes[-1]
 
 
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="its state is with the steps")
+def test_the_weights_are_taken_where_the_steps_left_them(monkeypatch: Any) -> None:
+    synced: list[int] = []
+    sync = keras.Model.jax_state_sync
+
+    def counted(model: Any) -> None:
+        synced.append(not model._jax_state_synced)
+        sync(model)
+
+    monkeypatch.setattr(keras.Model, "jax_state_sync", counted)
+    fit(regression(), [LearningRateDecay(Constant(0.1), average_last="100%")], EPOCHS)
+    assert sum(synced) == EPOCHS  # Keras' own, as an epoch ends
+
+
 def test_long_parts_are_sampled_from_their_end(monkeypatch: Any) -> None:
     monkeypatch.setattr(averaging, "MOST_SAMPLES", 3)
     decay, real = LearningRateDecay(Constant(0.5), average_last="40%"), Odometer()
