@@ -109,6 +109,7 @@ KNOBS: Arms = {
         "loss", schedule=Constant(RATE), every="20 steps"
     ),
     "constant": lambda epochs, steps: LearningRateDecay(Constant(RATE)),
+    "constant, Rescue": DECAYS["Rescue"],
     "constant, average_last, from the second half on": lambda epochs, steps: LearningRateDecay(
         Constant(RATE), average_last="50%"
     ),
