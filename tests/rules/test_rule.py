@@ -346,7 +346,7 @@ def test_a_state_of_loss_slope_that_cannot_go_on_is_refused(field: str, value: A
 def test_epochs_alone_tell_a_rule_by_batches_nothing(values: list[Any]) -> None:
     states = list(Rescue(window=3).replay(values))
     assert {state.scale for state in states} == {1.0}
-    assert {state.decision.kind for state in states} == {"wait"}
+    assert {state.decision.kind for state in states} == {"well"}
     assert states[-1].decision.reason == "0 of 3 losses for a level; 0 rescues so far"
 
 
