@@ -122,6 +122,8 @@ def rate(
     lowest = {"at_least": 0.0} if zero else {"above": 0.0}
     if isinstance(value, str) and "%" in value:
         raise invalid(owner, argument, "a rate, and no share of another", value, remedy)
+    if hasattr(value, "suggestion") or hasattr(value, "reason"):  # of a range test
+        remedy = "Give the number in it: found.suggestion.rate."
     found = number(owner, argument, value, remedy=remedy, **{**lowest, **limits})
     if not SMALLEST_RATE <= found <= LARGEST_RATE and not (zero and found == 0):
         allowed = f"{'0 or ' * zero}between 1.2e-38 and 3.4e38, where float32 can hold a rate"

@@ -144,9 +144,10 @@ def takes_familiar(function: Callable[Parameters, Result]) -> Callable[Parameter
     def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         check_arguments(function.__name__, kwargs, known)
         if len(args) > len(ordered) and not takes_any:
+            pair = " Inputs and targets are one: data=(x, y)." if "data" in ordered else ""
             raise TypeError(
                 f"{function.__name__}() takes {', '.join(ordered)} without their names, and "
-                f"{len(args)} arguments came without one. Write the others as name=value."
+                f"{len(args)} arguments came without one. Write the others as name=value.{pair}"
             )
         return function(*args, **kwargs)
 

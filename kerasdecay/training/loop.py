@@ -60,7 +60,9 @@ def steer(
         6
     """
     if not isinstance(decay, DecayCallback):
-        raise _checks.invalid("steer", "decay", "a decay callback of kerasdecay", decay)
+        is_exchanged = isinstance(model, DecayCallback)
+        remedy = "The order is steer(model, decay, …)." if is_exchanged else ""
+        raise _checks.invalid("steer", "decay", "a decay callback of kerasdecay", decay, remedy)
     if decay.update.compiled:
         allowed = '"auto", "epoch", "batch" or "20 steps" in a loop of your own'
         raise _checks.invalid("steer", "the decay's update", allowed, "compiled")

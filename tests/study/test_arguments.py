@@ -257,7 +257,7 @@ def test_a_model_in_the_place_of_what_makes_one():
 
 
 def test_inputs_and_targets_as_two_arguments():
-    with pytest.raises(TypeError, match="takes build_model, data, arms without their names, and 4"):
+    with pytest.raises(TypeError, match=r"data, arms without their names, and 4 .*data=\(x, y\)"):
         compare(build, X, Y, ["cosine"], epochs=1)
 
 
@@ -288,3 +288,10 @@ def test_a_rate_within_epochs_is_in_the_run():
     assert rates == pytest.approx(simulate(Cosine(0.1), epochs=2, steps_per_epoch=steps), rel=1e-6)
     assert fixed.courses == {}
     assert fixed.course("learning_rate") == ((0, 1), (pytest.approx(0.1),) * 2)
+
+
+@pytest.mark.parametrize("of", [lambda found: found, lambda found: found.suggestion])
+def test_a_range_test_in_the_place_of_its_rate(of):
+    found = find_learning_rate(build(), (X, Y), steps=20, verbose=0)
+    with pytest.raises(ValueError, match=r"must be a finite number.* found\.suggestion\.rate\."):
+        CosineDecay(of(found))

@@ -224,3 +224,8 @@ def test_more_batches_than_were_told_are_named_before_one_trains_at_a_stale_rate
                 run.begin_step()
                 model.train_on_batch(X[:BATCH], Y[:BATCH])
     assert model.optimizer.iterations == 3
+
+
+def test_exchanged_arguments_are_told_apart() -> None:
+    with pytest.raises(ValueError, match=r"a decay callback.* The order is steer\(model, decay"):
+        steer(CosineDecay(0.1), new_odometer(), epochs=1, steps_per_epoch=4)
