@@ -154,12 +154,12 @@ def _check_order(build_model: Any, data: Any) -> None:
 
     from kerasdecay.study.arms import is_arms
 
-    if is_arms(build_model) or is_arms(data):
-        where, arms = ("data", data) if is_arms(data) else ("build_model", build_model)
-        raise ValueError(
-            "compare: the arguments must be in this order: compare(build_model, data, arms, "
-            f"epochs=…), with (x, y) as data. Received: {where}={_checks.shown(arms)}."
-        )
+    for where, given in (("build_model", build_model), ("data", data)):
+        if is_arms(given):
+            raise ValueError(
+                "compare: the arguments must be in this order: compare(build_model, data, arms, "
+                f"epochs=…), with (x, y) as data. Received: {where}={_checks.shown(given)}."
+            )
     if isinstance(build_model, keras.Model):
         allowed = "a function that returns a new, compiled model"
         remedy = "Each run begins with a new one: def build_model(): …; return model."
