@@ -21,7 +21,7 @@ class DecaySearch:
         kind: `"random"`, `"bayesian"` or `"hyperband"`.
         trials: The number of trials; Hyperband has its own.
         epochs: The epochs of a whole training.
-        decays: Names of `kerasdecay.tuner.DECAYS`; None takes the default ones.
+        decays: Names of `kerasdecay.tuner.DECAYS`.
         folder: KerasTuner writes its files into the subfolder `search` of this one.
         seed: Not 0, which KerasTuner takes for "none given".
     """
@@ -30,7 +30,7 @@ class DecaySearch:
     trials: int
     epochs: int
     batch_size: int
-    decays: tuple[str, ...] | None
+    decays: tuple[str, ...]
     folder: Path
     seed: int
 
@@ -52,8 +52,7 @@ def search(
 
         from kerasdecay.tuner import DecayHyperModel, best_decay
 
-        chosen = {} if settings.decays is None else {"decays": settings.decays}
-        hypermodel = DecayHyperModel(build_model, epochs=settings.epochs, **chosen)
+        hypermodel = DecayHyperModel(build_model, settings.decays, epochs=settings.epochs)
     except (ImportError, ValueError) as error:
         raise UsageError(str(error)) from error
     kind, options = {

@@ -53,7 +53,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--tuner", choices=("random", "bayesian", "hyperband"), default="random")
     add("--trials", type=count, default=12, metavar="N", help="default: 12; hyperband has its own")
     add("--epochs", type=count, default=8, metavar="N", help="of a whole training; default: 8")
-    add("--decays", metavar="NAME,NAME", type=_names, help="default: kerasdecay.tuner's own")
+    add(
+        "--decays",
+        metavar="NAME,NAME",
+        type=_names,
+        default="power_step,cosine,warmup_stable,plateau",
+        help="default: %(default)s",
+    )
     add(
         "--dataset", metavar="auto|cifar10|digits|FILE.npz", help="default: digits without a folder"
     )

@@ -56,8 +56,18 @@ _ELSEWHERE = {
     **dict.fromkeys(("ReduceLROnPlateau",), "PlateauDecay"),
     **dict.fromkeys(("LearningRateScheduler", "LambdaLR"), "LearningRateDecay"),
     **dict.fromkeys(("CosineAnnealingLR", "CosineAnnealing"), "CosineDecay"),
+    **{
+        name + end: f"LearningRateDecay({name}(…))"
+        for name in ("Constant", "Cyclic", "Exponential", "InverseTime", "MultiStep", "Polynomial")
+        for end in ("Decay", "LR")
+    },
+    "PiecewiseConstantDecay": "LearningRateDecay(MultiStep(…))",
+    **dict.fromkeys(
+        ("CosineDecayRestarts", "CosineAnnealingWarmRestarts"),
+        "LearningRateDecay(CosineRestarts(…))",
+    ),
     **dict.fromkeys(("StepLR",), "StepDecay"),
-    **dict.fromkeys(("OneCycleLR",), "OneCycleDecay"),
+    **dict.fromkeys(("OneCycleLR", "fit_one_cycle"), "OneCycleDecay"),
     **dict.fromkeys(
         ("LearningRateFinder", "LRFinder", "lr_find", "lr_finder"), "find_learning_rate"
     ),
@@ -113,4 +123,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

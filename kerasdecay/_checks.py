@@ -122,13 +122,18 @@ def rate(
     lowest = {"at_least": 0.0} if zero else {"above": 0.0}
     if isinstance(value, str) and "%" in value:
         raise invalid(owner, argument, "a rate, and no share of another", value, remedy)
-    if hasattr(value, "suggestion") or hasattr(value, "reason"):  # of a range test
-        remedy = "Give the number in it: found.suggestion.rate."
+    remedy = rate_within(value) or remedy
     found = number(owner, argument, value, remedy=remedy, **{**lowest, **limits})
     if not SMALLEST_RATE <= found <= LARGEST_RATE and not (zero and found == 0):
         allowed = f"{'0 or ' * zero}between 1.2e-38 and 3.4e38, where float32 can hold a rate"
         raise invalid(owner, argument, allowed, value, remedy)
     return found
+
+
+def rate_within(value: Any) -> str:
+    """Return where the rate is in what a range test returns, nothing for anything else."""
+    is_range_test = hasattr(value, "suggestion") or hasattr(value, "reason")
+    return "Give the number in it: found.suggestion.rate." if is_range_test else ""
 
 
 def share(owner: str, argument: str, value: Any, **limits: float) -> float:

@@ -42,7 +42,7 @@ def _all(names: str, here: tuple[str, ...], differs: str = "") -> dict[str, Any]
 FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
     **_all("initial_learning_rate lr_scheduler scheduler", ("schedule",)),
     **_all("lr learning_rate init_lr initial_lr init_value", _RATE),
-    **_all("max_lr peak_value maximal_learning_rate", _RATE, "the highest rate"),
+    **_all("max_lr lr_max peak_value maximal_learning_rate", _RATE, "the highest rate"),
     **_all("base_lr", _RATE, "the highest rate; div_factor tells the lowest"),
     **_all("warmup_target", _RATE, "the warmup rises to it"),
     **_all("alpha", _FINAL, "a rate, not a share of the initial one"),
@@ -51,7 +51,11 @@ FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
     **_all("decay_epochs", _PERIOD),
     **_all("T_0 first_decay_steps", ("cycle", "epochs"), _IN_EPOCHS),
     **_all("T_max total_steps num_training_steps max_epochs num_epochs n_epochs", ("epochs",)),
-    **_all("steps", ("steps_per_epoch", "update")),
+    **_all("steps", ("stages", "steps_per_epoch", "every", "epochs")),
+    **_all("div", ("div_factor",)),
+    **_all("div_final", ("final_div_factor",)),
+    **_all("moms cycle_momentum", ("momentum",), "a pair such as (0.85, 0.95) in OneCycleDecay"),
+    **_all("wd", ("weight_decay",)),
     **_all("gamma factor", ("factor", "decay_rate")),
     **_all("decay_rate drop_rate m_mul", ("factor",)),
     **_all("t_mul T_mult", ("growth",)),
@@ -71,6 +75,7 @@ FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
     **_all("callbacks decays", ("arms",)),
     **_all("models", ("build_model",)),
     **_all("model", ("build_model",), "a function that returns a new, compiled model"),
+    **_all("plot out output save save_path filename picture", ("path", "png")),
 }
 """An argument of Keras, torch, optax, transformers or timm → what may stand for it here, the best
 first, and how its values differ."""
@@ -85,6 +90,10 @@ _NOWHERE = {
         ("decay_steps", "T_max", "total_steps", "num_training_steps", "epochs", "max_epochs"), _RUN
     ),
     "steps_per_epoch": "known to fit",
+    **dict.fromkeys(
+        ("initial_learning_rate", "learning_rate"),
+        "an argument of what has a rate, such as KneeDecay(0.1); AutoDecay finds it",
+    ),
     **dict.fromkeys(
         ("monitor", "patience", "min_delta", "mode"),
         "an argument of a rule: rules=[Plateau('val_loss', patience=3)], or of PlateauDecay",
@@ -117,7 +126,8 @@ def argument_named(
     if near:
         differs = _ABOUT.get(near[0], differs) if here else ""
         return f"Did you mean {spelled(near[0])}{f', {differs}' if differs else ''}?"
-    return f"{name} is {_NOWHERE[name]}." if name in _NOWHERE else ""
+    told = (f"{name} is {_NOWHERE[one]}." for one in (name, *candidates[:1]) if one in _NOWHERE)
+    return next(told, "")
 
 
 def check_arguments(owner: str, given: Iterable[str], known: Iterable[str]) -> None:

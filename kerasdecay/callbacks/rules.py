@@ -101,6 +101,9 @@ class PlateauDecay(RuleDecay):
         rules: Rule[Any] | Sequence[Rule[Any]] = (),
         **options: Unpack[RunOptions],
     ) -> None:
+        if _checks.real(monitor) is not None:
+            allowed, remedy = "the name of a metric", f"A rate is schedule={monitor!r}."
+            raise _checks.invalid("PlateauDecay", "monitor", allowed, monitor, remedy)
         rule = Plateau(
             monitor=monitor,
             factor=factor,

@@ -240,7 +240,14 @@ class OneCycleDecay(DecayCallback):
             if options.get("warmup") is not None:
                 allowed = "None with a pair as momentum, for the cycle warms up itself"
                 raise _checks.invalid("OneCycleDecay", "warmup", allowed, options["warmup"])
-            options["momentum"] = OneCycleMomentum(low=momentum[0], high=momentum[1], cycle=shape)
+            low, high = momentum
+            if low > high:
+                allowed = (
+                    "a pair with the lower number first, which belongs to the peak of the rate"
+                )
+                remedy = f"Did you mean {(high, low)}?"
+                raise _checks.invalid("OneCycleDecay", "momentum", allowed, momentum, remedy)
+            options["momentum"] = OneCycleMomentum(low=low, high=high, cycle=shape)
         super().__init__(shape, **options)
 
 

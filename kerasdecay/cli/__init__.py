@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from kerasdecay._names import argument_named
+from kerasdecay._names import argument_named, did_you_mean
 from kerasdecay.report import console
 
 _COMMANDS = {
@@ -31,9 +32,13 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        for name, meant in _MEANT.items():
-            if f"invalid choice: {name!r}" in message:
-                message = f"there is no {name!r}. Did you mean {meant}?"
+        if typed := re.search(r"invalid choice: '(.*?)'", message):
+            name = typed[1]
+            told = f"Did you mean {_MEANT[name]}?" if name in _MEANT else ""
+            told = told or did_you_mean(_COMMANDS, name) or f"There are: {', '.join(_COMMANDS)}"
+            message = f"there is no {name!r}. {told}"
+        if "are required" in message and self.usage:
+            message += f". Usage: {self.usage}"
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 

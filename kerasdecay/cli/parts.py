@@ -12,6 +12,9 @@ from typing import Any
 from kerasdecay._names import argument_named, did_you_mean, key_named
 
 _ARGUMENT = re.compile(r"^    (\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
+_SYMBOL = re.compile(r"^(η\S*|\w)(?:: |, | (?=in |[<>]))")
+"""What begins the description of an argument that the formula has a symbol for."""
+
 PREFIX = "part."
 """Begins the names of the options of shapes and rules, among those of the command."""
 
@@ -43,7 +46,8 @@ def add_options(
         (field,) = (f for f in dataclasses.fields(family[names[0]]) if f.name == option)
         texts: dict[str, list[str]] = {}
         for name in names:
-            texts.setdefault(described[name].get(option, ""), []).append(name)
+            if option in described[name]:
+                texts.setdefault(described[name][option], []).append(name)
         help_text = " ".join(
             text if len(who) == len(family) else f"{', '.join(who)}: {text}"
             for text, who in texts.items()
@@ -172,10 +176,21 @@ def first_line(kind: Any) -> str:
 
 
 def _descriptions(kind: Any) -> dict[str, str]:
-    """Return the `Args:` of a class: name → text."""
+    """Return the `Args:` of a class: name → text, with names in place of the formula's symbols."""
     _, _, arguments = inspect.cleandoc(kind.__doc__ or "").partition("Args:\n")
-    arguments = arguments.partition("\n\n")[0]
-    return {name: " ".join(text.split()) for name, text in _ARGUMENT.findall(arguments)}
+    arguments = arguments.partition("\n\n")[0].replace("`", "")
+    texts = {name: " ".join(text.split()) for name, text in _ARGUMENT.findall(arguments)}
+    symbols = {
+        found[1]: dashed(name) for name, text in texts.items() if (found := _SYMBOL.match(text))
+    }
+    return {
+        name: re.sub(
+            r"(?<![\w'])(?:η\w+|\w)(?!\w)",
+            lambda found: symbols.get(found[0], found[0]),
+            _SYMBOL.sub("", text),
+        )
+        for name, text in texts.items()
+    }
 
 
 def _values(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:

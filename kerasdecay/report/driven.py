@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def driven_lines(trace: Trace) -> list[Text]:
     """Return a line for each of them: `momentum: 0.95 → 0.85 → 0.95`."""
     return [
-        Text(f"{name}: {_way(curve.rates(name))}", style="dim")
+        Text(f"{name}: {way_text(curve.rates(name))}", style="dim")
         for name, curve in trace.knobs.items()
     ]
 
 
-def _way(values: np.ndarray) -> str:
+def way_text(values: np.ndarray) -> str:
     """Return the first value, the ones farthest from both ends, and the last."""
     first, last = float(values[0]), float(values[-1])
     turns = {

@@ -38,8 +38,8 @@ _DOTTED = 60
 _MARKED = 400
 """Epochs with decisions beyond which their lines would fill the picture, and are left out."""
 
-_LABELLED = 12
-"""Epochs with decisions beyond which the labels of the lines would overlap, and are left out."""
+_LETTER = 0.012
+"""The width of a letter of small print, as a share of a panel's: a label needs room of its own."""
 
 
 def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:
@@ -47,7 +47,8 @@ def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:
 
     What was driven besides the rate has a panel each, in between.
     """
-    watched = dict.fromkeys(rule.watched for rule in trace.setup.rules)
+    # Of Rescue, which sees each batch, the mean of an epoch shows little: then the validation does.
+    watched = dict.fromkeys(one.watched for one in trace.setup.rules if not one.puts_back)
     logged = {name for _, logs in trace.logs for name in logs}
     metrics = [name for name in watched if name in logged]
     metrics = metrics or shown_metrics(logs for _, logs in trace.logs)[:1]
@@ -122,14 +123,17 @@ def _mark_decisions(panels: list[Axes], trace: Trace) -> None:
     events = {event.epoch: event for event in trace.events}
     if len(events) > _MARKED:
         return
+    letter = _LETTER * (_end(trace) - trace.setup.first_epoch)
+    taken = -np.inf  # up to where the last label goes
     for epoch, event in events.items():
         for axes in panels:
             axes.axvline(epoch + 1, color=_DECISION, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
-        if len(events) <= _LABELLED:
-            label = FLAGGED.get(event.kind, event.kind)
-            if event.after != event.before:
-                label = f"× {rate_text(event.after / event.before)}"
+        label = FLAGGED.get(event.kind, event.kind)
+        if event.after != event.before:
+            label = f"× {rate_text(event.after / event.before)}"
+        if epoch + 1 - letter * len(label) >= taken:
             _tag(panels[0], epoch + 1, label, shift=-3, ha="right", color=_DECISION)
+            taken = epoch + 1
 
 
 def _tag(axes: Axes, position: float, text: str, *, shift: int, **style: Any) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kerasdecay.report.decisions import new_table
-from kerasdecay.report.driven import driven_lines
+from kerasdecay.report.driven import driven_lines, way_text
 from kerasdecay.report.origins import base_rates, schedules_of
 from kerasdecay.report.sparklines import needs_log, sparkline
 from kerasdecay.report.stages import planned, rate_text, recorded, stages, table_rows, whole
@@ -29,6 +29,7 @@ from kerasdecay.report.wording import (
 )
 from kerasdecay.rules import Rule
 from kerasdecay.schedules import Schedule, Timeline
+from kerasdecay.schedules.one_cycle import OneCycleMomentum
 
 if TYPE_CHECKING:
     from kerasdecay.records import Event, Setup, Trace
@@ -86,10 +87,18 @@ def _facts(setup: Setup) -> Iterable[tuple[str, RenderableType]]:
     yield "horizon", Text(horizon)
     yield "written", Text(_WRITTEN.get(setup.update, f"every {setup.update}"))
     for name, plan in setup.driven.items():
-        yield name.replace("_", " "), Text(plan if isinstance(plan, str) else brief(plan))
+        yield name.replace("_", " "), Text(_driven(setup, plan))
     for index, rule in enumerate(setup.rules):
         yield "" if index else "rules", Text(rule_text(rule))
         yield from _earliest(setup, rule)
+
+
+def _driven(setup: Setup, plan: Any) -> str:
+    """Return what is planned for a number besides the rate."""
+    if isinstance(plan, OneCycleMomentum):  # the cycle is the rate's own, told above
+        timeline = _timeline(setup)
+        return way_text(plan.rates(range(timeline.updates), timeline))
+    return plan if isinstance(plan, str) else brief(plan)
 
 
 def _earliest(setup: Setup, rule: Rule[Any]) -> Iterable[tuple[str, RenderableType]]:

@@ -10,7 +10,7 @@ from kerasdecay import _checks
 from kerasdecay.rules import monitor as monitors
 from kerasdecay.rules.base import Rule
 from kerasdecay.rules.observation import Observation
-from kerasdecay.rules.reduction import single
+from kerasdecay.rules.reduction import change_text, single
 from kerasdecay.rules.state import Decision, RuleState
 
 
@@ -62,7 +62,7 @@ class Greedy(Rule[GreedyState]):
         smoothing: The number of epochs over which the metric is averaged, an integer >= 1.
         reset_start: Reductions due at the floor until a reset, an integer >= 1.
         every: `"500 steps"` observes the mean loss of so many batches in place of an epoch's logs,
-            for `monitor="loss"`; what is counted in epochs above then counts these.
+            for `monitor="loss"`; what is counted in epochs then counts these.
 
     Raises:
         ValueError: For a value out of its range.
@@ -180,7 +180,8 @@ class Greedy(Rule[GreedyState]):
         if new - rate <= self.eps:
             return state.deciding("floor", f"{reason}, and the change is within eps {self.eps:g}")
         state = dataclasses.replace(state, scale=state.scale * (new / rate))
-        return state.deciding("raise", reason, f"rate × {new / rate:.4g}")
+        done = change_text(new / rate, 1 / self.factor, "max_lr", self.max_lr)
+        return state.deciding("raise", reason, done)
 
     def _reduce(self, state: GreedyState, observation: Observation, reason: str) -> GreedyState:
         rate, before = observation.learning_rate, state.scale
@@ -191,7 +192,8 @@ class Greedy(Rule[GreedyState]):
             decision = Decision("floor", f"{reason}, and the rate is at min_lr {self.min_lr:g}")
         elif rate - new > self.eps:
             state = dataclasses.replace(state, scale=state.scale * (new / rate))
-            decision = Decision("reduce", reason, f"rate × {new / rate:.4g}")
+            done = change_text(new / rate, self.factor, "min_lr", self.min_lr)
+            decision = Decision("reduce", reason, done)
             rate = new
         if not self._is_at_floor(rate):
             return dataclasses.replace(state, decision=decision)

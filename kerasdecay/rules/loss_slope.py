@@ -12,7 +12,7 @@ from kerasdecay import _checks
 from kerasdecay._checks import real
 from kerasdecay.rules.base import Rule
 from kerasdecay.rules.observation import Observation
-from kerasdecay.rules.reduction import reduction, single
+from kerasdecay.rules.reduction import change_text, reduction, single
 from kerasdecay.rules.state import RuleState
 from kerasdecay.rules.student import student_cdf
 
@@ -151,7 +151,8 @@ class LossSlope(Rule[LossSlopeState]):
         if change == 1.0:
             return state.deciding("floor", f"{seen}, and the rate is at min_lr {self.min_lr:g}")
         afresh = LossSlopeState(scale=state.scale * change)
-        return afresh.deciding("reduce", seen, f"rate × {change:.4g}")
+        done = change_text(change, self.factor, "min_lr", self.min_lr)
+        return afresh.deciding("reduce", seen, done)
 
 
 @functools.lru_cache(maxsize=8)

@@ -10,7 +10,7 @@ from kerasdecay import _checks
 from kerasdecay.rules import monitor as monitors
 from kerasdecay.rules.base import Rule
 from kerasdecay.rules.observation import Observation
-from kerasdecay.rules.reduction import reduction, single
+from kerasdecay.rules.reduction import change_text, reduction, single
 from kerasdecay.rules.state import RuleState
 
 
@@ -62,7 +62,7 @@ class Plateau(Rule[PlateauState]):
             with the weights.
         stop_at_min_lr: End the training when a reduction is due and the rate is at `min_lr`.
         every: `"500 steps"` observes the mean loss of so many batches in place of an epoch's logs,
-            for `monitor="loss"`; what is counted in epochs above then counts these.
+            for `monitor="loss"`; what is counted in epochs then counts these.
 
     Raises:
         ValueError: For a value out of its range.
@@ -162,7 +162,8 @@ class Plateau(Rule[PlateauState]):
             cooldown=self.cooldown,
             restored=2 if lost and restore else state.restored,
         )
-        done = f"rate × {change:.4g}" + ", best weights restored" * restore
+        done = change_text(change, self.factor, "min_lr", self.min_lr)
+        done += ", best weights restored" * restore
         return state.deciding("reduce", waited, done, restore_best=restore)
 
     def _is_improvement(self, value: float, best: float | None) -> bool:

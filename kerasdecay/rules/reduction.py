@@ -21,6 +21,17 @@ def reduction(rate: float, factor: float, min_lr: float) -> float:
     return factor if rate * factor >= min_lr else min_lr / rate
 
 
+def change_text(change: float, factor: float, limit: str, value: float) -> str:
+    """Return a change of the rate in words, and the limit that kept it from the whole factor.
+
+    Examples:
+        >>> change_text(0.5, 0.1, "min_lr", 0.05)
+        'rate × 0.5, as min_lr is 0.05'
+    """
+    cut = "" if math.isclose(change, factor) else f", as {limit} is {value:g}"
+    return f"rate × {change:.4g}{cut}"
+
+
 def share_of(share: float, epochs: int) -> float:
     """Return a share of the epochs. Where it should be whole it is: 0.07 × 100 is 7, not 7.0…1."""
     exact = share * epochs

@@ -9,7 +9,7 @@ from typing import ClassVar
 from kerasdecay import _checks
 from kerasdecay.rules.base import Rule
 from kerasdecay.rules.observation import Observation
-from kerasdecay.rules.reduction import reduction, share_of
+from kerasdecay.rules.reduction import change_text, reduction, share_of
 from kerasdecay.rules.state import RuleState
 
 
@@ -120,7 +120,8 @@ class WeightNorm(Rule[WeightNormState]):
         if change == 1.0:
             return state.deciding("floor", f"{seen}, and the rate is at min_lr {self.min_lr:g}")
         state = dataclasses.replace(state, scale=state.scale * change)
-        return state.deciding("reduce", seen, f"rate × {change:.4g}")
+        done = change_text(change, factor, "min_lr", self.min_lr)
+        return state.deciding("reduce", seen, done)
 
 
 def _turned(before_last: float | None, last: float | None, norm: float) -> bool:

@@ -23,7 +23,7 @@ class Exponential(Gradual):
         initial_learning_rate: η₀ > 0; None takes the optimizer's.
         every: s: epochs, `"500 steps"` or `"10%"` of the horizon, longer than 0. The default, with
             its γ, ends at a hundredth of η₀ however long the training is.
-        staircase: Whether to take ⌊t/s⌋, so that the rate stays for s and then drops.
+        staircase: Whether the rate falls in steps: ⌊t/s⌋ in the place of t/s.
         factor: γ > 0. Above 1 the rate rises, to a `final_learning_rate` that must be given.
         final_learning_rate: η₁: a floor in [0, η₀] for γ <= 1, a ceiling of at least η₀ above it.
 

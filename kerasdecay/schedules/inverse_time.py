@@ -19,8 +19,8 @@ class InverseTime(Gradual):
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's.
         every: s: epochs, `"500 steps"` or `"10%"` of the horizon, longer than 0.
-        staircase: Whether to take ⌊t/s⌋, so that the rate stays for s and then drops.
-        decay_rate: γ > 0. With 1, the rate is halved after s.
+        staircase: Whether the rate falls in steps: ⌊t/s⌋ in the place of t/s.
+        decay_rate: γ > 0. With 1 the rate is halved at t = s.
 
     Raises:
         ValueError: For a value out of its range; for a staircase whose s is shorter than an update.

@@ -22,8 +22,8 @@ class Polynomial(Annealing):
         final_learning_rate: η₁ in [0, η₀].
         power: p > 0. 1 is a straight line; above it, the rate falls fast first, below it, late.
         cycle: T: epochs, `"500 steps"` or `"25%"` of the horizon, at least one update and at most
-            the horizon; None: one way down over the horizon. With it the rate is at η₁ at T, 2T, …
-            and comes down in cycle k = 1, 2, … along 1 − t/(kT) in the place of 1 − z. After the
+            the horizon; None: one way down over the horizon. With it the rate is at η₁ after each
+            T, and comes down in cycle k = 1, 2, … along 1 − t/(kT) in the place of 1 − z. After the
             last full cycle η₁ holds.
 
     Raises:

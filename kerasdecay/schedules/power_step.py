@@ -23,7 +23,7 @@ class PowerStep(Shape):
         initial_learning_rate: η₀ in (0, 1): from 1 on, powers would not decay. None takes the
             optimizer's.
         stages: S, an integer >= 1, at most the number of epochs.
-        remainder: What becomes of the epochs left over where S does not divide E: `"last"`, the
+        remainder: What becomes of the epochs left over where S does not divide them: `"last"`, the
             last stage takes them; `"new_stage"`, they open further stages, as the tutorial's code
             does.
         min_learning_rate: η_min in [0, η₀], below which no stage goes.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasdecay._checks import integer, invalid
+from kerasdecay._checks import integer, invalid, real
 from kerasdecay._json import encode
 
 # Keras and NumPy count with 32 bits: the first in epochs and steps, the second in seeds.
@@ -42,8 +42,10 @@ def speaks(owner: str, verbose: Any) -> bool:
 def different_seeds(seeds: Any) -> tuple[int, ...]:
     """Return the seeds as a tuple."""
     allowed = "different integers >= 0, at least one"
+    if real(seeds) is not None:
+        seeds = range(count("compare", "seeds", seeds, at_least=1))
     if isinstance(seeds, str) or not isinstance(seeds, Iterable):
-        raise invalid("compare", "seeds", allowed, seeds, "For n seeds give range(n).")
+        raise invalid("compare", "seeds", allowed, seeds, "For n seeds give n.")
     values = tuple(
         integer("compare", "seeds", seed, at_least=0, at_most=LARGEST_SEED) for seed in seeds
     )

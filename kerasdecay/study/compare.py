@@ -32,7 +32,7 @@ def compare(
     arms: Mapping[str, Any] | Sequence[Any],
     *,
     epochs: int,
-    seeds: Iterable[int] = (0,),
+    seeds: Iterable[int] | int = (0,),
     batch_size: int = 32,
     validation_data: Any = None,
     test_data: Any = None,
@@ -64,7 +64,7 @@ def compare(
             that returns a callback or a list of them. In a list of these each is named by its
             class, or by what was written.
         epochs: Epochs of each run, an integer >= 1.
-        seeds: Different integers >= 0.
+        seeds: Different integers >= 0; a number n stands for 0 to n − 1.
         batch_size: Examples per step, an integer >= 1.
         validation_data: Like `data`, evaluated after each epoch. The data for metrics that rules
             monitor.

@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, get_args, get_type_hints
 
+import keras
+
 from kerasdecay import _checks
 from kerasdecay._names import check_arguments
 from kerasdecay.rules import Rule
@@ -74,6 +76,10 @@ def _rule(owner: str, rule: Any) -> Rule[Any]:
     remedy = ""
     if isinstance(rule, Schedule):
         remedy = "A schedule is the first argument of LearningRateDecay."
+    elif isinstance(rule, keras.callbacks.ReduceLROnPlateau):
+        remedy = "Write kerasdecay.Plateau(…), which takes the same arguments."
+    elif isinstance(rule, keras.callbacks.Callback):
+        remedy = "A callback is given to fit: callbacks=[…]."
     found: Rule[Any] = _checks.instance(owner, "rules", rule, Rule, _RULES, remedy)
     return found
 

@@ -62,11 +62,11 @@ def as_schedule(
             return schedule
         if _accepts(schedule, 1):
             return ByEpoch(schedule)
-    raise ValueError(
-        f"{owner}: {argument} must be a kerasdecay schedule, the name of one, a number, a list of "
-        "one an epoch, or a function f(epoch) or f(epoch, learning_rate). "
-        f"Received: {argument}={schedule!r}."
+    allowed = (
+        "a kerasdecay schedule, the name of one, a number, a list of one an epoch, or a function "
+        "f(epoch) or f(epoch, learning_rate)"
     )
+    raise _checks.invalid(owner, argument, allowed, schedule, _checks.rate_within(schedule))
 
 
 def _shape(owner: str, argument: str, name: str) -> Schedule:

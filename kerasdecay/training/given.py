@@ -36,8 +36,9 @@ class GivenArguments:
             named = [f"{one.name}=…" for one in kinds if one.kind is one.KEYWORD_ONLY]
             told = f"{cls.__name__}(): {error}. It takes {', '.join(known)}."
             if len(args) > len(first) and named:
+                arguments = f"{len(args)} argument{'s' * (len(args) > 1)}"
                 told = (
-                    f"{cls.__name__}(): {len(args)} arguments without a name, where "
+                    f"{cls.__name__}(): {arguments} without a name, where "
                     f"{', '.join(first) or 'none'} can do without. Write the others by name: "
                     f"{', '.join(named)}."
                 )

@@ -61,8 +61,8 @@ class MetricWatch:
         self._warn(
             name,
             f"the rules watch {name!r}, which is not in the logs so far: nothing can be decided by "
-            f"it. There are: {', '.join(self._known)}. Pass another monitor=…, or validation_data "
-            "to fit.",
+            f"it. There are: {', '.join(self._known)}. Pass another monitor=…, or let the logs "
+            "have it: by validation_data in fit, by run.end_epoch(logs) in a loop of your own.",
         )
 
     def _name_unusable(self, name: str, value: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeAlias
 import keras_tuner
 
 from kerasdecay import _checks
+from kerasdecay._names import did_you_mean
 from kerasdecay.callbacks import LearningRateDecay
 from kerasdecay.schedules import Constant
 from kerasdecay.tuner.candidates import DECAYS, Candidate, Settings
@@ -20,7 +21,7 @@ Decays: TypeAlias = Iterable[str] | Mapping[str, Candidate]
 RATES = {"sgd": (0.01, 0.5), "momentum": (0.001, 0.05), "adaptive": (0.0001, 0.005)}
 """Kind of optimizer → the lowest and the highest initial rate that are searched by default."""
 
-DEFAULT_DECAYS = ("power_step", "cosine", "warmup_stable", "plateau")
+DEFAULT_DECAYS = ("knee", "cosine", "warmup_stable", "plateau")
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,8 @@ def _chosen(owner: str, decays: Any) -> dict[str, Candidate]:
         names = list(decays)
         for name in names:
             if not isinstance(name, str) or name not in DECAYS:
-                raise _checks.invalid(owner, "decays", f"some of {known}", name, remedy)
+                meant = did_you_mean(DECAYS, str(name).replace("-", "_")) or remedy
+                raise _checks.invalid(owner, "decays", f"some of {known}", name, meant)
         chosen = {name: DECAYS[name] for name in names}
     for name, candidate in chosen.items():
         if not isinstance(name, str) or not isinstance(candidate, Candidate):

@@ -47,6 +47,10 @@ def test_the_help_of_preview_describes_every_field(capsys):
         for field in dataclasses.fields(kind):
             assert f"--{field.name.replace('_', '-')}" in captured.out
     assert "of the horizon" in captured.out
+    told = " ".join(captured.out.split())
+    assert "--stages N power-step: an integer >= 1, at most" in told
+    assert "step, multi-step: in (0, 1]. exponential: > 0. Above 1 the rate rises" in told
+    assert "exponential: a floor in [0, initial-learning-rate] for factor <= 1" in told
 
 
 def test_the_version_is_that_of_the_package(capsys, monkeypatch):

@@ -55,9 +55,10 @@ def names() -> dict[str, Any]:
         return main(line.split())
 
     found: dict[str, Any] = {"kerasdecay": kerasdecay, "SGD": keras.optimizers.SGD, "x": X, "y": Y}
+    found["ReduceLROnPlateau"] = keras.callbacks.ReduceLROnPlateau
     for module in (kerasdecay.schedules, kerasdecay.rules, kerasdecay):
         found |= {name: getattr(module, name) for name in module.__all__}
-    return found | {"command": command, "model": new_odometer()}
+    return found | {"command": command, "model": new_odometer(), "build_model": new_odometer}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.attempt)

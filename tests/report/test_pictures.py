@@ -1,3 +1,5 @@
+import dataclasses
+import itertools
 import sys
 
 import numpy as np
@@ -7,6 +9,7 @@ from kerasdecay import AutoDecay, PowerStepDecay
 from kerasdecay.callbacks import Trace
 from kerasdecay.report import plot
 from kerasdecay.report.figures import picture
+from kerasdecay.rules import Plateau, Rescue
 from kerasdecay.schedules import Cosine, Linear, PowerStep, Warmup, simulate
 
 
@@ -65,6 +68,20 @@ def test_a_training_shows_metric_rate_and_decisions(plateau_trace):
     assert list(rates) == pytest.approx([0.1, 0.005, 0.005])
     dashed = {line.get_xdata()[0] for line in rate.lines[1:]}
     assert dashed == {4, 6}
+
+
+def test_labels_of_decisions_do_not_overlap(trace_of):
+    figure = plot(trace_of([1.0] * 60, rule=Plateau("val_loss", factor=0.625, patience=1)))
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) >= 5
+    assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_beside_a_rescue_the_validation_is_drawn(trace_of):
+    trace = trace_of([0.5] * 4)
+    trace.setup = dataclasses.replace(trace.setup, rules=(Rescue(),))
+    assert plot(trace).axes[0].get_title(loc="left") == "val_loss"
 
 
 def test_a_training_without_rules_or_epochs_is_drawn_too(trace_of, setup_of):

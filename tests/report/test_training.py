@@ -11,7 +11,8 @@ from kerasdecay.records import trace as traces
 from kerasdecay.report.console import plain, show
 from kerasdecay.report.training import announcement, decision_line, summary
 from kerasdecay.rules import Decision, Plateau
-from kerasdecay.schedules import ByEpoch, Cosine, Linear, PowerStep, Warmup
+from kerasdecay.schedules import ByEpoch, Cosine, Linear, OneCycle, PowerStep, Warmup
+from kerasdecay.schedules.one_cycle import OneCycleMomentum
 
 
 def lines_of(text):
@@ -273,6 +274,13 @@ def test_setup_is_shown_in_words_for_every_update(setup_of, capsys):
     }.items():
         announce(Trace(dataclasses.replace(setup_of(Cosine(0.1)), update=update)))
         assert words in capsys.readouterr().out
+
+
+def test_the_momentum_of_a_cycle_is_shown_in_numbers(setup_of, capsys):
+    cycle = OneCycle(0.1)
+    driven = {"momentum": OneCycleMomentum(cycle=cycle)}
+    announce(Trace(setup_of(cycle, update="batch", epochs=10, driven=driven)))
+    assert "momentum   0.95 → 0.85 → 0.95 " in capsys.readouterr().out
 
 
 def test_stages_are_listed_where_the_rate_stays(setup_of, capsys):

@@ -209,7 +209,7 @@ def test_reasons_are_sentences_with_the_numbers() -> None:
     values: list[Any] = [4.0, 3.0, 2.0, 2.0, 1.0, {}, 0.5, 9.0, 0.4, 0.3]
     assert [state.decision.reason for state in rule.replay(values, 0.1)] == [
         "loss 4 is the best so far, 1 in a row",
-        "loss 3 is the best so far, 2 in a row: rate × 1.5",
+        "loss 3 is the best so far, 2 in a row: rate × 1.5, as max_lr is 0.15",
         "loss 2 does not count: at rest for 0 more",
         "loss 2 is the best so far, 1 in a row",
         "loss 1 is the best so far, 2 in a row, and the rate is at max_lr 0.15",

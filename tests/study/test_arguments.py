@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasdecay import AutoDecay, CosineDecay, StepDecay, simulate
+from kerasdecay import AutoDecay, CosineDecay, LearningRateDecay, StepDecay, simulate
 from kerasdecay.schedules import Cosine, Step
 from kerasdecay.study import Comparison, Run, compare, find_learning_rate, steadiness
 
@@ -290,8 +290,9 @@ def test_a_rate_within_epochs_is_in_the_run():
     assert fixed.course("learning_rate") == ((0, 1), (pytest.approx(0.1),) * 2)
 
 
+@pytest.mark.parametrize("taker", [CosineDecay, LearningRateDecay])
 @pytest.mark.parametrize("of", [lambda found: found, lambda found: found.suggestion])
-def test_a_range_test_in_the_place_of_its_rate(of):
+def test_a_range_test_in_the_place_of_its_rate(of, taker):
     found = find_learning_rate(build(), (X, Y), steps=20, verbose=0)
-    with pytest.raises(ValueError, match=r"must be a finite number.* found\.suggestion\.rate\."):
-        CosineDecay(of(found))
+    with pytest.raises(ValueError, match=r"Give the number in it: found\.suggestion\.rate\."):
+        taker(of(found))

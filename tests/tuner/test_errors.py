@@ -37,7 +37,8 @@ ROOT = Path(__file__).resolve().parents[2]
         ({"decays": {"mine": print}}, "a dict of name → Candidate"),
         ({"min_learning_rate": 0}, "min_learning_rate must be a finite number > 0"),
         ({"max_learning_rate": 0.001}, "max_learning_rate must be a finite number > 0.01"),
-        ({"max_learning_rate": 2}, "leave power_step out of decays"),
+        ({"decays": ("power_step",), "max_learning_rate": 2}, "leave power_step out of decays"),
+        ({"decays": ("power-step",)}, "Did you mean 'power_step'"),
         ({"learning_rate_step": 1}, "learning_rate_step must be a finite number > 1"),
         ({"prefix": ""}, "prefix must be a string that is not empty"),
         ({"monitor": None}, "monitor must be a string that is not empty"),
@@ -243,7 +244,7 @@ def test_wrong_objects_are_named_with_their_argument(function, words):
 def test_a_name_that_is_no_candidate():
     hp = keras_tuner.HyperParameters()
     hp.Choice("decay_name", ["sine"])
-    with pytest.raises(ValueError, match="decay_name must be one of power_step, cosine"):
+    with pytest.raises(ValueError, match="decay_name must be one of knee, cosine"):
         decay_from_hp(hp)
 
 

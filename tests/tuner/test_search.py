@@ -45,7 +45,7 @@ def test_a_parameter_exists_for_its_decay_only(make, search):
     assert space == {  # all of it, before the first trial
         "decay_name",
         "decay_learning_rate",
-        "decay_power_step_stages",
+        "decay_knee_hold",
         "decay_cosine_final",
         "decay_warmup_stable_warmup",
         "decay_warmup_stable_decay",
@@ -61,7 +61,7 @@ def test_a_parameter_exists_for_its_decay_only(make, search):
         parameters = {f"decay_{name}_{key}" for key in DECAYS[name].parameters}
         assert own(trial) == {"decay_name", "decay_learning_rate"} | parameters
         assert 0.01 <= trial.hyperparameters["decay_learning_rate"] <= 0.5
-    assert names == {"power_step", "cosine", "warmup_stable", "plateau"}
+    assert names == {"knee", "cosine", "warmup_stable", "plateau"}
 
 
 @pytest.mark.parametrize(
