@@ -11,11 +11,11 @@ from kerasdecay.training.arguments import Options
 
 
 class AutoDecay(RuleDecay):
-    """Find the initial rate, hold it for 80 % of the run, come down to 0, and rescue what falls.
+    """Find the initial rate, hold it for 80 % of the run, come down to 0, and undo a collapse.
 
     The first batches of `fit` are a probe: they try rising rates, after which everything is put
-    back. The rate that is chosen, and why, stands in the trace. The rule `Rescue` then watches the
-    training: if it falls, the last good state is put back and the rate lowered.
+    back. The trace tells which rate was chosen, and why. The rule `Rescue` then watches the
+    training: if it collapses, the last good state is put back and the rate lowered.
 
     Args:
         **options: `warmup`, `rules` (further ones), `epochs`, `update`, `state_path` and

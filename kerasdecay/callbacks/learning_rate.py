@@ -49,7 +49,7 @@ class LearningRateDecay(DecayCallback):
         momentum: The momentum of SGD, RMSprop or Muon, in [0, 1), in the same forms.
         beta_1: The beta_1 of Adam and its kin, in [0, 1), in the same forms.
         average_last: `"10%"`: as the training ends, the model gets the mean of the weights over
-            the last so much of it: epochs, `"500 steps"` or a share of the horizon. None: not.
+            that last part of it: epochs, `"500 steps"` or a share of the horizon. None: no mean.
 
     Attributes:
         trace: The record of the last training: rates, decisions, logs (None before the first).

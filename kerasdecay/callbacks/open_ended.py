@@ -21,7 +21,7 @@ class OpenEndedDecay(RuleDecay):
     Args:
         initial_learning_rate: The rate that is held, > 0; None takes the optimizer's;
             `"auto"` finds one inside `fit`.
-        trigger: A rule; its reduction is the sign; None: a plateau of the validation loss,
+        trigger: A rule, whose reduction is the sign; None: a plateau of the validation loss,
             averaged over three epochs.
         monitor: Another metric for that plateau, such as `"val_accuracy"`; not beside a trigger.
         cooldown: A share of what has been trained, in (0, 1], or such as `"20%"`.

@@ -132,7 +132,7 @@ class GreedyDecay(RuleDecay):
     Args:
         monitor: Name of the metric in the epoch's logs.
         factor: In (0, 1).
-        patience: Epochs in a row that are not enough yet, an integer >= 0.
+        patience: So many epochs in a row are not enough yet, an integer >= 0.
         mode: `"min"`, `"max"` or `"auto"`.
         min_lr: Lowest rate, >= 0.
         max_lr: Highest rate that a raise leads to, >= `min_lr`.
@@ -229,7 +229,7 @@ class LossSlopeDecay(RuleDecay):
             (0, 1).
         min_losses: Batches since the last reduction that a test needs, an integer >= 20.
         min_lr: No reduction goes below this; >= 0.
-        every: `"50 steps"` tests each so many batches, whose mean counts as one loss, and decides
+        every: `"50 steps"` tests every so many batches, whose mean counts as one loss, and decides
             then. None: it tests once an epoch, with the loss of each batch.
         schedule: What is scaled: a schedule or a function of the epoch; None: the optimizer's rate,
             constant.
@@ -270,7 +270,7 @@ class AdaptiveKneeDecay(RuleDecay):
     See `kerasdecay.rules.AdaptiveKnee`.
 
     Args:
-        trigger: A rule; its reduction is the sign; None: a plateau of the validation loss,
+        trigger: A rule, whose reduction is the sign; None: a plateau of the validation loss,
             averaged over three epochs. A number here is the rate that is held, as `schedule` is.
         monitor: Another metric for that plateau, such as `"val_accuracy"`; not beside a trigger.
         min_hold: The share of the horizon that is held at least, in [0, 1) or such as `"50%"`.

@@ -21,6 +21,7 @@ from kerasdecay.report.wording import shown_metrics
 def explain(training: Any, *, every_epoch: bool = False) -> None:
     """Print the timeline of a training: epoch, rate, what was observed, what was decided and why.
 
+    It prints and returns nothing, as a model's `summary()` does; `timeline` returns the table.
     "not yet (3)" is the third epoch in a row in which a rule saw no reason to act. Below stand the
     rates that the schedules began with: where they came from, and why, if a probe has found them.
 

@@ -38,7 +38,7 @@ State = TypeVar("State", bound=RuleState)
 class Rule(Configurable, abc.ABC, Generic[State]):
     """A closed-loop rule. Subclasses are frozen dataclasses, final, and need no Keras.
 
-    A subclass states `watched` and `advance`, and of the other members those that it needs. The
+    A subclass defines `watched` and `advance`, and those of the other members that it needs. The
     checks of its fields (`kerasdecay._checks.field`) run when it is made.
 
     Args:
@@ -145,7 +145,7 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         return self.every is not None
 
     def due(self, state: State) -> int:
-        """Return after how many batches it must be shown what they were, at the latest.
+        """Return after how many batches at the latest it must be shown what they were.
 
         Of a rule with `every` those are the rest of its window, which may be shown as one.
         """
@@ -170,8 +170,8 @@ class Rule(Configurable, abc.ABC, Generic[State]):
     def advance_batch(self, state: State, seen: BatchObservation) -> State:
         """Return the state after one more batch, with the decision in it.
 
-        Unless a rule has a way of its own, it gathers the losses of the batches, and observes their
-        mean once they are as many as `every` says.
+        Unless a rule overrides this, it gathers the losses of the batches, and observes their mean
+        once there are as many as `every` says.
         """
         state = state.gathering(seen.value, seen.batches)
         if self.every is None or self.due(state) > 0:
@@ -211,7 +211,7 @@ class Rule(Configurable, abc.ABC, Generic[State]):
 
     @property
     def depends_on_rate(self) -> bool:
-        """Whether its decisions depend on the rate itself, for a bound say."""
+        """Whether its decisions depend on the rate itself, because of a bound for instance."""
         return getattr(self, "min_lr", 0.0) > 0
 
     def directed(self, find: Callable[[str], str | None]) -> Self:

@@ -48,7 +48,7 @@ class Greedy(Rule[GreedyState]):
     Args:
         monitor: Name of the metric in the epoch's logs.
         factor: F in (0, 1).
-        patience: Epochs in a row that are not enough yet, an integer >= 0.
+        patience: So many epochs in a row are not enough yet, an integer >= 0.
         mode: `"min"`, `"max"`, or `"auto"`: by the metric's name.
         min_delta: A change that exceeds this counts as an improvement; >= 0.
         min_delta_mode: `"abs"`: `min_delta` is in the metric's units; `"rel"`: in shares of the
@@ -58,7 +58,7 @@ class Greedy(Rule[GreedyState]):
         min_lr: Lowest rate, >= 0.
         max_lr: Highest rate that a raise leads to, >= `min_lr`. If the schedule then rises and
             takes the rate above this, the raise is taken back at the epoch's end.
-        eps: A change of the rate of at most this is not made; >= 0.
+        eps: A change of the rate by no more than this is not made; >= 0.
         smoothing: The number of epochs over which the metric is averaged, an integer >= 1.
         reset_start: Reductions due at the floor until a reset, an integer >= 1.
         every: `"500 steps"` observes the mean loss of so many batches in place of an epoch's logs,

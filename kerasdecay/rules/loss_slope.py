@@ -69,7 +69,7 @@ class LossSlope(Rule[LossSlopeState]):
     takes most of their autocorrelation away. A line is fitted by least squares through the later
     half of the block means; with t = slope / standard error and ν = blocks − 2, the loss counts as
     falling if P(T <= t) < `p_value`. If it does not, the rate is reduced and the losses are
-    collected anew.
+    collected afresh.
 
     It needs the loss of every batch, and therefore a call at each batch, which also ends Keras'
     asynchronous logging. The steps of one execution (`steps_per_execution`) count as one loss. If
@@ -80,7 +80,7 @@ class LossSlope(Rule[LossSlopeState]):
         p_value: In (0, 1).
         min_losses: Losses since the last reduction that a test needs, an integer >= 20.
         min_lr: No reduction goes below this; >= 0.
-        every: `"500 steps"` tests each so many batches, whose mean then counts as one loss.
+        every: `"500 steps"` tests every so many batches, whose mean then counts as one loss.
 
     Raises:
         ValueError: For a value out of its range.

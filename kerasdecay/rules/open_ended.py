@@ -31,7 +31,7 @@ class OpenEnded(Triggered[TriggeredState]):
         curve: d: `"linear"`, `"1-sqrt"` or `"cosine"`.
         final_learning_rate: η₁ >= 0.
         every: `"500 steps"`: how often the trigger observes; the way down begins with the next
-            epoch. None: as it says itself.
+            epoch. None: as the trigger's own `every` says.
 
     Raises:
         ValueError: For a value out of its range.

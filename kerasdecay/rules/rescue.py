@@ -1,4 +1,4 @@
-"""Rescue: put a training back that has fallen, and go on with a lower rate."""
+"""Rescue: put a training back that has collapsed, and go on with a lower rate."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ class RescueState(RuleState):
 
 @dataclasses.dataclass(frozen=True)
 class Rescue(Rule[RescueState]):
-    """Put everything back and lower the rate, as soon as a training has fallen.
+    """Put everything back and lower the rate, as soon as a training has collapsed.
 
     After each batch the rule looks at its loss; every so often also at the variables, of which a
     snapshot is taken then. With the level m, the median of the last `window` losses, the first loss
-    L₀ > 0, and the lower B of L₀ and the first level, a training has fallen if
+    L₀ > 0, and the lower B of L₀ and the first level, a training has collapsed if
 
     - a loss, or a variable of the model or its optimizers, is not finite;
     - m > `threshold` · L₀: far above the best;
@@ -123,7 +123,7 @@ class Rescue(Rule[RescueState]):
     finite, any progress is enough, once. The scale is multiplied by `factor`,
     and training goes on with the next batch. It is multiplied by the square root of the factor
     where a training that has learned, m < 0.8 · B, meets a batch that is not finite, for which the
-    data are rather to blame; and by its square where the rate of Adam, or of another optimizer
+    data are more likely to blame; and by its square where the rate of Adam, or of another optimizer
     whose steps are about the rate, is above 1.2 times what the kernels began at.
 
     A loss belongs to the weights before its batch's update, so a snapshot is good only once the
@@ -134,15 +134,15 @@ class Rescue(Rule[RescueState]):
     the host's memory every 16 batches at first, later every 50, and at least twice an epoch, so
     that a spoilt batch costs less than an epoch; four such copies are held.
 
-    A training that never falls is not touched: its weights are the same, bit for bit.
+    A training that never collapses is not touched: its weights are the same, bit for bit.
 
     Args:
         factor: In (0, 1): new rate = rate × factor. A tenth, since a rate that is a little too low
             costs less than one that is still too high.
         threshold: How far above the first loss the level may lie, > 1.
         window: Batches whose median is the level, an integer >= 3.
-        max_rescues: After so many rescues the next fall ends the training, in the state that is put
-            back then, an integer >= 1.
+        max_rescues: After so many rescues the next collapse ends the training, in the state that is
+            put back then, an integer >= 1.
 
     Raises:
         ValueError: For a value out of its range.
@@ -273,7 +273,7 @@ class Rescue(Rule[RescueState]):
         return self._is_progress(state, state.lowest) and state.lowest < state.base
 
     def _fall(self, state: RescueState, level: float, seen: BatchObservation) -> _Fall | None:
-        """Return how a training has fallen; None if it has not."""
+        """Return how a training has collapsed; None if it has not."""
         first, look = state.first, seen.look
         assert first is not None
         if level > self.threshold * first:
@@ -379,7 +379,7 @@ class Rescue(Rule[RescueState]):
 
 @dataclasses.dataclass(frozen=True)
 class _Fall:
-    """How a training has fallen, in words, and whether nothing since the first state is good."""
+    """How a training has collapsed, in words, and whether nothing since the first state is good."""
 
     told: str
     to_first: bool = False

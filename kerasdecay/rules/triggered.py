@@ -47,8 +47,8 @@ def _of_trigger(name: str) -> Any:
 class Triggered(Rule[State], Generic[State]):
     """A rule that acts when another rule reduces. It needs whatever that rule needs.
 
-    The trigger's own scale is ignored. `every` is how often the trigger observes; None: as it says
-    itself. A trigger never comes down to the horizon, nor decides by itself within epochs.
+    The trigger's own scale is ignored. `every` is how often the trigger observes; None: as its own
+    `every` says. A trigger never comes down to the horizon, nor decides by itself within epochs.
     """
 
     trigger: Rule[Any] = _checks.field(..., a_trigger)

@@ -38,7 +38,7 @@ def simulate(
         A float64 vector: `epochs × steps_per_epoch` rates, or `epochs` rates.
 
     Raises:
-        ValueError: For a value out of its range, an initial rate that nobody gives, or a schedule
+        ValueError: For a value out of its range, an initial rate that is not given, or a schedule
             that does not fit the horizon.
 
     Examples:
