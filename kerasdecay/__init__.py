@@ -54,7 +54,9 @@ _HOMES = {
 _ELSEWHERE = {
     **dict.fromkeys(("summary", "timeline"), "kerasdecay.report.{}"),
     **dict.fromkeys(("ReduceLROnPlateau",), "PlateauDecay"),
-    **dict.fromkeys(("LearningRateScheduler", "LambdaLR"), "LearningRateDecay"),
+    **dict.fromkeys(
+        ("LearningRateScheduler", "LRScheduler", "LambdaLR", "Decay"), "LearningRateDecay"
+    ),
     **dict.fromkeys(("CosineAnnealingLR", "CosineAnnealing"), "CosineDecay"),
     **{
         name + end: f"LearningRateDecay({name}(…))"
@@ -62,6 +64,11 @@ _ELSEWHERE = {
         for end in ("Decay", "LR")
     },
     "PiecewiseConstantDecay": "LearningRateDecay(MultiStep(…))",
+    **dict.fromkeys(
+        ("WarmupCosineDecay", "WarmupCosine", "WarmUpCosine", "CosineWarmup"),
+        "CosineDecay(warmup=…)",
+    ),
+    **dict.fromkeys(("LinearWarmup", "WarmupLinear"), "LinearDecay(warmup=…)"),
     **dict.fromkeys(
         ("CosineDecayRestarts", "CosineAnnealingWarmRestarts"),
         "LearningRateDecay(CosineRestarts(…))",
@@ -76,6 +83,9 @@ _ELSEWHERE = {
 
 _SUBPACKAGES = ("kerasdecay.schedules", "kerasdecay.rules")
 """Their names are found here too: `kerasdecay.Cosine`, `kerasdecay.Plateau`."""
+
+_PARTS = ("callbacks", "records", "report", "rules", "schedules", "study", "tuner")
+"""What `kerasdecay.study` and the like import when they are first used."""
 
 __all__ = [
     "AdaptiveKneeDecay",
@@ -112,6 +122,8 @@ def __getattr__(name: str) -> Any:
     told = f"module 'kerasdecay' has no attribute {name!r}"
     if name.startswith("_"):
         raise AttributeError(told)
+    if name in _PARTS:
+        return importlib.import_module(f"kerasdecay.{name}")
     found = [*map(importlib.import_module, _SUBPACKAGES)]
     for module in found:
         if name != "FAMILY" and name in module.__all__:

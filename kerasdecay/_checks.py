@@ -131,9 +131,11 @@ def rate(
 
 
 def rate_within(value: Any) -> str:
-    """Return where the rate is in what a range test returns, nothing for anything else."""
-    is_range_test = hasattr(value, "suggestion") or hasattr(value, "reason")
-    return "Give the number in it: found.suggestion.rate." if is_range_test else ""
+    """Return where the rate is in a range test or an optimizer, nothing for anything else."""
+    if hasattr(value, "suggestion") or hasattr(value, "reason"):
+        return "Give the number in it: found.suggestion.rate."
+    is_optimizer = hasattr(value, "learning_rate") or hasattr(value, "param_groups")
+    return "Leave the optimizer out: fit takes the model's." if is_optimizer else ""
 
 
 def share(owner: str, argument: str, value: Any, **limits: float) -> float:

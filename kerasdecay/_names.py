@@ -66,13 +66,21 @@ FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
     **_all("warmup_epochs warmup", _WARMUP),
     **_all("cooldown", ("decay",), "the last part, in epochs, '500 steps' or '10%'"),
     **_all("metric metrics", ("monitor",)),
+    **_all(
+        "patience min_delta",
+        ("trigger", "advance_on"),
+        "a rule such as Plateau('val_loss', patience=3)",
+    ),
+    **_all("drop", ("factor",)),
+    **_all("epochs_drop", ("every",)),
+    **_all("epochs", ("steps",), "a number of batches"),
     **_all("epsilon threshold", ("min_delta",)),
     **_all("threshold_mode", ("min_delta_mode",)),
     **_all("start_lr", ("start",)),
     **_all("end_lr", ("end",)),
     **_all("num_iter num_steps", ("steps",)),
     **_all("x train_data training_data", ("data",)),
-    **_all("callbacks decays", ("arms",)),
+    **_all("callbacks decays", ("arms", "rules")),
     **_all("models", ("build_model",)),
     **_all("model", ("build_model",), "a function that returns a new, compiled model"),
     **_all("plot out output save save_path filename picture", ("path", "png")),
@@ -98,6 +106,11 @@ _NOWHERE = {
         ("monitor", "patience", "min_delta", "mode"),
         "an argument of a rule: rules=[Plateau('val_loss', patience=3)], or of PlateauDecay",
     ),
+    **dict.fromkeys(
+        ("milestones", "boundaries"),
+        "an argument of MultiStep: LearningRateDecay(MultiStep(0.1, milestones=(5, 10)))",
+    ),
+    "optimizer": "that of the model, which fit knows",
     **dict.fromkeys(
         ("warmup", "warmup_steps", "warmup_epochs", "num_warmup_steps"),
         "kerasdecay.schedules.warmup(schedule, '500 steps'), or warmup= of a callback",
@@ -149,6 +162,7 @@ def takes_familiar(function: Callable[Parameters, Result]) -> Callable[Parameter
     known = [one.name for one in parameters]
     takes_any = any(one.kind is one.VAR_POSITIONAL for one in parameters)
     ordered = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+    named = [f"{one.name}=…" for one in parameters if one.kind is one.KEYWORD_ONLY]
 
     @functools.wraps(function)
     def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -156,8 +170,9 @@ def takes_familiar(function: Callable[Parameters, Result]) -> Callable[Parameter
         if len(args) > len(ordered) and not takes_any:
             pair = " Inputs and targets are one: data=(x, y)." if "data" in ordered else ""
             raise TypeError(
-                f"{function.__name__}() takes {', '.join(ordered)} without their names, and "
-                f"{len(args)} arguments came without one. Write the others as name=value.{pair}"
+                f"{function.__name__}(): {len(args)} arguments without a name, where "
+                f"{', '.join(ordered)} can do without. Write the others by name: "
+                f"{', '.join(named)}.{pair}"
             )
         return function(*args, **kwargs)
 

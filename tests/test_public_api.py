@@ -53,6 +53,17 @@ def test_signatures_are_those_of_the_design(name):
     assert without_types(getattr(kerasdecay, name)) == SIGNATURES[name]
 
 
+@pytest.mark.parametrize("part", ["records", "schedules", "study"])
+def test_a_part_is_there_when_it_is_first_used(part, monkeypatch):
+    monkeypatch.delattr(kerasdecay, part, raising=False)
+    assert getattr(kerasdecay, part) is importlib.import_module(f"kerasdecay.{part}")
+
+
+def test_public_names_alone_are_listed():
+    listed = [name for name in dir(kerasdecay) if not name.startswith("__")]
+    assert listed == sorted(kerasdecay.__all__)
+
+
 def test_an_unknown_argument_is_told_by_the_callback_that_was_called():
     told = (
         r"^StepDecay\(\) got an unexpected keyword argument 'step_size'\. "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Unpack
 
 from kerasdecay.callbacks.rules import RuleDecay
 from kerasdecay.rules import Rescue
@@ -35,14 +35,9 @@ class AutoDecay(RuleDecay):
     Source: range test: Smith, 2015 (arXiv:1506.01186); knee: Iyer et al., 2020 (arXiv:2003.03977).
     """
 
-    @classmethod
-    def _check(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if cls is AutoDecay and args:
-            raise TypeError(
-                f"AutoDecay() finds the rate itself. Received: {args[0]!r}. From a rate of your "
-                "own: KneeDecay(0.1, rules=['rescue']), which is the same without the probe."
-            )
-        super()._check(args, kwargs)
+    _unnamed = (
+        "It finds the rate itself. With a rate of your own it is KneeDecay(0.1, rules=['rescue'])."
+    )
 
     def __init__(self, **options: Unpack[Options]) -> None:
         super().__init__(Rescue(), Knee("auto", hold="80%"), options)

@@ -75,6 +75,8 @@ class LearningRateDecay(DecayCallback):
         >>> decay = LearningRateDecay(optimizers=gan)
     """
 
+    _unnamed = "The rate belongs to the schedule: LearningRateDecay(Cosine(0.1))."
+
     def __init__(
         self,
         schedule: Any = None,

@@ -27,6 +27,9 @@ Scaled = Schedule | Callable[..., float] | Sequence[float] | float | str | None
 """What a rule scales: whatever `LearningRateDecay` takes; None is the optimizer's own rate."""
 
 
+_RATE = "A rate is schedule=0.1."
+
+
 class RuleDecay(DecayCallback):
     """A decay that is one rule on a schedule."""
 
@@ -101,9 +104,7 @@ class PlateauDecay(RuleDecay):
         rules: Rule[Any] | Sequence[Rule[Any]] = (),
         **options: Unpack[RunOptions],
     ) -> None:
-        if _checks.real(monitor) is not None:
-            allowed, remedy = "the name of a metric", f"A rate is schedule={monitor!r}."
-            raise _checks.invalid("PlateauDecay", "monitor", allowed, monitor, remedy)
+        _check_monitor("PlateauDecay", monitor)
         rule = Plateau(
             monitor=monitor,
             factor=factor,
@@ -167,6 +168,7 @@ class GreedyDecay(RuleDecay):
         schedule: Scaled = None,
         **options: Unpack[Options],
     ) -> None:
+        _check_monitor("GreedyDecay", monitor)
         rule = Greedy(
             monitor,
             factor,
@@ -178,6 +180,14 @@ class GreedyDecay(RuleDecay):
             every=every,
         )
         super().__init__(rule, schedule, options)
+
+
+def _check_monitor(owner: str, monitor: Any) -> None:
+    """Raise a ValueError for a rate or an optimizer in the place of a metric's name."""
+    is_rate = _checks.real(monitor) is not None
+    remedy = f"A rate is schedule={monitor!r}." if is_rate else _checks.rate_within(monitor)
+    if remedy:
+        raise _checks.invalid(owner, "monitor", "the name of a metric", monitor, remedy)
 
 
 class WeightNormDecay(RuleDecay):
@@ -204,6 +214,8 @@ class WeightNormDecay(RuleDecay):
 
     Source: Lewkowycz, How to decay your learning rate, 2021 (arXiv:2103.12682).
     """
+
+    _unnamed = _RATE
 
     def __init__(
         self,
@@ -249,6 +261,8 @@ class LossSlopeDecay(RuleDecay):
     Source: Zhang et al., Statistical adaptive stochastic gradient methods, 2020 (arXiv:2002.10597).
     """
 
+    _unnamed = _RATE
+
     def __init__(
         self,
         *,
@@ -293,6 +307,8 @@ class AdaptiveKneeDecay(RuleDecay):
 
     Source: Iyer et al., 2020 (arXiv:2003.03977), its moment chosen by a rule.
     """
+
+    _unnamed = _RATE
 
     def __init__(
         self,

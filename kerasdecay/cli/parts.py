@@ -113,7 +113,15 @@ def _name(family: Mapping[str, Any], typed: str) -> str:
     """Return the name for a word: `power-step` for `PowerStep`, `power_step`, `PowerStepDecay`."""
     name = key_named(family, typed)
     if name is None:
+        from kerasdecay.rules import FAMILY as RULES
+        from kerasdecay.schedules import FAMILY as SHAPES
+
         told = [did_you_mean(family, typed), f"There are: {', '.join(family)}"]
+        for command, others in (("preview", SHAPES), ("replay --rule", RULES)):
+            if other := key_named(others, typed):
+                told = [f"Did you mean kerasdecay {command} {other}?"]
+        if number(typed) != typed:
+            told = [f"Did you mean --initial-learning-rate {typed}?"]
         raise ValueError(" ".join([f"there is no {typed!r}.", *filter(None, told)]))
     return name
 

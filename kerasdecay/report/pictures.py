@@ -70,7 +70,8 @@ def plot(
     found = [trace_of(one) if is_history(one) else getattr(one, "trace", one) for one in subjects]
     if len(found) == 1 and isinstance(found[0], Trace):
         return handed(trace_figure(found[0], title=title), path, show=show)
-    if not found or any(isinstance(one, Trace) for one in found):
+    planned = all(isinstance(one, Schedule) or hasattr(one, "schedule") for one in subjects)
+    if not found or not planned or any(isinstance(one, Trace) for one in found):
         raise invalid("plot", "subjects", "schedules, or one trained decay or trace", subjects)
     horizons = {getattr(one, "epochs", None) for one in subjects} - {None}
     if epochs is None and len(horizons) == 1:

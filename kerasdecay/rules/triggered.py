@@ -34,6 +34,8 @@ def a_trigger(owner: str, argument: str, value: Any) -> Rule[Any]:
     if not isinstance(value, Rule) or value.way_down is not None:
         allowed = "a rule that reduces, such as Plateau('val_loss')"
         remedy = "A rate belongs in the schedule, not in the rule."
+        if isinstance(value, type):
+            remedy = f"Write {value.__name__}(…)."
         raise _checks.invalid(owner, argument, allowed, value, remedy)
     return value
 

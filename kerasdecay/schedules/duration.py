@@ -28,7 +28,7 @@ def _remedy(written: str) -> str:
     try:
         number = float(written)
     except ValueError:
-        return _BATCHES if "batch" in written else ""
+        return _BATCHES if "batch" in written or "iter" in written else ""
     meant = f"'{100 * number:g}%'" if 0 < number < 1 else f"{number:g}"
     return f"Did you mean {meant}?"
 

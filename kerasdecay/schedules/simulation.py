@@ -47,11 +47,13 @@ def simulate(
         [0.1, 0.1, 0.01, 0.01]
     """
     update = getattr(schedule, "update", None)  # of a callback, how often its rate is written
+    is_function = callable(schedule) and not hasattr(schedule, "schedule")  # of Keras, or a user's
+    remedy = "It goes into a callback: LearningRateDecay(…)." if is_function else ""
     if not isinstance(schedule, Schedule):
         schedule = getattr(schedule, "schedule", schedule)
     schedule = schedule_of("simulate", "schedule", schedule)
     allowed = "a kerasdecay schedule, the name of one, a number, or a decay callback"
-    _checks.instance("simulate", "schedule", schedule, Schedule, allowed)
+    _checks.instance("simulate", "schedule", schedule, Schedule, allowed, remedy)
     if initial_learning_rate is not None:
         schedule = schedule.resolve(initial_learning_rate)
     timeline = Timeline(epochs, steps_per_epoch, "epoch" if steps_per_epoch is None else "step")

@@ -41,7 +41,8 @@ def check_arms(arms: Any) -> dict[str, Arm]:
                 raise invalid("compare", "arms", "a list of different arms", arms, remedy)
         arms = dict(zip(names, arms, strict=True))
     if not isinstance(arms, Mapping) or not arms:
-        raise invalid("compare", "arms", "a dict of at least one name → arm", arms, _REMEDY)
+        remedy = "Inputs and targets are one: data=(x, y)." if hasattr(arms, "shape") else _REMEDY
+        raise invalid("compare", "arms", "a dict of at least one name → arm", arms, remedy)
     slugs: dict[str, str] = {}
     for name in arms:
         if not isinstance(name, str) or not slug(name):

@@ -53,12 +53,8 @@ def checked_rules(owner: str, rules: Any) -> tuple[Rule[Any], ...]:
 
     The name of a rule is that rule as it is by default.
     """
-    if isinstance(rules, (str, type)):
-        rules = (rules,)
-    if isinstance(rules, Rule):
-        return (rules,)
     if not isinstance(rules, (list, tuple)):  # an iterator would be used up before it is copied
-        raise _checks.invalid(owner, "rules", _RULES, rules)
+        rules = (rules,)
     rules = tuple(_rule(owner, rule) for rule in rules)
     ways = [type(rule).__name__ for rule in rules if rule.way_down is not None]
     if len(ways) > 1:
@@ -78,6 +74,8 @@ def _rule(owner: str, rule: Any) -> Rule[Any]:
         remedy = "A schedule is the first argument of LearningRateDecay."
     elif isinstance(rule, keras.callbacks.ReduceLROnPlateau):
         remedy = "Write kerasdecay.Plateau(…), which takes the same arguments."
+    elif own := getattr(rule, "rules", ()):
+        remedy = f"Take its rule: {type(own[0]).__name__}(…)."
     elif isinstance(rule, keras.callbacks.Callback):
         remedy = "A callback is given to fit: callbacks=[…]."
     found: Rule[Any] = _checks.instance(owner, "rules", rule, Rule, _RULES, remedy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -38,6 +38,10 @@ def as_schedule(
         return _shape(owner, argument, schedule)
     if _checks.real(schedule) is not None:
         return Constant(schedule)
+    if isinstance(schedule, (list, tuple)) and any(map(_is_planned, schedule)):
+        allowed = "one schedule, or a list of rates"
+        remedy = "One after the other they are sequence([Constant(0.1), Cosine(0.1)], [5])."
+        raise _checks.invalid(owner, argument, allowed, schedule, remedy)
     if isinstance(schedule, (list, tuple, np.ndarray)):
         return EpochRates(schedule)  # type: ignore[arg-type]  # its field becomes a tuple
     if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
@@ -66,7 +70,11 @@ def as_schedule(
         "a kerasdecay schedule, the name of one, a number, a list of one an epoch, or a function "
         "f(epoch) or f(epoch, learning_rate)"
     )
-    raise _checks.invalid(owner, argument, allowed, schedule, _checks.rate_within(schedule))
+    remedy = _checks.rate_within(schedule)
+    if isinstance(schedule, Mapping):
+        remedy = "Optimizers with a schedule each are optimizers={…}; rates one after the other, "
+        remedy += "sequence([Constant(0.1), Constant(0.01)], [10])."
+    raise _checks.invalid(owner, argument, allowed, schedule, remedy)
 
 
 def _shape(owner: str, argument: str, name: str) -> Schedule:
@@ -79,6 +87,13 @@ def _shape(owner: str, argument: str, name: str) -> Schedule:
         allowed = "a kerasdecay schedule, the name of one, or a number"
         raise _checks.invalid(owner, argument, allowed, name, remedy)
     return shape_named(owner, argument, name)
+
+
+def _is_planned(one: Any) -> bool:
+    """Whether it is a schedule, or the name of one."""
+    return isinstance(one, Schedule) or (
+        isinstance(one, str) and key_named(FAMILY, one) is not None
+    )
 
 
 def by_steps(schedule: Any, function: Any) -> OfStep:

@@ -12,6 +12,9 @@ from kerasdecay._names import check_arguments
 class GivenArguments:
     """Mixin that remembers the arguments of `__init__`, a subclass's own ones included."""
 
+    _unnamed = ""
+    """Where a rate belongs that came as an argument without a name."""
+
     _given: tuple[tuple[Any, ...], dict[str, Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -36,11 +39,11 @@ class GivenArguments:
             named = [f"{one.name}=…" for one in kinds if one.kind is one.KEYWORD_ONLY]
             told = f"{cls.__name__}(): {error}. It takes {', '.join(known)}."
             if len(args) > len(first) and named:
+                remedy = cls._unnamed or f"Write the others by name: {', '.join(named)}."
                 arguments = f"{len(args)} argument{'s' * (len(args) > 1)}"
                 told = (
                     f"{cls.__name__}(): {arguments} without a name, where "
-                    f"{', '.join(first) or 'none'} can do without. Write the others by name: "
-                    f"{', '.join(named)}."
+                    f"{', '.join(first) or 'none'} can do without. {remedy}"
                 )
             raise TypeError(told) from None
 

@@ -61,7 +61,9 @@ def steer(
     """
     if not isinstance(decay, DecayCallback):
         is_exchanged = isinstance(model, DecayCallback)
-        remedy = "The order is steer(model, decay, …)." if is_exchanged else ""
+        remedy = "A schedule goes into one: LearningRateDecay(Cosine(0.1))."
+        if is_exchanged:
+            remedy = "The order is steer(model, decay, …)."
         raise _checks.invalid("steer", "decay", "a decay callback of kerasdecay", decay, remedy)
     if decay.update.compiled:
         allowed = '"auto", "epoch", "batch" or "20 steps" in a loop of your own'

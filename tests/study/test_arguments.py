@@ -257,7 +257,7 @@ def test_a_model_in_the_place_of_what_makes_one():
 
 
 def test_inputs_and_targets_as_two_arguments():
-    with pytest.raises(TypeError, match=r"data, arms without their names, and 4 .*data=\(x, y\)"):
+    with pytest.raises(TypeError, match=r"4 arguments without a name, .*data=\(x, y\)"):
         compare(build, X, Y, ["cosine"], epochs=1)
 
 
