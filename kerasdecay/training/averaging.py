@@ -17,6 +17,7 @@ from kerasdecay.schedules import Timeline
 from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.timeline import unknown_steps
+from kerasdecay.training import find
 from kerasdecay.training.jax_state import weights_under_way
 
 MOST_SAMPLES = 1000
@@ -49,8 +50,8 @@ class WeightAverage:
         first_epoch: The epoch with which this training begins, or goes on.
 
     Raises:
-        ValueError: If the steps of an epoch are unknown, or a layer has statistics that belong to
-            other weights than the mean.
+        ValueError: If the steps of an epoch are unknown, the optimizer has a mean of its own, or a
+            layer has statistics that belong to other weights than the mean.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class WeightAverage:
     ) -> None:
         if timeline.steps_per_epoch is None:
             raise unknown_steps("average_last")
+        self._refuse_other_mean(owner, model)
         self._refuse_statistics(owner, model)
         self._owner, self._last = owner, last
         steps = Timeline(timeline.epochs, timeline.steps_per_epoch)
@@ -120,6 +122,17 @@ class WeightAverage:
 
     def _warn(self, what: str) -> None:
         warn(f"{self._owner}: {what}")
+
+    @staticmethod
+    def _refuse_other_mean(owner: str, model: Any) -> None:
+        for optimizer in find.all_optimizers(model):
+            if any(getattr(one, "use_ema", False) for one in find.with_wrapped(optimizer)):
+                raise ValueError(
+                    f"{owner}: average_last must be None for an optimizer that averages the "
+                    f"weights itself. Received: {optimizer.name!r} with use_ema=True, whose mean "
+                    "Keras puts into the model before the last weights are taken. Leave out "
+                    "use_ema, and SwapEMAWeights, or average_last."
+                )
 
     @staticmethod
     def _refuse_statistics(owner: str, model: Any) -> None:

@@ -33,8 +33,7 @@ from kerasdecay.training.plan import Plan
 from kerasdecay.training.probing import Probing, probed
 from kerasdecay.training.session import Session
 from kerasdecay.training.snapshot import BestStates
-from kerasdecay.training.targets import RateTarget
-from kerasdecay.training.under_way import beside, fits_under_way
+from kerasdecay.training.under_way import beside, trainings_under_way
 
 
 class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
@@ -128,11 +127,11 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self._refuse_two_trainings(allowed=1)
         left_over = self._probing
         model = self.model
+        self._refuse_two_writers(model)
         find.release(model)  # first, so that the rate it leaves is remembered
         self._end_training()
         self.trace = None
         targets = find.rate_targets(model, self.optimizer_names)
-        self._refuse_two_writers(targets)
         if left_over is not None and left_over.is_left_in(targets):
             left_over.put_back()
             self._warn(
@@ -409,27 +408,28 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self._batch_losses = BatchLosses(owner)
 
     def _refuse_two_trainings(self, allowed: int) -> None:
-        """Raise a ValueError if more than so many `fit` calls are under way with this object."""
-        if fits_under_way(self) > allowed:
+        """Raise a ValueError if more than so many trainings are under way with this object."""
+        if trainings_under_way(self) > allowed:
             raise ValueError(
                 f"{type(self).__name__}: one callback object cannot steer two trainings at once. "
                 "Received: a second fit while the first is running, or the object twice in "
                 "callbacks=[…]. Give each fit an object of its own."
             )
 
-    def _refuse_two_writers(self, targets: Mapping[str, RateTarget]) -> None:
-        """Raise a ValueError for a second decay beside this one, with an optimizer of this one."""
-        mine = {id(target.optimizer) for target in targets.values()}
+    def _refuse_two_writers(self, model: Any) -> None:
+        """Raise a ValueError for a second decay, beside or around this one, of one optimizer."""
+        mine = {id(one) for one in find.optimizers_of(model, self.optimizer_names).values()}
         for other in beside(self):
-            if not isinstance(other, DecayCallback):
+            if not isinstance(other, DecayCallback) or other._model is None:
                 continue
-            theirs = find.optimizers_of(self.model, other.optimizer_names).values()
+            theirs = find.optimizers_of(other._model, other.optimizer_names).values()
             if mine & {id(one) for one in theirs}:
                 raise ValueError(
-                    f"{type(self).__name__}: callbacks=[…] may hold one decay for each optimizer. "
-                    f"Received: {type(self).__name__} and {type(other).__name__}, which would both "
-                    "write the learning_rate of one. Compose them into one, shape × warmup × "
-                    "rules: LearningRateDecay(Cosine(0.1), warmup=2, rules=[Plateau('val_loss')])."
+                    f"{type(self).__name__}: one optimizer may have one decay, in callbacks=[…] or "
+                    f"in a loop that is steered. Received: {type(self).__name__} and "
+                    f"{type(other).__name__}, which would both write the learning_rate of one. "
+                    "Compose them into one, shape × warmup × rules: "
+                    "LearningRateDecay(Cosine(0.1), warmup=2, rules=[Plateau('val_loss')])."
                 )
 
     def _configuration(self) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from kerasdecay import _checks
 from kerasdecay._names import takes_familiar
 from kerasdecay.records import Event, Trace
-from kerasdecay.training import find
+from kerasdecay.training import find, under_way
 from kerasdecay.training.callback import DecayCallback
 
 
@@ -113,15 +113,21 @@ class Steering:
         self._step = -1
 
     def __enter__(self) -> Self:
-        self._model.stop_training = False
-        self._decay.set_params(self._parameters)
         self._decay.set_model(self._model)
-        self._decay.counts_steps = not self._stateless
-        self._decay.on_train_begin()
+        self._decay.set_params(self._parameters)
+        under_way.LOOPS[self] = self._decay
+        try:
+            self._decay.counts_steps = not self._stateless
+            self._decay.on_train_begin()
+        except BaseException:
+            del under_way.LOOPS[self]
+            raise
+        self._model.stop_training = False
         self._decay.take_losses_as_they_are()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        under_way.LOOPS.pop(self, None)
         self._decay.counts_steps = True
         if kind is None:
             self._decay.on_train_end()

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import keras
+
+LOOPS: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+"""Loop that is being steered → its callback. An interrupted `with` leaves it, as any other."""
+
+
+def trainings_under_way(callback: Any) -> int:
+    """Return how often the `fit` calls of all threads, and steered loops, have this callback."""
+    return fits_under_way(callback) + sum(one is callback for one in LOOPS.values())
 
 
 def fits_under_way(callback: Any) -> int:
@@ -26,12 +35,15 @@ def fits_under_way(callback: Any) -> int:
 
 
 def beside(callback: Any) -> Iterator[Any]:
-    """Yield the callbacks that Keras calls together with this one, in one of whose hooks we are."""
+    """Yield the other callbacks of the trainings within which this one begins, its own included.
+
+    These are the `fit` calls of this thread, in one of whose hooks or steps we are, and all loops
+    that are being steered.
+    """
+    held = list(LOOPS.values())
     frame: Any = sys._getframe(1)
     while frame is not None:
-        caller = frame.f_locals.get("self")
-        held = caller.callbacks if isinstance(caller, keras.callbacks.CallbackList) else ()
-        if any(one is callback for one in held):
-            yield from (one for one in held if one is not callback)
-            return
+        caller = frame.f_locals.get("callbacks" if frame.f_code.co_name == "fit" else "self")
+        held += caller.callbacks if isinstance(caller, keras.callbacks.CallbackList) else ()
         frame = frame.f_back
+    yield from (one for one in held if one is not callback)

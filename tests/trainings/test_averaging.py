@@ -176,3 +176,15 @@ def test_without_a_number_of_steps_nothing_can_be_averaged() -> None:
     decay = kerasdecay.StepDecay(0.5, every=1, average_last="10%")
     with pytest.raises(ValueError, match="average_last needs a known number of steps"):
         fit(odometer(), [decay], 1, x=batches)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_an_optimizer_with_a_mean_of_its_own_is_refused(scaled: bool) -> None:
+    optimizer = keras.optimizers.SGD(0.5, use_ema=True)
+    if scaled:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    model = new_odometer(optimizer=optimizer)
+    decay = LearningRateDecay(Constant(0.5), average_last=1)
+    with pytest.raises(ValueError, match=r"average_last must be None .* use_ema=True.*SwapEMA"):
+        fit(model, [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), decay], 2)
+    assert travelled(model) == 0

@@ -8,9 +8,20 @@ from typing import Any
 
 import keras
 import pytest
-from tiny import Kill, Scripted, fit, fit_until_killed, near, new_odometer, no_warning, travelled
+from tiny import (
+    Kill,
+    Scripted,
+    X,
+    Y,
+    fit,
+    fit_until_killed,
+    near,
+    new_odometer,
+    no_warning,
+    travelled,
+)
 
-from kerasdecay import CosineDecay, LearningRateDecay, LinearDecay, PlateauDecay, StepDecay
+from kerasdecay import CosineDecay, LearningRateDecay, LinearDecay, PlateauDecay, StepDecay, steer
 from kerasdecay.schedules import Constant, Linear
 
 pytestmark = pytest.mark.any_backend
@@ -164,6 +175,37 @@ def test_two_decays_for_one_optimizer_are_refused_before_the_first_step() -> Non
         loop = keras.callbacks.CallbackList(decays, model=model, epochs=2, steps=4)
         with pytest.raises(ValueError, match=refusal):
             loop.on_train_begin()
+
+
+def test_a_second_decay_within_a_training_is_refused_and_the_first_goes_on() -> None:
+    def begin(decay: Any, model: Any) -> None:
+        with steer(model, decay, epochs=2, steps_per_epoch=4):
+            pass
+
+    within = keras.callbacks.LambdaCallback()
+    within.on_train_batch_begin = lambda batch, logs=None: refuse()
+
+    def refuse() -> None:
+        with pytest.raises(ValueError, match="LinearDecay and StepDecay, which would both write"):
+            begin(LinearDecay(0.1), model.optimizer)
+
+    model = new_odometer(0.4)
+    fit(model, [StepDecay(0.4, every=1, factor=0.5, update="compiled"), within], epochs=2)
+    assert travelled(model) == near(4 * (0.4 + 0.2))
+
+    decay = StepDecay(0.4, every=1, factor=0.5)
+    with steer(model, decay, epochs=2, steps_per_epoch=4) as run:
+        for epoch in run:
+            refuse()
+            with pytest.raises(ValueError, match="LinearDecay and StepDecay"):
+                fit(model, [LinearDecay(0.1)])
+            with pytest.raises(ValueError, match="cannot steer two trainings at once"):
+                begin(decay, new_odometer())
+            begin(LinearDecay(0.1), new_odometer())
+            assert run.begin_step() == near([0.4, 0.2][epoch])
+            model.train_on_batch(X[:10], Y[:10])
+            run.end_epoch()
+    begin(LinearDecay(0.1), model.optimizer)
 
 
 def test_two_decays_for_different_optimizers_drive_one_each() -> None:
