@@ -80,6 +80,8 @@ def as_schedule(
 def _shape(owner: str, argument: str, name: str) -> Schedule:
     """Return the shape of a name; a ValueError says what a name of anything else may mean."""
     remedy = _checks.meant(name)
+    if name.lower() == "auto":
+        remedy = "A rate that is found belongs to a shape: Cosine('auto'); or take AutoDecay()."
     rule = key_named(RULES, name.lower().removeprefix("reducelron"))
     if argument == "schedule" and rule is not None and key_named(FAMILY, name) is None:
         remedy = f"'{rule}' is a rule: write {owner}('constant', rules=['{rule}'])."

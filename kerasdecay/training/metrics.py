@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasdecay._names import did_you_mean
 from kerasdecay._warnings import warn
 from kerasdecay.records.numbers import as_number
 from kerasdecay.rules import Rule
@@ -58,11 +59,16 @@ class MetricWatch:
                 self._name_missing(rule.watched)
 
     def _name_missing(self, name: str) -> None:
+        remedy = did_you_mean(self._known, name) or "Pass another monitor=…."
+        if name.startswith("val_") and not any(one.startswith("val_") for one in self._known):
+            remedy = (
+                "Pass another monitor=…, or validate: with validation_data in fit, or by the logs "
+                "of run.end_epoch(logs) in a loop of your own."
+            )
         self._warn(
             name,
             f"the rules watch {name!r}, which is not in the logs so far: nothing can be decided by "
-            f"it. There are: {', '.join(self._known)}. Pass another monitor=…, or let the logs "
-            "have it: by validation_data in fit, by run.end_epoch(logs) in a loop of your own.",
+            f"it. There are: {', '.join(self._known)}. {remedy}",
         )
 
     def _name_unusable(self, name: str, value: Any) -> None:
