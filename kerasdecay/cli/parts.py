@@ -93,9 +93,9 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
         field = option.strip().replace("-", "_")
         if field not in fields:
             known = ", ".join(map(dashed, fields))
-            if not equals and number(option) != option:  # a bare rate, as Cosine(0.1) takes one
-                first = dashed(next(iter(fields)))
-                raise ValueError(f"{text!r}: did you mean {name}:{first}={option}?")
+            is_rate = "initial_learning_rate" in fields and not equals and number(option) != option
+            if is_rate:  # as Cosine(0.1) takes one
+                raise ValueError(f"{text!r}: did you mean {name}:initial-learning-rate={option}?")
             told = [argument_named(field, fields, dashed), f"It has: {known}"]
             raise ValueError(" ".join([f"{name} has no option {option!r}.", *filter(None, told)]))
         if not equals and fields[field].type != "bool":

@@ -7,6 +7,7 @@ import csv
 import itertools
 from collections.abc import Mapping
 
+from kerasdecay._names import did_you_mean
 from kerasdecay.cli import parts
 from kerasdecay.rules import FAMILY, Rule
 
@@ -103,8 +104,9 @@ def read_log(path: str, column: str, separator: str = ",") -> Log:
     if not rows:
         raise ValueError(f"{path} holds no epoch")
     if column not in rows[0]:
-        known = ", ".join(filter(None, rows[0]))
-        raise ValueError(f"{path} has no column {column!r}. There are: {known}")
+        known = [name for name in rows[0] if name]
+        told = [did_you_mean(known, column), f"There are: {', '.join(known)}"]
+        raise ValueError(" ".join([f"{path} has no column {column!r}.", *filter(None, told)]))
     epochs: Log = []
     for line, row in enumerate(rows, 2):
         numbers = {

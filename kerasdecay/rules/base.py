@@ -267,7 +267,11 @@ class Rule(Configurable, abc.ABC, Generic[State]):
             ValueError: For an argument of another kind, before the first state is asked for.
         """
         owner, watched = f"{self.owner()}.replay", self.watched
-        values = _checks.items(owner, "values", values, "a sequence of numbers or of logs")
+        allowed = "a sequence of numbers or of logs"
+        if isinstance(values, Mapping) or hasattr(values, "history"):
+            remedy = f"Of a History give one metric: history.history[{watched!r}]."
+            raise _checks.invalid(owner, "values", allowed, values, remedy)
+        values = _checks.items(owner, "values", values, allowed)
         logs = [one if isinstance(one, Mapping) else {watched: one} for one in values]
         rate = _checks.rate(owner, "learning_rate", learning_rate)
         if losses is None:
