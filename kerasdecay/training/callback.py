@@ -154,7 +154,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         if self._probing is None and (self._session is None or not self._is_steered(model)):
             self._start(model, epoch)
         if self._probing is not None:
-            self._probing.begin_batch(epoch, 0)
+            self._probing.begin_epoch(epoch)
         elif self._session is not None:
             self._session.begin_epoch(model, epoch)
 
@@ -175,11 +175,11 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             self._watch_batch()
         losses = self._batch_losses.take()
         self._has_spoilt_metrics = False  # Keras begins them anew with each epoch
+        model = self.model
         if self._probing is not None:
-            self._probing.log(logs)
+            self._probing.end_epoch(logs)
         if self._session is None:
             return
-        model = self.model
         self._directed = tuple(
             self._watch.directed(rule, model, is_built=rule.watched in logs)
             for rule in self._directed

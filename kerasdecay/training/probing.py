@@ -41,6 +41,7 @@ class Probing:
         )
         self._model = model
         self._look: _Look | None = None
+        self._trial: Snapshot | None = None
         self._first_rates = {key: target.read() for key, target in targets.items()}
         self._tried: list[tuple[int, int, float]] = []  # epoch, batch, rate: of batches that came
         self._begun = (0, 0, self._probe.rate)
@@ -50,6 +51,22 @@ class Probing:
     def is_done(self) -> bool:
         """Whether the probe has seen enough."""
         return self._probe.is_done
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Go on with the trial that the epoch before has left."""
+        if self._trial is not None:
+            self._trial.restore()
+            self._trial = None
+        self.begin_batch(epoch, 0)
+
+    def end_epoch(self, logs: dict[str, Any]) -> None:
+        """Log the rate, and put everything back until the next epoch.
+
+        What is saved in between, and gone on with after a crash, is then no trial.
+        """
+        self.log(logs)
+        self._trial = Snapshot(self._model)
+        self.put_back()
 
     def begin_batch(self, epoch: int, batch: int) -> bool:
         """Write the rate that is tried with this batch, and those of its execution.

@@ -9,6 +9,8 @@ from typing import Any
 
 import keras
 
+_LIST = keras.callbacks.CallbackList.__init__.__code__.co_filename
+
 LOOPS: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 """Loop that is being steered → its callback. An interrupted `with` leaves it, as any other."""
 
@@ -43,7 +45,9 @@ def beside(callback: Any) -> Iterator[Any]:
     held = list(LOOPS.values())
     frame: Any = sys._getframe(1)
     while frame is not None:
-        caller = frame.f_locals.get("callbacks" if frame.f_code.co_name == "fit" else "self")
-        held += caller.callbacks if isinstance(caller, keras.callbacks.CallbackList) else ()
+        name = "callbacks" if frame.f_code.co_name == "fit" else "self"
+        # Only these: a frame whose locals are asked for keeps what it deletes.
+        if name == "callbacks" or frame.f_code.co_filename == _LIST:
+            held += getattr(frame.f_locals.get(name), "callbacks", ())
         frame = frame.f_back
     yield from (one for one in held if one is not callback)
