@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasdecay._warnings import warn
 from kerasdecay.control.probe import Probe, probe_steps
 from kerasdecay.control.range_test import most_cautious
 from kerasdecay.records import Trace
@@ -144,6 +145,12 @@ def probed(model: Any, beginning: Beginning) -> Probing | Beginning:
         total = timeline.steps_per_epoch * (timeline.epochs - beginning.epoch)
     steps = probe_steps(total)
     if steps:
+        if beginning.epoch and any(one.has_trained for one in beginning.found.values()):
+            warn(
+                f"{beginning.plan.owner}: the training goes on at epoch {beginning.epoch + 1}, and "
+                "nothing tells the rate that was found for it: rates are tried anew, on a model "
+                "that has been trained. Pass state_path=…, or that rate."
+            )
         return Probing(model, beginning, steps)
     why = f"no suggestion, because a run of {total} batches is too short to try rates in"
     return beginning.probed(Choice(None, why))
