@@ -54,9 +54,10 @@ class Look:
         idle: The share of the trainable kernels that have not changed since the look before, but
             for being scaled by weight decay.
         grown: By what factor the norms of the kernels have grown since the first look: their lower
-            median, without those that began at 0. A kernel that began smaller than Glorot's
-            initialization would make it is taken to have begun at the geometric mean of its own
-            norm, twice, and Glorot's, but not below a quarter of Glorot's.
+            median, without embeddings and those that began at 0; 1 where only one is left. A kernel
+            that began smaller than Glorot's initialization would make it is taken to have begun at
+            the geometric mean of its own norm, twice, and Glorot's, but not below a quarter of
+            Glorot's.
         idle_units: The largest share, over the kernels, of columns that have not changed since the
             look before, but for weight decay, though they have since the first.
         size: For optimizers such as Adam, whose steps are about the rate whatever the gradient is:

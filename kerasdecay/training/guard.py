@@ -38,9 +38,10 @@ class Guard:
         self._has_failed = False
         self._first_kernels = self._last_kernels = first.kernels(model)
         self._last_updates = _updates(model)
-        self._began = [_began(kernel) for kernel in self._first_kernels]
+        norms = [_norm_at_first(kernel) for kernel in self._first_kernels]
+        self._began = _that_may_not_grow(norms, first.tables(model))
         by_rate = all(map(find.steps_by_rate, find.all_optimizers(model)))
-        self._size = _size(self._first_kernels, self._began) if by_rate else 0.0
+        self._size = _size(self._first_kernels, norms) if by_rate else 0.0
 
     def look(self, model: Any) -> tuple[Snapshot, Look]:
         """Copy everything, and return with the copy what it shows."""
@@ -117,7 +118,19 @@ def _idle(kernels: list[np.ndarray], others: list[np.ndarray]) -> float:
     return still / len(pairs) if pairs else 0.0
 
 
-def _began(first: np.ndarray) -> float:
+def _that_may_not_grow(norms: list[float], tables: list[bool]) -> list[float]:
+    """Return the squares of the kernels' first norms, 0 for those that grow as they learn.
+
+    An embedding begins small. The single kernel of a linear model has no units that could die.
+    """
+    is_linear = tables.count(False) == 1
+    return [
+        0.0 if is_table or is_linear else norm
+        for norm, is_table in zip(norms, tables, strict=True)
+    ]
+
+
+def _norm_at_first(first: np.ndarray) -> float:
     """Return the square of the norm that a kernel is taken to have begun at; see `Look.grown`."""
     *places, inputs, outputs = first.shape
     glorot = 2.0 * first.size / (math.prod(places) * (inputs + outputs))

@@ -53,8 +53,15 @@ class Snapshot:
 
     def kernels(self, model: Any) -> list[np.ndarray]:
         """Return the trainable weights of two or more dimensions."""
+        return [value.astype("float32") for _, value in self._kernels(model)]
+
+    def tables(self, model: Any) -> list[bool]:
+        """Return of each of the kernels whether it is the table of an `Embedding`."""
+        return [variable.name == "embeddings" for variable, _ in self._kernels(model)]
+
+    def _kernels(self, model: Any) -> list[tuple[Any, np.ndarray]]:
         wanted = {id(one) for one in model.trainable_variables if len(one.shape) >= 2}
-        return [value.astype("float32") for variable, value in self._held if id(variable) in wanted]
+        return [pair for pair in self._held if id(pair[0]) in wanted]
 
 
 class BestStates:

@@ -81,10 +81,27 @@ def test_a_convolutions_kernel_counts_its_places() -> None:
     model = keras.Sequential(
         [keras.Input((8, 8, 2)), keras.layers.Conv2D(4, 3, kernel_initializer=first)]
     )
+    model.add(keras.layers.Dense(4, kernel_initializer="zeros"))
     model.compile("sgd", "mse")
     guard = Guard(model)
     model.trainable_variables[0].assign(np.full((3, 3, 2, 4), 5 * glorot, "float32"))
     assert guard.look(model)[1].grown == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [keras.layers.Embedding(9, 4), keras.layers.Dense(3)],
+        [keras.layers.Embedding(9, 4)],
+        [keras.layers.Dense(2)],
+    ],
+    ids=["a table and a layer", "a table", "a linear model"],
+)
+def test_what_grows_as_it_learns_has_not_grown_too_far(layers: list[keras.layers.Layer]) -> None:
+    model = keras.Sequential([keras.Input((5,)), *layers])
+    model.compile("sgd", "mse")
+    guard = Guard(model)
+    assert after(model, guard, 1, *[times(9)] * len(layers)).grown == 1.0
 
 
 def test_a_model_without_kernels_has_not_grown() -> None:
