@@ -39,8 +39,8 @@ class WeightAverage:
 
     mean = (w(N−m+1) + … + w(N))/m over the last m steps of N. Where these are more than
     `MOST_SAMPLES`, every k-th of them is taken, k = ⌈m/1000⌉, the last one included. The mean is
-    held in single precision, as one copy of the trainable weights: on JAX where they are, and added
-    to by one compiled call, else in the host's memory.
+    held in single precision, as one copy of the trainable weights, where they are, and moved by one
+    call for all of them, which TensorFlow and JAX compile.
 
     Args:
         owner: The callback's class name, for messages.
@@ -72,6 +72,7 @@ class WeightAverage:
         self._done = 0
         self._means: list[Any] = []
         self._count = 0
+        self._move = _moving()
 
     @property
     def note(self) -> str:
@@ -118,7 +119,7 @@ class WeightAverage:
 
     def _take(self, weights: list[Any]) -> None:
         self._count += 1
-        self._means = _moving()(self._means, weights, np.float32(self._count))
+        self._means = self._move(self._means, weights, self._count)
 
     def _warn(self, what: str) -> None:
         warn(f"{self._owner}: {what}")
@@ -146,29 +147,65 @@ class WeightAverage:
                 )
 
 
+Moving = Callable[[list[Any], list[Any], int], list[Any]]
+"""(Means of n − 1 values, none for n = 1; the n-th values; n) → the means of all n."""
+
+
+def _moving() -> Moving:
+    """Return what moves the means of one training, by one call for all of them."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return _InOneGraph()
+    return _moved_on_torch if backend == "torch" else _moved_on_jax
+
+
+class _InOneGraph:
+    """TensorFlow's: traced as the mean begins, for the variables that are averaged."""
+
+    def __call__(self, means: list[Any], weights: list[Any], count: int) -> list[Any]:
+        means = means or self._begun(weights)
+        self._move()
+        return means
+
+    def _begun(self, weights: list[Any]) -> list[Any]:
+        import tensorflow as tf
+
+        values = [one.value for one in weights]
+        means = [tf.Variable(tf.zeros(one.shape), trainable=False) for one in weights]
+        count = tf.Variable(0.0, trainable=False)
+
+        def move() -> None:
+            count.assign_add(1.0)
+            for mean, value in zip(means, values, strict=True):
+                mean.assign_add((tf.cast(value, "float32") - mean) / count)
+
+        self._move = tf.function(move, input_signature=[], autograph=False)
+        return means
+
+
+def _moved_on_torch(means: list[Any], weights: list[Any], count: int) -> list[Any]:
+    import torch
+
+    with torch.no_grad():
+        if not means:
+            return [one.value.to(torch.float32, copy=True) for one in weights]
+        values = [one.value.to(torch.float32) for one in weights]
+        torch._foreach_lerp_(means, values, 1.0 / count)
+    return means
+
+
+def _moved_on_jax(means: list[Any], weights: list[Any], count: int) -> list[Any]:
+    values = [getattr(one, "value", one) for one in weights]
+    means = means or [np.zeros(one.shape, "float32") for one in values]
+    return _jitted()(means, values, np.float32(count))
+
+
 @functools.cache
-def _moving() -> Callable[[list[Any], list[Any], np.float32], list[Any]]:
-    """Return what moves means of n − 1 values, none for n = 1, to those with the n-th values."""
-    if keras.backend.backend() != "jax":
-        return _moved_on_host
+def _jitted() -> Any:
     import jax
 
-    move = jax.jit(_moved, donate_argnums=0)
+    def moved(means: list[Any], values: list[Any], count: Any) -> list[Any]:
+        pairs = zip(means, values, strict=True)
+        return [mean + (value.astype("float32") - mean) / count for mean, value in pairs]
 
-    def moved(means: list[Any], weights: list[Any], count: np.float32) -> list[Any]:
-        values = [getattr(one, "value", one) for one in weights]
-        return move(means or [np.zeros(one.shape, "float32") for one in values], values, count)
-
-    return moved
-
-
-def _moved_on_host(means: list[Any], weights: list[Any], count: np.float32) -> list[Any]:
-    values = [np.asarray(keras.ops.convert_to_numpy(one), "float32") for one in weights]
-    return _moved(means or [np.zeros_like(one) for one in values], values, count)
-
-
-def _moved(means: list[Any], values: list[Any], count: Any) -> list[Any]:
-    return [
-        mean + (value.astype("float32") - mean) / count
-        for mean, value in zip(means, values, strict=True)
-    ]
+    return jax.jit(moved, donate_argnums=0)

@@ -16,7 +16,8 @@ import keras
 from engines.trainings import PAIRS, built, fit, sgd, weights
 
 from kerasdecay import LearningRateDecay, OneCycleDecay
-from kerasdecay.schedules import Linear
+from kerasdecay.rules import Rescue
+from kerasdecay.schedules import Constant, Linear
 
 
 def scope_of(kind: str) -> Any:
@@ -56,6 +57,16 @@ def one_cycle() -> OneCycleDecay:
     return OneCycleDecay(0.05, momentum=(0.3, 0.9))
 
 
+def watched() -> LearningRateDecay:
+    """Return a decay that reads the metrics of each batch, and changes nothing."""
+    return LearningRateDecay(Constant(0.05), rules=[Rescue()])
+
+
+def averaged() -> LearningRateDecay:
+    """Return a decay that leaves the mean of the weights."""
+    return LearningRateDecay(Constant(0.05), average_last="50%")
+
+
 def main() -> None:
     """Train with each."""
     scope = scope_of(sys.argv[1])
@@ -69,6 +80,8 @@ def main() -> None:
             "constant": (built(sgd(0.05)), []),
             "one-cycle": (built(sgd(0.05)), [one_cycle()]),
             "groups": (built(decaying()), [in_groups(schedule)]),
+            "watched": (built(sgd(0.05)), [watched()]),
+            "averaged": (built(sgd(0.05)), [averaged()]),
         }
     for name, (model, callbacks) in trainings.items():
         fit(model, callbacks)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engines.distributed import decaying, in_groups, one_cycle
+from engines.distributed import averaged, decaying, in_groups, one_cycle
 from engines.trainings import BACKEND, PAIRS, assert_same, at_constant_rate, sgd, trained
 
 pytestmark = pytest.mark.any_backend
@@ -42,4 +42,7 @@ def test_two_devices() -> None:
     assert_same(found["constant"], at_constant_rate())
     assert_same(found["one-cycle"], trained(sgd(0.05), one_cycle()), tolerance=1e-4)
     assert_same(found["groups"], trained(decaying(), in_groups(PAIRS["cosine"][0])), tolerance=1e-4)
+    np.testing.assert_array_equal(found["watched"], found["constant"])
+    assert_same(found["averaged"], trained(sgd(0.05), averaged()))
+    assert np.abs(found["averaged"] - found["constant"]).max() > 0.01
     assert np.abs(found["keras"] - found["constant"]).max() > 0.01
