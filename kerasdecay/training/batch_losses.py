@@ -193,4 +193,7 @@ class BatchLosses:
 
 
 def _number(variable: Any) -> float:
-    return float(keras.ops.convert_to_numpy(variable))
+    value = getattr(variable, "value", variable)  # a user's own metric may hold a plain number
+    if hasattr(type(value), "__float__"):  # for a third of the time, which counts at each batch
+        return float(value)
+    return float(keras.ops.convert_to_numpy(variable))  # of several TensorFlow replicas
