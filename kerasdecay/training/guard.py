@@ -125,8 +125,7 @@ def _that_may_not_grow(norms: list[float], tables: list[bool]) -> list[float]:
     """
     is_linear = tables.count(False) == 1
     return [
-        0.0 if is_table or is_linear else norm
-        for norm, is_table in zip(norms, tables, strict=True)
+        0.0 if is_table or is_linear else norm for norm, is_table in zip(norms, tables, strict=True)
     ]
 
 
