@@ -8,13 +8,13 @@ import os
 from typing import Any, ClassVar, Self
 
 from kerasdecay._checks import Checked
-from kerasdecay._names import check_arguments
+from kerasdecay._names import Guessed, check_arguments
 
 _KIND = "class_name"
 _PACKAGE = __name__.partition(".")[0]
 
 
-class Configurable(Checked):
+class Configurable(Guessed, Checked):
     """Mixin for frozen dataclasses: `get_config()` gives plain data, `from_config` takes it back.
 
     Every subclass registers itself, so that a nested part is found again: the package's own classes
@@ -48,10 +48,12 @@ class Configurable(Checked):
 
     def __getattr__(self, name: str) -> Any:
         """Say of what Keras asks of a callback that this is none."""
-        told = f"{type(self).__name__!r} object has no attribute {name!r}"
         if name in ("set_model", "set_params"):
-            told += f": it is no callback. Write callbacks=[{self.as_callback()}]"
-        raise AttributeError(f"{told}.")
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}: it is no callback. "
+                f"Write callbacks=[{self.as_callback()}]."
+            )
+        return super().__getattr__(name)  # type: ignore[misc]
 
     def as_callback(self) -> str:
         """Return how a callback of this part is written."""

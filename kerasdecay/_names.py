@@ -10,7 +10,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar
 
 from kerasdecay import _checks
 
@@ -141,6 +141,21 @@ def argument_named(
         return f"Did you mean {spelled(near[0])}{f', {differs}' if differs else ''}?"
     told = (f"{name} is {_NOWHERE[one]}." for one in (name, *candidates[:1]) if one in _NOWHERE)
     return next(told, "")
+
+
+class Guessed:
+    """Mixin that answers an attribute that users guess with the one that there is."""
+
+    _guesses: ClassVar[Mapping[str, str]] = {}
+    """What is not there → what to write instead."""
+
+    if not TYPE_CHECKING:  # a type checker would take any name for one that is there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name not in self._guesses:
+                return object.__getattribute__(self, name)  # raises what it has raised
+            told = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(f"{told}. Did you mean {self._guesses[name]!r}?")
 
 
 def check_arguments(owner: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -101,7 +101,7 @@ class PlateauDecay(RuleDecay):
         stop_at_min_lr: bool = False,
         every: str | None = None,
         warmup: Duration | None = None,
-        rules: Rule[Any] | Sequence[Rule[Any]] = (),
+        rules: Rule[Any] | Sequence[Rule[Any]] | None = (),
         **options: Unpack[RunOptions],
     ) -> None:
         _check_monitor("PlateauDecay", monitor)

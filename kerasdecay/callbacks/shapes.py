@@ -236,7 +236,11 @@ class OneCycleDecay(DecayCallback):
             curve=curve,
         )
         momentum = options.get("momentum")
-        if _is_pair(momentum):
+        if _are_numbers(momentum, 3) and momentum[1] < min(momentum[0], momentum[2]):
+            allowed = "a pair, which goes back to where it began by itself"
+            remedy = f"Did you mean {(momentum[1], momentum[0])}?"
+            raise _checks.invalid("OneCycleDecay", "momentum", allowed, momentum, remedy)
+        if _are_numbers(momentum, 2):
             if options.get("warmup") is not None:
                 allowed = "None with a pair as momentum, for the cycle warms up itself"
                 raise _checks.invalid("OneCycleDecay", "warmup", allowed, options["warmup"])
@@ -251,8 +255,8 @@ class OneCycleDecay(DecayCallback):
         super().__init__(shape, **options)
 
 
-def _is_pair(value: Any) -> TypeGuard[Sequence[float]]:
-    is_sequence = isinstance(value, (tuple, list)) and len(value) == 2
+def _are_numbers(value: Any, count: int) -> TypeGuard[Sequence[float]]:
+    is_sequence = isinstance(value, (tuple, list)) and len(value) == count
     return is_sequence and all(_checks.real(one) is not None for one in value)
 
 
@@ -366,7 +370,7 @@ class WarmupDecay(DecayCallback):
         then: Any = None,
         start: float | str | None = None,
         *,
-        rules: Rule[Any] | Sequence[Rule[Any]] = (),
+        rules: Rule[Any] | Sequence[Rule[Any]] | None = (),
         verbose: int | bool = 0,
         **options: Unpack[RunOptions],
     ) -> None:

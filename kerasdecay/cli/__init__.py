@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from kerasdecay._names import argument_named, did_you_mean
+from kerasdecay.cli.parts import SEVERAL
 from kerasdecay.report import console
 
 _COMMANDS = {
@@ -42,8 +43,16 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
-def _refuse(command: argparse.ArgumentParser, unknown: Sequence[str]) -> NoReturn:
+def _refuse(
+    command: argparse.ArgumentParser, unknown: Sequence[str], arguments: Sequence[str]
+) -> NoReturn:
     """End with the arguments that there are not, and the option that the first may mean."""
+    place = arguments.index(unknown[0])
+    for action in command._actions:
+        if action.metavar == SEVERAL and arguments[max(0, place - 2)] in action.option_strings:
+            meant = ",".join(one.strip(",") for one in [arguments[place - 1], *unknown])
+            option = action.option_strings[0]
+            command.error(f"{option} takes values with commas between. Did you mean {meant}?")
     options = {
         option.removeprefix("--").replace("-", "_")
         for action in command._actions
@@ -90,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options, unknown = parser.parse_known_args(arguments)
         if unknown:
-            _refuse(parser if chosen is None else commands.choices[chosen], unknown)
+            _refuse(parser if chosen is None else commands.choices[chosen], unknown, arguments)
         options.run(options)
         sys.stdout.flush()
     except (ValueError, ImportError) as error:

@@ -21,6 +21,8 @@ PREFIX = "part."
 _MEMBER = "Rule[Any]"
 """The type of a field that is itself a member of the family: a rule that triggers another."""
 
+SEVERAL = "VALUE,VALUE…"
+
 _METAVARS = {
     "int": "N",
     "float": "X",
@@ -52,7 +54,7 @@ def add_options(
             text if len(who) == len(family) else f"{', '.join(who)}: {text}"
             for text, who in texts.items()
         )
-        extra: dict[str, Any] = {"metavar": _METAVARS.get(str(field.type), "VALUES")}
+        extra: dict[str, Any] = {"metavar": _METAVARS.get(str(field.type), SEVERAL)}
         if field.type == "bool":
             extra = {"action": argparse.BooleanOptionalAction}
         group.add_argument(

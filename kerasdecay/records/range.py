@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from kerasdecay._names import Guessed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +36,7 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Guessed):
     """The one learning rate that a range test recommends, or why there is none.
 
     Attributes:
@@ -41,12 +44,14 @@ class Choice:
         reason: Why it is this rate, or "no suggestion, because …".
     """
 
+    _guesses: ClassVar[Mapping[str, str]] = dict.fromkeys(("lr", "learning_rate", "value"), "rate")
+
     rate: float | None
     reason: str
 
 
 @dataclass(frozen=True)
-class LearningRateRange:
+class LearningRateRange(Guessed):
     """The result of `find_learning_rate`.
 
     Printed with rich it is a table.
@@ -68,6 +73,17 @@ class LearningRateRange:
         >>> result.valley
         0.02
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("lr", "learning_rate", "rate", "best", "best_lr", "suggested", "suggested_lr"),
+            "suggestion.rate",
+        ),
+        **dict.fromkeys(("lrs", "learning_rates"), "rates"),
+        **dict.fromkeys(("minimum", "lr_min"), "minimum_tenth"),
+        **dict.fromkeys(("steep", "lr_steep", "min_grad_lr"), "steepest"),
+        **dict.fromkeys(("history", "loss"), "losses"),
+    }
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]

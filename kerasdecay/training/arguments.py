@@ -36,7 +36,7 @@ class Options(RunOptions, total=False):
     """What a decay callback takes besides its own arguments; see `LearningRateDecay`."""
 
     warmup: Duration | None
-    rules: Rule[Any] | Sequence[Rule[Any]]
+    rules: Rule[Any] | Sequence[Rule[Any]] | None
     verbose: int | bool
 
 
@@ -51,8 +51,10 @@ def with_rule(owner: str, rule: Rule[Any], options: Options) -> Options:
 def checked_rules(owner: str, rules: Any) -> tuple[Rule[Any], ...]:
     """Return one rule, or several, as a tuple; ValueError for what cannot be had together.
 
-    The name of a rule is that rule as it is by default.
+    The name of a rule is that rule as it is by default; None is no rule.
     """
+    if rules is None:
+        return ()
     if not isinstance(rules, (list, tuple)):  # an iterator would be used up before it is copied
         rules = (rules,)
     rules = tuple(_rule(owner, rule) for rule in rules)

@@ -54,7 +54,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         *,
         optimizers: Mapping[str, Any] | None = None,
         warmup: Duration | None = None,
-        rules: Rule[Any] | Sequence[Rule[Any]] = (),
+        rules: Rule[Any] | Sequence[Rule[Any]] | None = (),
         epochs: int | None = None,
         update: str = "auto",
         state_path: str | os.PathLike[str] | None = None,
@@ -331,7 +331,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             names=self.optimizer_names,
             initial_rate_argument=arguments.initial_rate_argument(type(self)),
             counts_steps=self.counts_steps,
-            fits_one_epoch=(self.params or {}).get("epochs") == 1,
+            fit_epochs=(self.params or {}).get("epochs"),
             knobs=self.knobs,
             average_last=self.average_last,
         )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kerasdecay import _checks
+from kerasdecay._names import Guessed
 
 if TYPE_CHECKING:
     from kerasdecay.records import Trace
@@ -15,8 +16,22 @@ if TYPE_CHECKING:
 _SETTLED = ("schedules", "rules", "update", "epochs")
 
 
-class Looking:
+class Looking(Guessed):
     """Mixin of the decay callbacks."""
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("lr", "get_lr", "get_last_lr", "current_lr", "rate"), "learning_rate"),
+        **dict.fromkeys(("lrs", "rates", "learning_rates", "lr_history"), "trace.learning_rates"),
+        **dict.fromkeys(("history", "logs"), "trace.logs"),
+        **dict.fromkeys(
+            ("initial_learning_rate", "base_rate", "found", "found_lr", "suggestion"),
+            "trace.setup.schedule",
+        ),
+        **dict.fromkeys(("summary", "report", "decisions"), "explain()"),
+        **dict.fromkeys(("simulate", "preview"), "kerasdecay.simulate(decay, epochs=…)"),
+        **dict.fromkeys(("save", "load", "state_dict", "load_state_dict"), "state_path=…"),
+        "step": "kerasdecay.steer(model, decay, epochs=…, steps_per_epoch=…)",
+    }
 
     schedules: Mapping[str | None, Any]
     trace: Trace | None

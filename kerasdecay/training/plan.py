@@ -22,7 +22,7 @@ class Plan:
 
     `schedules` has the name None for all optimizers there are; `names` are those that the user has
     named. `counts_steps` tells whether the optimizers' own counters tell their steps, and
-    `fits_one_epoch` whether `fit` ends after epoch 0.
+    `fit_epochs` where `fit` ends, None where no `fit` tells it: the horizon may lie beyond.
     """
 
     owner: str
@@ -33,9 +33,14 @@ class Plan:
     names: list[str] | None
     initial_rate_argument: str
     counts_steps: bool
-    fits_one_epoch: bool
+    fit_epochs: int | None
     knobs: tuple[Knob, ...] = ()
     average_last: Duration | None = None
+
+    @property
+    def fits_one_epoch(self) -> bool:
+        """Whether `fit` ends after epoch 0."""
+        return self.fit_epochs == 1
 
     def schedule_of(self, key: str) -> Any:
         """Return the schedule of the optimizer with this log name."""

@@ -142,7 +142,8 @@ def probed(model: Any, beginning: Beginning) -> Probing | Beginning:
         return beginning
     timeline, total = beginning.plan.timeline, None
     if timeline.steps_per_epoch is not None:
-        total = timeline.steps_per_epoch * (timeline.epochs - beginning.epoch)
+        end = min(timeline.epochs, beginning.plan.fit_epochs or timeline.epochs)
+        total = timeline.steps_per_epoch * (end - beginning.epoch)
     steps = probe_steps(total)
     if steps:
         if beginning.epoch and any(one.has_trained for one in beginning.found.values()):

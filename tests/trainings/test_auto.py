@@ -330,6 +330,18 @@ def test_a_training_that_ends_within_the_probe_says_that_nothing_was_trained(
     assert decay.trace.setup.base_rates == {"learning_rate": FOUND}
 
 
+def test_a_horizon_beyond_the_end_of_fit_leaves_batches_to_train() -> None:
+    decay = LearningRateDecay(Constant("auto"), epochs=1000)
+    tiny.fit(odometer(), [decay], 30)
+    assert decay.trace is not None
+    assert decay.trace.tried_until is not None
+    assert decay.trace.tried_until[0] < 10
+    model = new_odometer(0.125)
+    with warned_once("a run of 12 batches is too short", "learning_rate 0.125"):
+        tiny.fit(model, [AutoDecay(epochs=1000)], 3)
+    assert tiny.travelled(model) == near(0.125 * 12)
+
+
 @pytest.mark.parametrize("epochs", [1, 6, 14])
 def test_too_few_batches_leave_the_optimizers_rate_with_a_warning(epochs: int) -> None:
     decay, model = LearningRateDecay(Constant("auto")), new_odometer(0.125)
