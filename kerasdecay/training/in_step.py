@@ -62,7 +62,8 @@ class CompiledActuator(Actuator):
             follows = _scheduled(track.open_loop)
             done = epoch * follows.timeline.updates_per_epoch + first
             present = compiled.next_step(target.optimizer)
-            strayed = present != done and not self._may_skip
+            ahead = 0 if present is None else present - done
+            strayed = ahead > 0 if self._may_skip else ahead != 0
             if present is None or strayed or self._installed.get(track.key) is not follows:
                 self._install(model, track, target, done)
                 present = done

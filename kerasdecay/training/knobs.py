@@ -212,23 +212,31 @@ class Knobs:
         self._targets = targets
         self._trace = trace
         self._may_skip = may_skip
-        self._begun_at = 0
+        self._begun_at: dict[str, int] = {}
         self._times = dict.fromkeys(self._bound, Fraction(1))
         self._is_checked = False
         self._scales: dict[str, list[tuple[int, float]]] = {}
         """Log name of a rate → the batches of this epoch from which on it had a scale."""
 
+    @property
+    def are_any(self) -> bool:
+        """Whether anything is driven besides the rate."""
+        return bool(self._bound)
+
     def begin_epoch(self, model: Any, epoch: int, tracks: Iterable[Track], first: int = 0) -> None:
         """Install them at the first epoch, and anew where the steps made are not those planned."""
         self._scales = {track.key: [(0, track.scale)] for track in tracks}
         per_epoch = self._timeline.steps_per_epoch
-        self._begun_at = epoch * (per_epoch or 0) + first
-        stays = self._may_skip or per_epoch is None  # all knobs are constant then
+        planned = epoch * (per_epoch or 0) + first
         for key, knobs in self._bound.items():
             optimizer = self._targets[key].optimizer
             present = _next_step(optimizer)
-            if present is None or (present != self._begun_at and not stays):
-                _install(model, optimizer, knobs, self._begun_at, self._times[key])
+            ahead = 0 if present is None else present - planned
+            strayed = ahead > 0 if self._may_skip else ahead != 0
+            if present is None or (strayed and per_epoch is not None):  # else all are constant
+                _install(model, optimizer, knobs, planned, self._times[key])
+                present = planned
+            self._begun_at[key] = present
 
     def rescale(self, batch: int, tracks: Iterable[Track]) -> None:
         """Note the scales that rules have decided on for this batch and those after it."""
@@ -242,7 +250,7 @@ class Knobs:
         """
         for key, knobs in self._bound.items():
             optimizer = self._targets[key].optimizer
-            _install(model, optimizer, knobs, self._begun_at + batch, self._times[key])
+            _install(model, optimizer, knobs, self._begun_at[key] + batch, self._times[key])
 
     def end_epoch(
         self, model: Any, epoch: int, first: int, made: Mapping[str, int], tracks: Iterable[Track]
@@ -267,7 +275,7 @@ class Knobs:
                 rates = rates * scales[np.searchsorted(from_batch, batches, "right") - 1]
                 values: dict[str, np.ndarray] = {}
                 for knob in self._bound[track.key]:
-                    values |= knob.values(self._begun_at + places, rates)
+                    values |= knob.values(self._begun_at[track.key] + places, rates)
                 self._trace.record_knobs(epoch, batches, values)
             logs |= {name: float(column[-1]) for name, column in values.items()}
         if self._bound and not self._is_checked:
@@ -280,16 +288,28 @@ class Knobs:
             )
         return logs
 
-    def adapt(self, times: Mapping[str, float]) -> None:
-        """Count the optimizers' steps by batches, once it is known how many they make in one."""
-        for key in self._bound:
-            if times[key] not in (0, 1):
-                self._times[key] = Fraction(times[key]).limit_denominator(1000)
-                warn(
-                    f"{self._trace.setup.decay}: the optimizer of {key} is applied "
-                    f"{times[key]:.3g} times a batch. What is driven besides its rate has gone by "
-                    "the optimizer's own steps so far, and goes by batches from now on.",
-                )
+    def adapt(self, times: Mapping[str, float], batches: int, model: Any = None) -> None:
+        """Count the optimizers' steps by batches, once it is known how many they make in one.
+
+        So many `batches` of the epoch were trained; with a `model` it goes on after them.
+        """
+        for key, knobs in self._bound.items():
+            present = self._times[key]
+            is_known = abs(times[key] - present) * batches < 1
+            if not times[key] or is_known or (model is None and present != 1):
+                continue
+            self._times[key] = Fraction(times[key]).limit_denominator(1000)
+            if model is not None:
+                optimizer, done = self._targets[key].optimizer, self._begun_at[key] + batches
+                _install(model, optimizer, knobs, done, self._times[key])
+            told = (
+                f"the optimizer of {key} is applied {times[key]:.3g} times a batch. What is driven "
+                "besides its rate has gone by the optimizer's own steps so far, and goes by "
+                "batches from now on."
+            )
+            self._trace.record_note(told)
+            if batches > 1 and times[key] > present:  # it has run ahead for several batches
+                warn(f"{self._trace.setup.decay}: {told}")
 
     def end(self, model: Any) -> None:
         """Leave the optimizers with their own constants."""

@@ -55,7 +55,7 @@ class Session:
         self._steps = StepCount({}, 1)
         self._is_checked = False
         self._has_left_compiled = False
-        self._next_look: float = 1
+        self._next_look: float = 1 if fallback is not None or knobs.are_any else math.inf
         self._skips = may_skip
         self._left_before: Mapping[str, float] = {}
         self._marked = Bookmark(self._epoch, {})
@@ -84,8 +84,8 @@ class Session:
         self._steps.last_begun = batch
         if self._average is not None:
             self._average.begin_batch(callback, self._epoch, batch)
-        if self._fallback is not None and self._steps.begun >= self._next_look:
-            self._check_compiled(callback, batch)
+        if self._steps.begun >= self._next_look:
+            self._look_at_steps(callback, batch)
         self._actuator.begin_batch(callback, self._epoch, batch)
 
     def end_epoch(
@@ -206,24 +206,34 @@ class Session:
         if self._average is not None:
             self._average.end(model)
 
-    def _check_compiled(self, callback: Any, batch: int) -> None:
-        """Let the host take over where an optimizer is not applied once a batch.
+    def _look_at_steps(self, callback: Any, batch: int) -> None:
+        """Look how often the first batches have applied each optimizer.
 
-        Inside the step the position is counted by the optimizer's own steps, so the schedule would
-        run too fast or too slow. The first epoch shows it.
+        Inside the step the position is counted by the optimizer's own steps, so that a schedule
+        would run too fast or too slow. What is driven besides the rate is counted by batches then,
+        and the host takes the rate over.
         """
         model = callback.model
-        made = self._steps.made()
-        steps, begun = any(made.values()), self._steps.begun
+        made, begun = self._steps.made(), self._steps.begun
         # One of several optimizers may step seldom. Each look costs JAX a copy of the whole state.
-        self._next_look = 2 * begun if self._are_named else math.inf
-        ordinary = steps and all(count in (0, begun) for count in made.values())
-        if self._is_reached(model, made) and (self._skips or ordinary):
+        self._next_look = 2 * begun if self._are_named or self._skips else math.inf
+        times = self._whole({key: count / begun for key, count in made.items()})
+        self._knobs.adapt(times, begun, model)
+        if self._fallback is None:
+            return
+        is_ordinary = all(one in (0, 1) for one in times.values())
+        if self._is_reached(model, made) and is_ordinary and (self._skips or any(made.values())):
             return
         assert isinstance(self._actuator, CompiledActuator)
         self._actuator.leave(model, self._epoch, begun, made)
-        self._actuator = self._take_host({key: count / begun for key, count in made.items()})
+        self._actuator = self._take_host(times)
         self._actuator.begin_epoch(model, self._epoch, batch)
+
+    def _whole(self, times: Mapping[str, float]) -> Mapping[str, float]:
+        """Return the applications a batch, those that loss scaling may have skipped included."""
+        if not self._skips:
+            return times
+        return {key: max(1, math.ceil(one)) for key, one in times.items()}
 
     def _is_reached(self, model: Any, made: Mapping[str, int]) -> bool:
         """Whether the schedules are in the steps that were made; warn if they are not."""
@@ -238,6 +248,8 @@ class Session:
         """Return the actuator that takes over; warn if an optimizer was the reason."""
         fallback, self._fallback = self._fallback, None
         assert fallback is not None
+        if not self._knobs.are_any:
+            self._next_look = math.inf
         told = next((key for key, count in times.items() if count not in (0, 1)), None)
         if told is not None:
             self._has_left_compiled = True
@@ -250,13 +262,13 @@ class Session:
 
     def _check_steps(self, model: Any, made: Mapping[str, int]) -> None:
         """Look, after the first epoch, whether these optimizers train the model, and how often."""
-        if self._is_checked or self._skips:
+        if self._is_checked or (self._skips and not any(made.values())):
             return
         self._is_checked = True
         if not any(made.values()):
             self._refuse_idle(model)
             return
-        a_batch = {key: self._steps.a_batch(count) for key, count in made.items()}
+        a_batch = self._whole({key: self._steps.a_batch(count) for key, count in made.items()})
         is_ordinary = all(times in (0, 1) for times in a_batch.values())
         if self._fallback is not None and not (self._is_reached(model, made) and is_ordinary):
             self._actuator.end(model)
@@ -265,10 +277,10 @@ class Session:
         self._next_look = math.inf
         if isinstance(self._actuator, HostActuator):
             self._refuse_deaf(model)
-        self._knobs.adapt(a_batch)
+        self._knobs.adapt(a_batch, self._steps.begun + 1)
         for key, count in made.items():
             if count == 0:
-                if self._are_named:
+                if self._are_named and not self._skips:
                     self._warn(
                         f"the optimizer of {key} has made no step in epoch {self._epoch + 1}: its "
                         "rate is logged only for epochs in which it trains."

@@ -7,11 +7,26 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from engines.trainings import PAIRS, STEPS, TOTAL, assert_same, built, fit, native, sgd, weights
+from engines.trainings import (
+    BACKEND,
+    BATCH,
+    EPOCHS,
+    PAIRS,
+    STEPS,
+    TOTAL,
+    X,
+    Y,
+    assert_same,
+    built,
+    fit,
+    native,
+    sgd,
+    weights,
+)
 
 from kerasdecay import LearningRateDecay
 from kerasdecay.rules import AdaptiveKnee, Plateau
-from kerasdecay.schedules import Constant
+from kerasdecay.schedules import Constant, Linear, Timeline
 
 pytestmark = pytest.mark.any_backend
 
@@ -115,3 +130,57 @@ def test_an_epoch_in_which_no_step_is_made_tells_the_rate_that_was_tried() -> No
     told = fit(model, [decay], epochs=2).history["learning_rate"]
     assert int(keras.ops.convert_to_numpy(model.optimizer.inner_optimizer._iterations)) == 0
     assert told == pytest.approx([0.05, 0.05])
+
+
+def test_a_driven_momentum_waits_with_the_steps_and_is_told_as_it_was_used() -> None:
+    momentum, made = Linear(0.9).rates(np.arange(TOTAL), Timeline(EPOCHS, STEPS)), []
+    model, by_hand = (built(overflowing(0.05, again_after=3), run_eagerly=on) for on in (0, 1))
+    decay = LearningRateDecay(Constant(0.05), momentum=Linear(0.9), update="batch")
+    told = fit(model, [decay]).history["momentum"]
+    inner = by_hand.optimizer.inner_optimizer
+    for step in range(TOTAL):
+        inner.momentum = float(momentum[int(keras.ops.convert_to_numpy(inner.iterations))])
+        part = slice(step % STEPS * BATCH, (step % STEPS + 1) * BATCH)
+        by_hand.train_on_batch(X[part], Y[part])
+        made.append(int(keras.ops.convert_to_numpy(inner.iterations)))
+    assert_same(weights(model), weights(by_hand))
+    assert told == pytest.approx([momentum[count - 1] for count in made[STEPS - 1 :: STEPS]])
+    assert decay.trace is not None
+    used = decay.trace.knobs["momentum"].rates("momentum")
+    assert used == pytest.approx(momentum[: made[-1]])
+
+
+class Twice(keras.Sequential):
+    """Applies its optimizer two times a batch; what comes in is the gradient."""
+
+    def train_step(self, data: Any) -> Any:
+        for _ in range(2):
+            gradient = self.optimizer.scale_loss(keras.ops.mean(data[0]))
+            self.optimizer.apply([keras.ops.reshape(gradient, (1, 1))], self.trainable_variables)
+        return {"loss": keras.ops.zeros(())}
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the step is written for TensorFlow")
+@pytest.mark.parametrize("update", ["batch", "compiled"])
+@pytest.mark.parametrize(("skipped", "noticed"), [(0, 1), (1, 4), (3, 8)])
+def test_several_applications_a_batch_are_noticed_where_some_are_skipped(
+    update: str, skipped: int, noticed: int
+) -> None:
+    model = Twice([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    optimizer = keras.optimizers.LossScaleOptimizer(sgd(9.0), initial_scale=1.0)
+    model.compile(optimizer, "mse")
+    start = model.get_weights()[0].item()
+    x = np.full((16, 1), -1.0, "float32")
+    x[:skipped] = np.inf
+    decay = LearningRateDecay(Linear(0.4), momentum=Linear(0.8), update=update)
+    with pytest.warns(UserWarning, match="2 times a batch"):
+        model.fit(x, x, batch_size=1, shuffle=False, verbose=0, callbacks=[decay])
+    # The steps count until it is seen, after 1, 2, 4 … batches, that they are more than batches.
+    velocity = moved = 0.0
+    for batch in range(skipped, 16):
+        for step in (0, 1):
+            place = batch if batch >= noticed else 2 * (batch - skipped) + step
+            velocity = 0.8 * (1 - place / 16) * velocity
+            velocity += 0.4 * (1 - (batch if update == "batch" else place) / 16)
+            moved += velocity
+    assert model.get_weights()[0].item() - start == pytest.approx(moved, rel=1e-5)

@@ -174,6 +174,36 @@ def test_compiled_never_trains_named_optimizers_at_another_rate_than_it_logs(
     assert float(model.critic) == near(before + 4 * critic_steps * 0.05)
 
 
+def _moves(momenta: list[list[float]], rate: float) -> list[float]:
+    """Return how far a weight of gradient −1 moves in each batch, by the momenta of its steps."""
+    velocity, moves = 0.0, []
+    for of_batch in momenta:
+        moves.append(0.0)
+        for momentum in of_batch:
+            velocity = momentum * velocity + rate
+            moves[-1] += velocity
+    return moves
+
+
+@pytest.mark.parametrize("update", ["epoch", "compiled"])
+@pytest.mark.parametrize(("critic_steps", "every"), [(2, 1), (3, 2), (5, 4)])
+def test_a_driven_momentum_goes_by_batches_from_the_second_one_on(
+    critic_steps: int, every: int, update: str
+) -> None:
+    model = Adversaries(sgd(9.0, momentum=0.9), sgd(9.0, momentum=0.9), critic_steps, every)
+    shapes = {"d_optimizer": Constant(0.5), "g_optimizer": Constant(0.25)}
+    decay = LearningRateDecay(optimizers=shapes, momentum=Linear(0.8), update=update)
+    real = Travels("critic", "generator")
+    history = fit(model, [decay, real], epochs=2)
+    line = [0.8 * (1 - n / 8) if update == "compiled" else (0.8, 0.4)[n // 4] for n in range(8)]
+    # The first batch alone trains along as many places of the schedule as it has applications.
+    critic = [line[:critic_steps], *([at] * critic_steps for at in line[1:])]
+    assert real.moves("critic") == near(_moves(critic, 0.5))
+    generator = [[at] if n % every == 0 else [] for n, at in enumerate(line)]
+    assert real.moves("generator") == near(_moves(generator, 0.25))
+    assert history["momentum_d_optimizer"] == near(line[3::4])
+
+
 def test_compiled_with_named_optimizers_that_step_once_a_batch() -> None:
     model = Adversaries(sgd(9.0), sgd(9.0))
     decay = LearningRateDecay(
