@@ -83,8 +83,10 @@ class StateFile:
         """The last bookmark of the file as it was found, None if there is none."""
         return self._found[-1] if self._found else None
 
-    def begin(self, epoch: int) -> Bookmark | None:
+    def begin(self, epoch: int, *, may_have_probed: bool = False) -> Bookmark | None:
         """Return where the training stood when `epoch` began, None if that is unknown.
+
+        `may_have_probed`: rates are to be found for a model that has not been trained.
 
         Epoch 0 starts afresh, and the first save forgets what the file held. Later, the first save
         drops what the file held of later epochs.
@@ -98,9 +100,15 @@ class StateFile:
         if epoch == 0:
             return None
         if self._found is None:
+            what = "the rules start afresh"
+            if may_have_probed:
+                what = (
+                    'it is written once "auto" has found a rate, and the training before has ended '
+                    "while rates were tried. They are tried anew"
+                )
             warn(
                 f"kerasdecay: the training goes on at epoch {epoch + 1}, but there is no state "
-                f"file {str(self.path)!r}: the rules start afresh.",
+                f"file {str(self.path)!r}: {what}.",
             )
             return None
         known = [one for one in self._found if one.epoch <= epoch]

@@ -48,19 +48,13 @@ class WeightAverage:
         model: The model.
         timeline: The run.
         first_epoch: The epoch with which this training begins, or goes on.
-
-    Raises:
-        ValueError: If the steps of an epoch are unknown, the optimizer has a mean of its own, or a
-            layer has statistics that belong to other weights than the mean.
     """
 
     def __init__(
         self, owner: str, last: Duration, model: Any, timeline: Timeline, first_epoch: int
     ) -> None:
-        if timeline.steps_per_epoch is None:
-            raise unknown_steps("average_last")
-        self._refuse_other_mean(owner, model)
-        self._refuse_statistics(owner, model)
+        self.check(owner, model, timeline)
+        assert timeline.steps_per_epoch is not None
         self._owner, self._last = owner, last
         steps = Timeline(timeline.epochs, timeline.steps_per_epoch)
         self._steps_per_epoch = timeline.steps_per_epoch
@@ -125,7 +119,14 @@ class WeightAverage:
         warn(f"{self._owner}: {what}")
 
     @staticmethod
-    def _refuse_other_mean(owner: str, model: Any) -> None:
+    def check(owner: str, model: Any, timeline: Timeline) -> None:
+        """Raise a ValueError where no mean can be taken.
+
+        The steps of an epoch are unknown, the optimizer has a mean of its own, or a layer has
+        statistics that belong to other weights than the mean.
+        """
+        if timeline.steps_per_epoch is None:
+            raise unknown_steps("average_last")
         for optimizer in find.all_optimizers(model):
             if any(getattr(one, "use_ema", False) for one in find.with_wrapped(optimizer)):
                 raise ValueError(
@@ -134,9 +135,6 @@ class WeightAverage:
                     "Keras puts into the model before the last weights are taken. Leave out "
                     "use_ema, and SwapEMAWeights, or average_last."
                 )
-
-    @staticmethod
-    def _refuse_statistics(owner: str, model: Any) -> None:
         for layer in model._flatten_layers():
             if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
                 raise ValueError(

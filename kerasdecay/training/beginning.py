@@ -197,7 +197,7 @@ def begin(
     for target in targets.values():
         target.counts_steps = plan.counts_steps
     found = {key: _found(target, memory) for key, target in targets.items()}
-    origin = _origin(plan, epoch, found, _past(plan, epoch, memory, state_file))
+    origin = _origin(plan, epoch, found, _past(plan, epoch, found, memory, state_file))
     if is_exchanged:
         told = f"the model has a new optimizer from epoch {epoch + 1} on"
         rates = ", ".join(f"{key} {one.rate:g}" for key, one in found.items())
@@ -217,10 +217,18 @@ def _found(target: RateTarget, memory: Memory | None) -> Found:
     )
 
 
-def _past(plan: Plan, epoch: int, memory: Memory | None, state_file: StateFile | None) -> Past:
+def _past(
+    plan: Plan,
+    epoch: int,
+    found: Mapping[str, Found],
+    memory: Memory | None,
+    state_file: StateFile | None,
+) -> Past:
     filed = None
     if state_file is not None:
-        filed = state_file.begin(epoch)
+        is_new = not any(one.has_trained for one in found.values())
+        is_auto = any(getattr(one, "is_auto", False) for one in plan.schedules.values())
+        filed = state_file.begin(epoch, may_have_probed=is_auto and is_new)
         if filed is not None:
             _check_filed(plan, filed, state_file)
 

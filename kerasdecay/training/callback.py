@@ -18,7 +18,7 @@ from kerasdecay.rules import BatchObservation, Rule
 from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.training import arguments, find, interrupted, output, probes, updates
-from kerasdecay.training.averaging import check_average
+from kerasdecay.training.averaging import WeightAverage, check_average
 from kerasdecay.training.batch_losses import BatchLosses
 from kerasdecay.training.batch_rules import BatchRules
 from kerasdecay.training.beginning import Beginning, begin
@@ -101,8 +101,9 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self.counts_steps = True
         """Whether the optimizers' own counters tell their steps: not in a stateless loop."""
         self._end_training()
-        is_auto = any(getattr(one, "is_auto", False) for one in self.schedules.values())
-        if is_auto or any(one.needs_batch_losses or one.watches_batches for one in self.rules):
+        if self._is_auto or any(
+            one.needs_batch_losses or one.watches_batches for one in self.rules
+        ):
             # On the instance, so that Keras sees the hook only where it is needed: a class that
             # defines it gives up the asynchronous dispatch of logs for all of its instances.
             self.on_train_batch_end = self._note_batch
@@ -128,6 +129,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         left_over = self._probing
         model = self.model
         self._refuse_two_writers(model)
+        self._refuse_exchanged_weights()
         find.release(model)  # first, so that the rate it leaves is remembered
         self._end_training()
         self.trace = None
@@ -143,6 +145,8 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
                 schedule.check(Moment.of(0, self._timeline()))
         check_knobs(type(self).__name__, self.knobs, targets, model, counts=self.counts_steps)
         probes.check(type(self).__name__, self.rules)
+        if self.average_last is not None:
+            WeightAverage.check(type(self).__name__, model, self._timeline())
         self._directed = tuple(self._watch.directed(rule, model) for rule in self.rules)
         if self.state_path is not None:
             self._state_file = StateFile(self.state_path, self._configuration())
@@ -311,6 +315,10 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         names = [name for name in self.schedules if name is not None]
         return names or None
 
+    @property
+    def _is_auto(self) -> bool:
+        return any(getattr(one, "is_auto", False) for one in self.schedules.values())
+
     def _is_steered(self, model: Any) -> bool:
         """Whether the session's optimizers are still those that train the model."""
         assert self._session is not None
@@ -431,6 +439,26 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
                     "Compose them into one, shape × warmup × rules: "
                     "LearningRateDecay(Cosine(0.1), warmup=2, rules=[Plateau('val_loss')])."
                 )
+
+    def _refuse_exchanged_weights(self) -> None:
+        """Raise a ValueError where the weights would be kept while their mean is in the model."""
+        puts_back = any(one.restores_best_weights or one.puts_back for one in self.rules)
+        if not (puts_back or self._is_auto):
+            return
+        owner, swap = type(self).__name__, "SwapEMAWeights(swap_on_epoch=True)"
+        is_listed = False
+        for other in beside(self):
+            is_listed = is_listed or other is None
+            is_swap = isinstance(other, keras.callbacks.SwapEMAWeights) and other.swap_on_epoch
+            if not is_swap or other._model is not self._model or (is_listed and not self._is_auto):
+                continue
+            remedy = f"Write callbacks=[{owner}(…), {swap}], in this order."
+            if self._is_auto:  # a trial of the probe goes on in the next epoch
+                remedy = f'Give an initial rate instead of "auto", and list {swap} after the decay.'
+            raise ValueError(
+                f"{owner}: {swap} exchanges the weights with their mean between epochs, and what "
+                f"is put back would train and end as the other of the two. {remedy}"
+            )
 
     def _configuration(self) -> Any:
         """Return what must be the same for a state file to be this training's."""

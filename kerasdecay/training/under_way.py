@@ -25,29 +25,26 @@ def fits_under_way(callback: Any) -> int:
 
     Their frames tell it: a note of the callback's own would outlive an interrupted training.
     """
-    count = 0
-    for frame in sys._current_frames().values():
-        caller: Any = frame
-        while caller is not None:
-            if caller.f_code.co_name == "fit":
-                held = getattr(caller.f_locals.get("callbacks"), "callbacks", ())
-                count += sum(one is callback for one in held)
-            caller = caller.f_back
-    return count
+    return sum(one is callback for held in _held(in_fits_alone=True) for one in held)
 
 
 def beside(callback: Any) -> Iterator[Any]:
-    """Yield the other callbacks of the trainings within which this one begins, its own included.
+    """Yield the other callbacks of the trainings that are under way: of all `fit` calls and loops.
 
-    These are the `fit` calls of this thread, in one of whose hooks or steps we are, and all loops
-    that are being steered.
+    Those of one training come in their order, with None in the place of `callback`.
     """
-    held = list(LOOPS.values())
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        name = "callbacks" if frame.f_code.co_name == "fit" else "self"
-        # Only these: a frame whose locals are asked for keeps what it deletes.
-        if name == "callbacks" or frame.f_code.co_filename == _LIST:
-            held += getattr(frame.f_locals.get(name), "callbacks", ())
-        frame = frame.f_back
-    yield from (one for one in held if one is not callback)
+    for held in [*_held(), list(LOOPS.values())]:
+        yield from (None if one is callback else one for one in held)
+
+
+def _held(*, in_fits_alone: bool = False) -> Iterator[list[Any]]:
+    """Yield the callbacks of each `fit`, and of each `CallbackList` at work, in all threads."""
+    for frame in sys._current_frames().values():
+        caller: Any = frame
+        while caller is not None:
+            name = "callbacks" if caller.f_code.co_name == "fit" else "self"
+            is_list = caller.f_code.co_filename == _LIST and not in_fits_alone
+            # Only these: a frame whose locals are asked for keeps what it deletes.
+            if name == "callbacks" or is_list:
+                yield list(getattr(caller.f_locals.get(name), "callbacks", ()))
+            caller = caller.f_back

@@ -457,6 +457,23 @@ def test_a_resumed_training_takes_the_rate_from_the_state_file(
     assert decay.trace.setup.base_source == "from the state file"
 
 
+@pytest.mark.parametrize("killed", [0, 1, 2])
+def test_a_training_killed_within_the_probe_is_told_that_rates_are_tried_anew(
+    killed: int, tmp_path: Path, chosen: type[Chosen]
+) -> None:
+    def make() -> list[Any]:
+        decay = CosineDecay("auto", state_path=tmp_path / "state.json")
+        return [decay, keras.callbacks.BackupAndRestore(tmp_path / "backup")]
+
+    chosen.steps = STEPS * killed + 6
+    tiny.fit_until_killed(new_odometer(), [*make(), Kill(killed)], EPOCHS)
+    chosen.steps = 3
+    told = (f"goes on at epoch {killed + 2}", "ended while rates were tried", "tried anew")
+    with warned_once(*told):
+        tiny.fit(new_odometer(), [*reversed(make())], EPOCHS)
+    assert len(chosen.made) == 2
+
+
 @pytest.mark.parametrize("batch", [0, 1, 2])
 def test_after_an_interruption_within_the_probe_the_next_fit_starts_clean(
     batch: int, chosen: type[Chosen]

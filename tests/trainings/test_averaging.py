@@ -188,3 +188,15 @@ def test_an_optimizer_with_a_mean_of_its_own_is_refused(scaled: bool) -> None:
     with pytest.raises(ValueError, match=r"average_last must be None .* use_ema=True.*SwapEMA"):
         fit(model, [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), decay], 2)
     assert travelled(model) == 0
+
+
+def test_what_cannot_be_averaged_is_refused_before_rates_are_tried() -> None:
+    normalized = keras.Sequential(
+        [keras.Input((1,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    )
+    normalized.compile("adam", "mse")
+    averaging_itself = new_odometer(optimizer=keras.optimizers.SGD(0.5, use_ema=True))
+    for model in (normalized, averaging_itself):
+        with pytest.raises(ValueError, match="average_last must be None"):
+            fit(model, [kerasdecay.AutoDecay(average_last=1)], 30)
+        assert int(keras.ops.convert_to_numpy(model.optimizer.iterations)) == 0

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from tiny import Scripted, fit, near, new_odometer, no_warning, travelled
 
-from kerasdecay import PlateauDecay
+from kerasdecay import AutoDecay, LearningRateDecay, PlateauDecay
+from kerasdecay.rules import Rescue
+from kerasdecay.schedules import Constant
 
 pytestmark = pytest.mark.any_backend
 
@@ -200,3 +202,39 @@ def test_the_schedule_goes_on_at_its_place_after_a_restoration(update: str) -> N
     line = [0.4 * (1 - n / 16) for n in range(16)]
     expected = [*line[:12], line[12] / 2 - sum(line[4:12]), *(rate / 2 for rate in line[13:])]
     assert real.moves == pytest.approx(expected, rel=1e-4)
+
+
+# ----------------------------------------------------------- the mean that Keras exchanges with
+
+
+def swapping() -> Any:
+    return keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+
+
+def averaging_odometer() -> Any:
+    return new_odometer(optimizer=keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.5))
+
+
+@pytest.mark.parametrize("best", [1, 2, 3])
+def test_beside_an_exchanged_mean_the_mean_of_the_best_epoch_comes_back(best: int) -> None:
+    expected, model = averaging_odometer(), averaging_odometer()
+    fit(expected, [swapping()], epochs=best)
+    losses = [9.0 - n for n in range(best)] + [9.0] * 3
+    decay = PlateauDecay("m", patience=3, mode="min", restore_best_weights=True)
+    fit(model, [Scripted(m=losses), decay, swapping()], epochs=best + 3)
+    assert travelled(model) == near(travelled(expected))
+
+
+@pytest.mark.parametrize(
+    ("decay", "remedy"),
+    [
+        (lambda: PlateauDecay("loss", restore_best_weights=True), "in this order"),
+        (lambda: LearningRateDecay(Constant(0.5), rules=[Rescue()]), "in this order"),
+        (lambda: AutoDecay(), "Give an initial rate"),
+    ],
+)
+def test_what_would_put_an_exchanged_mean_back_is_refused(decay: Any, remedy: str) -> None:
+    model = averaging_odometer()
+    with pytest.raises(ValueError, match=rf"SwapEMAWeights\(swap_on_epoch=True\).*{remedy}"):
+        fit(model, [swapping(), decay()], epochs=2)
+    assert travelled(model) == 0

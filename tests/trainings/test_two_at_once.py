@@ -208,6 +208,23 @@ def test_a_second_decay_within_a_training_is_refused_and_the_first_goes_on() -> 
     begin(LinearDecay(0.1), model.optimizer)
 
 
+@pytest.mark.parametrize("update", ["epoch", "batch", "compiled"])
+def test_a_loop_in_another_thread_than_the_fit_of_its_optimizer_is_refused(update: str) -> None:
+    model, waiting = new_odometer(0.4), Waiting()
+    decay = StepDecay(0.4, every=1, factor=0.5, update=update)
+    thread = threading.Thread(target=fit, args=(model, [decay, waiting], 2))
+    thread.start()
+    try:
+        assert waiting.is_inside.wait(120)
+        run = steer(model.optimizer, LinearDecay(0.1), epochs=2, steps_per_epoch=4)
+        with pytest.raises(ValueError, match="LinearDecay and StepDecay, which would both"), run:
+            pass
+    finally:
+        waiting.may_go_on.set()
+        thread.join()
+    assert travelled(model) == near(4 * (0.4 + 0.2))
+
+
 def test_two_decays_for_different_optimizers_drive_one_each() -> None:
     model = new_odometer(0.5)
     model.second = keras.optimizers.SGD(0.3)
