@@ -65,7 +65,7 @@ FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
     **_all("warmup_steps num_warmup_steps", _WARMUP, "in epochs, '500 steps' or '5%'"),
     **_all("warmup_epochs warmup", _WARMUP),
     **_all("cooldown", ("decay",), "the last part, in epochs, '500 steps' or '10%'"),
-    **_all("metric metrics", ("monitor",)),
+    **_all("metric metrics monitor", ("monitor", "metrics")),
     **_all(
         "patience min_delta",
         ("trigger", "advance_on"),

@@ -10,11 +10,12 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from kerasdecay._checks import invalid
 from kerasdecay._files import write_atomically
 from kerasdecay._json import to_json
+from kerasdecay._names import Guessed
 from kerasdecay.records.paired import Difference
 from kerasdecay.records.run import OutputError, Run, is_rate, read_run, run_files
 from kerasdecay.records.steadiness import steadiness
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Guessed):
     """The finished runs of a comparison.
 
     Printed with rich it is a table. All figures are those of the last epoch, not of the best one.
@@ -35,6 +36,13 @@ class Comparison:
     """
 
     runs: tuple[Run, ...]
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("best", "winner", "best_arm"), "mean('val_loss')"),
+        **dict.fromkeys(("history", "histories", "results"), "runs[0].history"),
+        **dict.fromkeys(("summary", "to_dataframe", "to_pandas"), "table()"),
+        "save": "to_csv(path)",
+    }
 
     def __post_init__(self) -> None:
         if not isinstance(self.runs, (tuple, list)) or not all(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from kerasdecay._checks import invalid
+from kerasdecay._names import takes_familiar
 from kerasdecay.report import figures
 from kerasdecay.report.decisions import new_table
 from kerasdecay.report.sparklines import needs_log
@@ -29,6 +30,7 @@ _LINES = ("solid", "dashed", "dotted", "dashdot")
 _CELL = len("± 0.0000")
 
 
+@takes_familiar
 def comparison_table(
     comparison: Comparison,
     *,
@@ -155,6 +157,7 @@ def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.4f}"
 
 
+@takes_familiar
 def comparison_figure(
     comparison: Comparison,
     *,

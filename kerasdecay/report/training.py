@@ -18,7 +18,7 @@ from kerasdecay.report.driven import driven_lines, way_text
 from kerasdecay.report.origins import base_rates, schedules_of
 from kerasdecay.report.sparklines import needs_log, sparkline
 from kerasdecay.report.stages import planned, rate_text, recorded, stages, table_rows, whole
-from kerasdecay.report.timelines import nothing_finished
+from kerasdecay.report.timelines import nothing_finished, trace_of
 from kerasdecay.report.wording import (
     best_place,
     brief,
@@ -152,14 +152,18 @@ def _curve(setup: Setup, schedule: Any) -> Iterable[tuple[str, RenderableType]]:
         yield "stages", grid
 
 
-def summary(trace: Trace, *, told: bool = False) -> RenderableType:
+def summary(training: Any, *, told: bool = False) -> RenderableType:
     """Return the table after a training: stage, epochs, rate, metrics; decisions under it.
 
     Args:
-        trace: The record of the training.
+        training: A decay callback after `fit`, or its trace.
         told: Whether each change of the rate has been shown as it was decided. The summary then
             says how many there were, and not each of them again.
+
+    Raises:
+        ValueError: If the callback has not trained.
     """
+    trace = trace_of("summary", training)
     setup = trace.setup
     if not trace.logs:
         return nothing_finished(trace)

@@ -6,6 +6,7 @@ This floor needs NumPy alone.
 import warnings
 from typing import Any
 
+from kerasdecay._names import did_you_mean
 from kerasdecay.schedules.base import Schedule, Shape
 from kerasdecay.schedules.by_epoch import ByEpoch
 from kerasdecay.schedules.by_step import ByStep
@@ -76,7 +77,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name != "WarmupStableDecay":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        told = f"module {__name__!r} has no attribute {name!r}."
+        raise AttributeError(f"{told} {did_you_mean(__all__, name)}".rstrip())
     warnings.warn(
         "kerasdecay.schedules.WarmupStableDecay is now called kerasdecay.schedules.WarmupStable; "
         "kerasdecay.WarmupStableDecay, the callback, keeps its name.",

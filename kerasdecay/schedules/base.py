@@ -244,7 +244,7 @@ class Shape(Schedule):
         if isinstance(rate, (str, type(None))):
             found = "probes for it" if self.is_auto else "takes the optimizer's rate"
             allowed = "a number > 0 before rates can be computed"
-            remedy = f"Pass it, or use the schedule in a callback, which {found} in fit."
+            remedy = f"Pass initial_learning_rate=0.1, say; in fit the callback {found}."
             raise _checks.invalid(self.owner(), "initial_learning_rate", allowed, rate, remedy)
         return rate
 

@@ -11,6 +11,7 @@ from kerasdecay import _checks
 from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.base import Schedule
 from kerasdecay.schedules.duration import Duration
+from kerasdecay.schedules.family import schedule_of
 from kerasdecay.schedules.timeline import Moment
 
 
@@ -23,7 +24,9 @@ def require_schedule(owner: str, argument: str, value: Any) -> Schedule:
 
 def _schedules(owner: str, argument: str, value: Any) -> tuple[Schedule, ...]:
     given = _checks.items(owner, argument, value, "a sequence of kerasdecay schedules")
-    return tuple(require_schedule(owner, argument, one) for one in given)
+    return tuple(
+        require_schedule(owner, argument, schedule_of(owner, argument, one)) for one in given
+    )
 
 
 def _durations(owner: str, argument: str, value: Any) -> tuple[Duration, ...]:
@@ -100,7 +103,7 @@ class Sequence(Composition):
     schedule has what is left of the horizon.
 
     Args:
-        schedules: Two or more.
+        schedules: Two or more: schedules, names of shapes, or constant rates.
         durations: One for each schedule but the last.
 
     Raises:
@@ -187,6 +190,8 @@ class Sequence(Composition):
         return [durations.updates_in(v, now.timeline, now.horizon) for v in self.durations]
 
 
-def sequence(schedules: Iterable[Schedule], durations: Iterable[Duration]) -> Sequence:
+def sequence(
+    schedules: Iterable[Schedule | str | float], durations: Iterable[Duration]
+) -> Sequence:
     """Return `schedules` one after the other, the last to the horizon; see `Sequence`."""
     return Sequence(schedules, durations)  # type: ignore[arg-type]  # its fields become tuples

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import keras
 
-from kerasdecay._checks import invalid, rate
+from kerasdecay._checks import invalid, rate, shown
 from kerasdecay._names import member_named
 from kerasdecay.callbacks import LearningRateDecay
 from kerasdecay.records.run import slug
@@ -42,7 +42,10 @@ def check_arms(arms: Any) -> dict[str, Arm]:
         arms = dict(zip(names, arms, strict=True))
     if not isinstance(arms, Mapping) or not arms:
         remedy = "Inputs and targets are one: data=(x, y)." if hasattr(arms, "shape") else _REMEDY
-        raise invalid("compare", "arms", "a dict of at least one name → arm", arms, remedy)
+        if isinstance(arms, (str, Schedule, Rule, keras.callbacks.Callback)):
+            remedy = f"Did you mean [{shown(arms)}]?"
+        allowed = "a list of arms, or a dict of name → arm, with at least one"
+        raise invalid("compare", "arms", allowed, arms, remedy)
     slugs: dict[str, str] = {}
     for name in arms:
         if not isinstance(name, str) or not slug(name):

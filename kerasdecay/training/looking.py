@@ -56,6 +56,10 @@ class Looking(Guessed):
             return None
         return float(self.trace.learning_rates[-1])
 
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        raise self._refusal("learning_rate", value)
+
     def plot(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
         """Draw what happened in the last training, or what is planned; see `kerasdecay.plot`.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from kerasdecay import _checks
-from kerasdecay._names import takes_familiar
+from kerasdecay._names import Guessed, takes_familiar
 from kerasdecay.records import Event, Trace
 from kerasdecay.training import find, under_way
 from kerasdecay.training.callback import DecayCallback
@@ -85,7 +85,7 @@ def steer(
     )
 
 
-class Steering:
+class Steering(Guessed):
     """A training loop under way, as `steer` returns it; iterate over it for the epochs.
 
     Args:
@@ -95,6 +95,12 @@ class Steering:
         first_epoch: The epoch to begin with.
         stateless: Whether the optimizer's own counter of steps tells nothing.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("step", "begin_batch", "batches", "on_train_batch_begin"), "begin_step()"),
+        **dict.fromkeys(("epochs", "begin_epoch", "on_epoch_begin"), "for epoch in run"),
+        **dict.fromkeys(("lr", "learning_rate"), "learning_rates"),
+    }
 
     def __init__(
         self,

@@ -512,8 +512,8 @@ def test_on_a_terminal_it_has_headings(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"arms": {}}, r"arms must be a dict.*Received: arms=\{\}"),
-        ({"arms": []}, r"arms must be a dict"),
+        ({"arms": {}}, r"arms must be a list of arms, or a dict.*Received: arms=\{\}"),
+        ({"arms": []}, r"arms must be a list of arms, or a dict"),
         ({"arms": {"a": 0}}, r"arms\['a'\] must be a finite number > 0\. Received: .*=0"),
         ({"arms": {"a": math.nan}}, r"arms\['a'\] must be a finite number > 0.*nan"),
         ({"arms": {"a": True}}, r"arms\['a'\] must be an arm.*True.*Give None"),
