@@ -7,7 +7,8 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -26,14 +27,12 @@ class Schedule(Configurable, abc.ABC):
     Schedules multiply: `0.5 * Cosine(0.1)`, `Cosine(0.1) * Step()`; see `Scaled` and `Product`.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("lr", "initial_lr", "base_lr", "max_lr"), "initial_learning_rate"),
-        **dict.fromkeys(
-            ("simulate", "get_lr", "simulate_values"), "kerasdecay.simulate(schedule, epochs=…)"
-        ),
-    }
     __array_ufunc__ = None  # NumPy leaves `np.float64(0.5) * schedule` to the schedule
-    if TYPE_CHECKING:  # an annotation would be taken for a field
+    _guesses = MappingProxyType(  # without an annotation, which would be taken for a field
+        dict.fromkeys(("lr", "initial_lr", "base_lr", "max_lr"), "initial_learning_rate")
+        | dict.fromkeys(("simulate", "get_lr"), "kerasdecay.simulate(schedule, epochs=…)")
+    )
+    if TYPE_CHECKING:  # likewise
         formula: ClassVar[Callable[[Any, Moment], Any]]
         """`learning_rate` as the subclass states it, which does not check the moment."""
 

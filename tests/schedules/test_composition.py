@@ -141,7 +141,7 @@ def test_a_function_can_be_a_part() -> None:
         (lambda: sequence([Constant(0.1)], []), "durations"),
         (lambda: sequence([Constant(0.1), Constant(0.1)], [1, 2]), "durations"),
         (lambda: sequence([Constant(0.1), Constant(0.1)], ["x"]), "durations"),
-        (lambda: sequence([Constant(0.1), 0.1], [1]), "schedules"),
+        (lambda: sequence([Constant(0.1), [0.1]], [1]), "schedules"),
         (lambda: scaled(Constant(0.1), 0), "factor"),
         (lambda: scaled(Constant(0.1), float("inf")), "factor"),
         (lambda: scaled(0.1, 0.5), "schedule"),
