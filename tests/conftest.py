@@ -7,6 +7,7 @@ import os
 import signal
 from importlib import metadata
 
+from graphs import leave_as_traced
 from hypothesis import settings
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -28,11 +29,7 @@ def pytest_collection_finish() -> None:
     """Spare each test what the frameworks do at great length for long trainings."""
     gc.collect()
     gc.freeze()  # half a million objects that no later collection need go through
-    if os.environ["KERAS_BACKEND"] == "tensorflow" and os.environ.get("GRAPPLER") == "off":
-        import tensorflow as tf
-
-        # It rewrites each new graph, which takes longer than the few steps that a test trains.
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    leave_as_traced()
 
 
 def pytest_report_header() -> str:

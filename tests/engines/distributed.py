@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 from engines.trainings import PAIRS, built, fit, sgd, weights
+from graphs import leave_as_traced
 
 from kerasdecay import LearningRateDecay, OneCycleDecay
 from kerasdecay.rules import Rescue
@@ -34,6 +35,7 @@ def scope_of(kind: str) -> Any:
     (cpu,) = tf.config.list_physical_devices("CPU")
     halves = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, halves)
+    leave_as_traced()
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     assert strategy.num_replicas_in_sync == 2
     return strategy.scope()

@@ -49,6 +49,7 @@ def scaling_the_loss(rate: Any) -> Any:
 OPTIONS: dict[str, tuple[Callable[[Any], Any], dict[str, Any]]] = {
     "jit": (sgd, {"jit_compile": True}),
     "no jit": (sgd, {"jit_compile": False}),
+    "built by the first step": (sgd, {"optimizer_too": False}),
     "jit, weight decay": (adamw, {"jit_compile": True}),
     "weight decay": (adamw, {}),
     "accumulation": (accumulating, {}),

@@ -91,12 +91,14 @@ def sgd(rate: Any, **options: Any) -> Any:
     return keras.optimizers.SGD(rate, momentum=0.5, **options)
 
 
-def built(optimizer: Any, *, dtype: Any = None, **options: Any) -> Any:
+def built(optimizer: Any, *, dtype: Any = None, optimizer_too: bool = True, **options: Any) -> Any:
     """Return a small compiled network with the same weights every time.
 
     Args:
         optimizer: For `compile`.
         dtype: For the layers.
+        optimizer_too: Whether the optimizer is built as well. Otherwise the first step does it,
+            as in most trainings, and TensorFlow traces that step twice.
         **options: For `compile`. By default the step is jitted on JAX, a graph on TensorFlow
             (without a GPU), and eager on torch.
     """
@@ -111,6 +113,8 @@ def built(optimizer: Any, *, dtype: Any = None, **options: Any) -> Any:
     rng = np.random.default_rng(3)
     model.set_weights([rng.normal(scale=0.5, size=w.shape) for w in model.get_weights()])
     model.compile(optimizer, "mse", **options)
+    if optimizer_too:
+        model.optimizer.build(model.trainable_variables)
     return model
 
 

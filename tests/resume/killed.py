@@ -21,6 +21,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from graphs import leave_as_traced
 
 from kerasdecay import LearningRateDecay
 from kerasdecay.rules import Plateau
@@ -215,6 +216,7 @@ def in_child(scenario: Scenario, folder: Path, part: str) -> dict[str, Any]:
     if child == 0:
         status = 1
         try:
+            leave_as_traced()
             path.write_text(json.dumps(train(scenario, folder, part)))
             status = 0
         finally:

@@ -20,7 +20,7 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
 
 
 def classifier(optimizer: Any, *, dropout: float = 0.2, **compiling: Any) -> keras.Model:
-    """Return a network with everything that a snapshot must hold."""
+    """Return a network with everything that a snapshot must hold, and its optimizer built."""
     keras.utils.set_random_seed(3)
     model = keras.Sequential(
         [
@@ -34,6 +34,7 @@ def classifier(optimizer: Any, *, dropout: float = 0.2, **compiling: Any) -> ker
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, metrics=["accuracy"], **compiling)
+    model.optimizer.build(model.trainable_variables)
     return model
 
 

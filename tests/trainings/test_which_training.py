@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,11 @@ GOES_ON: dict[str, Callable[..., Any]] = {
 CUTS = {"every epoch": [*range(1, 12)], "once": [5], "unevenly": [1, 4, 5, 10]}
 
 
+@functools.cache
+def whole_rates_of(kind: str) -> list[float]:
+    return rates_of(GOES_ON[kind](epochs=12), [])
+
+
 def rates_of(decay: Any, cuts: list[int]) -> list[float]:
     model, real = new_odometer(), Odometer()
     for begin, end in zip([0, *cuts], [*cuts, 12], strict=True):
@@ -83,10 +89,9 @@ def rates_of(decay: Any, cuts: list[int]) -> list[float]:
 @pytest.mark.parametrize("cuts", CUTS)
 @pytest.mark.parametrize("kind", GOES_ON)
 def test_fits_that_go_on_train_as_one_fit_does(kind: str, cuts: str) -> None:
-    make = GOES_ON[kind]
-    whole = rates_of(make(epochs=12), [])
+    whole = whole_rates_of(kind)
     with no_warning():
-        parts = rates_of(make(epochs=12), CUTS[cuts])
+        parts = rates_of(GOES_ON[kind](epochs=12), CUTS[cuts])
     assert parts == near(whole)
     assert len(set(whole)) > 1 or kind == "weight norm"
 
@@ -289,12 +294,19 @@ def test_a_rate_set_by_hand_wins_against_the_file(rate: float, tmp_path: Path) -
     assert real.moves == near([rate] * 8, rel=1e-3)
 
 
+@functools.cache
+def whole_training(kind: str) -> tuple[list[float], float]:
+    """Return the rates that the history tells, and the weight after them."""
+    model = new_odometer()
+    history = fit(model, [Scripted(m=VALLEY), GOES_ON[kind](epochs=12)], epochs=12)
+    return history["learning_rate"], travelled(model)
+
+
 @pytest.mark.parametrize("cut", [2, 4, 7])
 @pytest.mark.parametrize("kind", ["plateau", "plateau, cooldown", "plateau on a shape"])
 def test_a_true_resume_is_exact(kind: str, cut: int, tmp_path: Path) -> None:
     path, saved = tmp_path / "state.json", tmp_path / "model.keras"
-    whole = new_odometer()
-    history = fit(whole, [Scripted(m=VALLEY), GOES_ON[kind](epochs=12)], epochs=12)
+    rates, weight = whole_training(kind)
     model = new_odometer()
     how = {"epochs": 12, "state_path": path}
     fit(model, [Scripted(m=VALLEY), GOES_ON[kind](**how)], epochs=cut)
@@ -302,8 +314,8 @@ def test_a_true_resume_is_exact(kind: str, cut: int, tmp_path: Path) -> None:
     loaded = keras.models.load_model(saved, custom_objects={"distance": model.loss})
     with no_warning():
         rest = fit(loaded, [Scripted(m=VALLEY), GOES_ON[kind](**how)], epochs=12, initial_epoch=cut)
-    assert rest["learning_rate"] == history["learning_rate"][cut:]
-    assert travelled(loaded) == travelled(whole)
+    assert rest["learning_rate"] == rates[cut:]
+    assert travelled(loaded) == weight
 
 
 # ---------------------------------------------------------------- one epoch, again and again
