@@ -13,24 +13,28 @@ from kerasdecay.training.arguments import Options
 class AutoDecay(RuleDecay):
     """Find the initial rate, hold it for 80 % of the run, come down to 0, and undo a collapse.
 
-    The first batches of `fit` are a probe: they try rising rates, after which everything is put
-    back. The trace tells which rate was chosen, and why. The rule `Rescue` then watches the
-    training: if it collapses, the last good state is put back and the rate lowered.
+    The first batches of `fit` are a probe: they try several rates, and then the model is restored
+    to its start. With η₀ the rate found and E the horizon, η(t) = η₀ min(1, (E − t)/(0.2 E)). The
+    trace says which rate was chosen, and why. The rule `Rescue` then watches the training: if it
+    collapses, the rule restores the last good state and lowers the rate.
 
     Args:
-        **options: `warmup`, `rules` (further ones), `epochs`, `update`, `state_path` and
-            `verbose`, as for `LearningRateDecay`.
+        **options: Those of `LearningRateDecay`, such as `warmup`, `epochs`, `state_path` and
+            `verbose`; `rules` are further ones.
 
     Raises:
         ValueError: For a value out of its range.
 
     Warns:
-        UserWarning: If the probe finds no rate, in a run of few batches for instance. Then the
-            optimizer's own is taken.
+        UserWarning: If the probe finds no rate, in a run of few batches for instance. The
+            optimizer's own rate is used then.
 
     Examples:
-        >>> from kerasdecay import AutoDecay
-        >>> decay = AutoDecay()
+        >>> from kerasdecay import AutoDecay, simulate
+        >>> decay = AutoDecay(warmup="5%", verbose=1)
+
+        >>> simulate(AutoDecay(), epochs=5, initial_learning_rate=0.1).tolist()
+        [0.1, 0.1, 0.1, 0.1, 0.1]
 
     Source: range test: Smith, 2015 (arXiv:1506.01186); knee: Iyer et al., 2020 (arXiv:2003.03977).
     """

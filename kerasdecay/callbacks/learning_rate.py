@@ -14,13 +14,13 @@ from kerasdecay.training.callback import DecayCallback
 class LearningRateDecay(DecayCallback):
     """Set the learning rate by any schedule, warmed up and scaled by any rules.
 
-    rate(t) = schedule(t) × scale. The schedule is a pure function of the position t in epochs; the
-    scale is what the rules have decided so far, 1 at first. Rules rest while the schedule warms up.
+    rate(t) = schedule(t) × scale. The schedule is a pure function of the position t in epochs. The
+    scale starts at 1 and is what the rules have decided so far. Rules are inactive in the warmup.
 
     Args:
         schedule: A schedule of `kerasdecay.schedules`; or a function f(epoch), or
             f(epoch, learning_rate) as for Keras' LearningRateScheduler (the second argument is the
-            rate before, without the rules' scale). A function's own errors reach you. Also a
+            rate before, without the rules' scale), whose own errors are raised as they are. Also a
             shape's name, such as `"cosine"`, with the optimizer's rate; a number, a constant rate;
             a list, one rate for each epoch; any `LearningRateSchedule` of Keras.
         by_step: In place of `schedule`: a function f(step), the step counted in batches from 0. In
@@ -32,33 +32,36 @@ class LearningRateDecay(DecayCallback):
         rules: A rule of `kerasdecay.rules`, or several, such as `Plateau("val_loss")`.
         epochs: The horizon in epochs, warmup included, an integer >= 1; None takes `fit`'s. Beyond
             it the final rate holds.
-        update: When the rate is written. `"epoch"`: the schedule sampled at each epoch's start;
-            `"batch"`: at each batch; `"20 steps"`: every so often, where a write is dear;
-            `"compiled"`: computed inside the compiled step, at no cost (see `kerasdecay.release`
-            for what an interrupted training leaves behind); `"auto"`: once an epoch for schedules
-            that change only between epochs, else at each batch.
+        update: When the rate is written. `"epoch"`: at each epoch's start; `"batch"`: at each
+            batch; `"20 steps"`: every 20 batches, where a write is expensive; `"compiled"`: inside
+            the compiled step, at no cost (see `kerasdecay.release` for what an interrupted
+            training leaves behind); `"auto"`: once an epoch for schedules that change only between
+            epochs, else at each batch.
         state_path: A JSON file that keeps the rules' states after each epoch, so that a training
             that was killed resumes with its decisions. List this callback before the one that
             saves the model.
         verbose: 0 prints nothing; 1 prints a panel before the training, each reduction, and a
             summary after it.
-        weight_decay: The optimizer's weight decay λ: a number >= 0, or what `schedule` may be but a
-            function of (epoch, learning_rate); `"hold"`: λ(t) = λ η₀ / η(t), so that each step
-            takes λη₀ from each weight w, where Keras takes λη(t). None leaves it alone. These
-            three act inside the training step; afterwards the optimizer has its own numbers.
+        weight_decay: The optimizer's weight decay λ: a number >= 0, or any form of `schedule` but
+            a function of (epoch, learning_rate); `"hold"`: λ(t) = λ η₀ / η(t), so that each step
+            subtracts λη₀w from each weight w, where Keras subtracts λη(t)w. None does not change
+            it. `weight_decay`, `momentum` and `beta_1` act inside the training step; after the
+            training the optimizer has its own values.
         momentum: The momentum of SGD, RMSprop or Muon, in [0, 1), in the same forms.
-        beta_1: The beta_1 of Adam and its kin, in [0, 1), in the same forms.
-        average_last: `"10%"`: as the training ends, the model gets the mean of the weights over
-            that last part of it: epochs, `"500 steps"` or a share of the horizon. None: no mean.
+        beta_1: The beta_1 of Adam and similar optimizers, in [0, 1), in the same forms.
+        group_factors: Pattern of variables' paths → the factor of their rate: a number >= 0 or a
+            schedule. None: all have the same rate.
+        average_last: The last part of the training: epochs, `"500 steps"` or `"10%"` of the
+            horizon. As `fit` ends, the model gets the mean of the weights over it. None: no mean.
 
     Attributes:
         trace: The record of the last training: rates, decisions, logs (None before the first).
         events: The decisions that changed or flagged something, each with its reason.
 
     Raises:
-        ValueError: At once for an argument out of its range, or two rules that come down to the
-            horizon; when training begins for an optimizer whose rate cannot be set, a schedule that
-            does not fit the horizon, or an unknown number of steps where one is needed.
+        ValueError: For an argument out of its range, or two rules that come down to the horizon.
+            When training begins: for an optimizer whose rate cannot be set, a schedule that does
+            not fit the horizon, or an unknown number of steps where one is needed.
 
     Examples:
         >>> from kerasdecay import LearningRateDecay

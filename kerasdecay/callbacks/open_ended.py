@@ -11,22 +11,23 @@ from kerasdecay.training.arguments import Options
 
 
 class OpenEndedDecay(RuleDecay):
-    """Hold the rate until a rule says that it is time, come down, and end the training.
+    """Hold the rate until a rule triggers the way down, lower it, and end the training.
 
-    There is no horizon to give: `fit(epochs=10**6)` says "until it stops". If the rule fires after
-    T epochs, the rate comes down over the next `cooldown` · T of them, rounded up, and the training
-    ends. With fewer epochs in `fit`, the way down begins at the latest when it still fits in. See
-    `kerasdecay.rules.OpenEnded`.
+    There is no horizon to give: `fit(epochs=10**6)` means "until it stops". If the rule triggers
+    after T epochs, the rate falls over the next L = ⌈`cooldown` · T⌉ epochs, and the training ends.
+    If `fit` has fewer epochs, the way down begins in time to end with the last one. The formula is
+    that of `kerasdecay.rules.OpenEnded`.
 
     Args:
         initial_learning_rate: The rate that is held, > 0; None takes the optimizer's;
             `"auto"` finds one inside `fit`.
-        trigger: A rule, whose reduction is the sign; None: a plateau of the validation loss,
-            averaged over three epochs.
-        monitor: Another metric for that plateau, such as `"val_accuracy"`; not beside a trigger.
-        cooldown: A share of what has been trained, in (0, 1], or such as `"20%"`.
-        curve: Of the way down: `"linear"`, `"1-sqrt"` or `"cosine"`.
-        final_learning_rate: The rate at its end, >= 0, at most the initial one.
+        trigger: A rule; its first reduction begins the way down. None: a plateau of the
+            validation loss, averaged over three epochs.
+        monitor: Another metric for that plateau, such as `"val_accuracy"`; not with `trigger`.
+        cooldown: The length of the way down as a share of the epochs trained before it, in (0, 1]
+            or such as `"20%"`.
+        curve: The curve of the way down: `"linear"`, `"1-sqrt"` or `"cosine"`.
+        final_learning_rate: The rate at the end, >= 0, at most the initial one.
         **options: Those of `LearningRateDecay`; `rules` are further ones.
 
     Raises:

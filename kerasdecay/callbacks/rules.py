@@ -43,9 +43,10 @@ class RuleDecay(DecayCallback):
 class PlateauDecay(RuleDecay):
     """Multiply the rate by `factor` when a metric has not improved for `patience` epochs.
 
-    rate(t) = schedule(t) × scale. With the default constant schedule this is Keras'
-    ReduceLROnPlateau, argument for argument and epoch for epoch, but for its NaN trap, and with a
-    state that survives a crash. `kerasdecay.rules.Plateau` says exactly what the rule does.
+    rate(t) = schedule(t) × scale. With the default constant schedule this takes the arguments of
+    Keras' ReduceLROnPlateau and makes the same decisions in every epoch. Unlike Keras', it never
+    takes a NaN for the best value, and its state can survive a crash. `kerasdecay.rules.Plateau`
+    defines the rule exactly.
 
     Args:
         monitor: Name of the metric in the epoch's logs.
@@ -59,15 +60,16 @@ class PlateauDecay(RuleDecay):
         min_lr: No reduction goes below this; >= 0.
         schedule: What is reduced: a schedule or a function of the epoch; None: the optimizer's
             rate, constant.
-        smoothing: The metric is averaged over the last so many epochs; 1: it is not.
+        smoothing: The number of epochs over which the metric is averaged, an integer >= 1.
         min_delta_mode: `"abs"`, or `"rel"`: `min_delta` in shares of the best value's magnitude.
         restore_best_weights: Whether each reduction goes back to the best epoch: to the model's
             weights and its other state, and to the optimizer's moments.
         restore_optimizer: False goes back to the model's weights alone.
         stop_at_min_lr: Whether the training ends when a reduction is due at `min_lr`.
-        every: `"500 steps"` observes the mean loss of so many batches in place of an epoch's logs,
-            for `monitor="loss"`; patience and cooldown then count these. None: once an epoch.
-        warmup: A linear warmup: epochs, `"500 steps"`, `"10%"`; the rules rest meanwhile.
+        every: `"500 steps"`: the rule observes the mean loss of every 500 batches in place of an
+            epoch's logs; patience and cooldown then count observations. Only for
+            `monitor="loss"`. None: once an epoch.
+        warmup: A linear warmup: epochs, `"500 steps"` or `"10%"`; rules are inactive during it.
         rules: A further rule, or several.
         **options: `epochs`, `update` and `state_path`, as for `LearningRateDecay`.
 
@@ -127,19 +129,21 @@ class PlateauDecay(RuleDecay):
 class GreedyDecay(RuleDecay):
     """Raise the rate while a metric improves, lower it while it does not.
 
-    Better than the best for more than `patience` epochs in a row: rate / factor; not better for
-    more than `patience` in a row: rate × factor. See `kerasdecay.rules.Greedy`.
+    After more than `patience` epochs in a row that improve on the best value, the rate becomes
+    rate / factor; after more than `patience` epochs in a row that do not, rate × factor. See
+    `kerasdecay.rules.Greedy`.
 
     Args:
         monitor: Name of the metric in the epoch's logs.
         factor: In (0, 1).
-        patience: So many epochs in a row are not enough yet, an integer >= 0.
-        mode: `"min"`, `"max"` or `"auto"`.
+        patience: The rate changes after more than this many epochs in a row, an integer >= 0.
+        mode: `"min"`, `"max"`, or `"auto"`: by the compiled metric, else by its name.
         min_lr: Lowest rate, >= 0.
         max_lr: Highest rate that a raise leads to, >= `min_lr`.
-        smoothing: The metric is averaged over the last so many epochs; 1: it is not.
-        every: `"500 steps"` observes the mean loss of so many batches in place of an epoch's logs,
-            for `monitor="loss"`; patience then counts these. None: once an epoch.
+        smoothing: The number of epochs over which the metric is averaged, an integer >= 1.
+        every: `"500 steps"`: the rule observes the mean loss of every 500 batches in place of an
+            epoch's logs; patience then counts observations. Only for `monitor="loss"`. None: once
+            an epoch.
         schedule: What is scaled: a schedule or a function of the epoch; None: the optimizer's rate,
             constant.
         **options: Those of `LearningRateDecay`; `rules` are further ones.
@@ -193,13 +197,13 @@ def _check_monitor(owner: str, monitor: Any) -> None:
 class WeightNormDecay(RuleDecay):
     """Multiply the rate by `factor` at every second bounce of the weight norm, and once late.
 
-    n = Σw² over the trainable kernels is taken on the device once an epoch and logged as
-    `weight_norm`. The rule needs weight decay to work. See `kerasdecay.rules.WeightNorm`.
+    The callback computes n = Σw² over the trainable kernels once an epoch, on the device, and logs
+    it as `weight_norm`. The rule needs weight decay to work. See `kerasdecay.rules.WeightNorm`.
 
     Args:
         factor: In (0, 1): new rate = rate × factor.
-        last_decay: The share of the horizon after which one more reduction comes, in (0, 1), or
-            None.
+        last_decay: The share of the horizon after which one more reduction comes, in (0, 1) or
+            such as `"85%"`; None for no such reduction.
         min_lr: No reduction goes below this; >= 0.
         schedule: What is scaled: a schedule or a function of the epoch; None: the optimizer's rate,
             constant.
@@ -233,16 +237,17 @@ class LossSlopeDecay(RuleDecay):
     """Multiply the rate by `factor` once a test finds that the training loss no longer falls.
 
     It needs a call after every batch, which waits for the batch's loss and ends Keras' asynchronous
-    logging; the documentation says what that costs. See `kerasdecay.rules.LossSlope`.
+    logging; the documentation of the engines gives the cost. `kerasdecay.rules.LossSlope` defines
+    the test.
 
     Args:
         factor: In (0, 1): new rate = rate × factor.
-        p_value: The loss counts as falling while the one-sided test says so with p below this, in
+        p_value: The loss counts as falling while the p of the one-sided test is below this; in
             (0, 1).
         min_losses: Batches since the last reduction that a test needs, an integer >= 20.
         min_lr: No reduction goes below this; >= 0.
-        every: `"50 steps"` tests every so many batches, whose mean counts as one loss, and decides
-            then. None: it tests once an epoch, with the loss of each batch.
+        every: `"50 steps"`: the rule tests every 50 batches, and their mean counts as one loss.
+            None: it tests once an epoch, with the loss of each batch.
         schedule: What is scaled: a schedule or a function of the epoch; None: the optimizer's rate,
             constant.
         **options: Those of `LearningRateDecay`; `rules` are further ones.
@@ -251,8 +256,8 @@ class LossSlopeDecay(RuleDecay):
         ValueError: For a value out of its range.
 
     Warns:
-        UserWarning: Once, where the batches of an epoch have different sizes and their losses
-            cannot be told exactly.
+        UserWarning: Once, if the batches of an epoch differ in size so that their losses are not
+            exact.
 
     Examples:
         >>> from kerasdecay import LossSlopeDecay
@@ -279,18 +284,20 @@ class LossSlopeDecay(RuleDecay):
 
 
 class AdaptiveKneeDecay(RuleDecay):
-    """Hold the rate until a rule says that it is time, then come down to the horizon.
+    """Hold the rate until a rule triggers the way down, then lower it until the horizon.
 
-    See `kerasdecay.rules.AdaptiveKnee`.
+    The formula is that of `kerasdecay.rules.AdaptiveKnee`.
 
     Args:
-        trigger: A rule, whose reduction is the sign; None: a plateau of the validation loss,
-            averaged over three epochs. A number here is the rate that is held, as `schedule` is.
-        monitor: Another metric for that plateau, such as `"val_accuracy"`; not beside a trigger.
-        min_hold: The share of the horizon that is held at least, in [0, 1) or such as `"50%"`.
+        trigger: A rule; its first reduction begins the way down. None: a plateau of the
+            validation loss, averaged over three epochs. A number stands for `schedule`, the rate
+            that is held.
+        monitor: Another metric for that plateau, such as `"val_accuracy"`; not with `trigger`.
+        min_hold: The share of the horizon before which the trigger is ignored, in [0, 1) or such
+            as `"50%"`.
         latest: The share of the horizon after which the way down begins at the latest, in
             [`min_hold`, 1) or such as `"80%"`.
-        curve: Of the way down: `"linear"` or `"1-sqrt"`.
+        curve: The curve of the way down: `"linear"` or `"1-sqrt"`.
         final_learning_rate: The rate at the horizon, >= 0, at most the schedule's initial one.
         schedule: What is held: a schedule or a function of the epoch; None: the optimizer's rate,
             constant.

@@ -1,7 +1,7 @@
 """The decays that follow a planned shape, as callbacks.
 
-Each is `LearningRateDecay` with its shape filled in. All of them take, besides their own arguments,
-the options `warmup`, `rules`, `epochs`, `update`, `state_path` and `verbose`.
+Each is `LearningRateDecay` with its shape filled in. All of them take its options
+besides their own arguments.
 """
 
 from __future__ import annotations
@@ -44,9 +44,8 @@ class PowerStepDecay(DecayCallback):
         remainder: Where S does not divide E: `"last"` gives the rest to the last stage,
             `"new_stage"` opens further stages.
         min_learning_rate: No stage goes below this; >= 0.
-        advance_on: A rule that reduces. Its reductions enter the next stage in place of the
-            calendar, to which alone `remainder` and the number of epochs belong. None: the
-            calendar.
+        advance_on: A rule; each of its reductions enters the next stage, and `remainder` and the
+            number of epochs have no effect. None: the stages have equal lengths.
         **options: Those of `LearningRateDecay`.
 
     Raises:
@@ -90,12 +89,12 @@ class PowerStepDecay(DecayCallback):
 
 
 class StepDecay(DecayCallback):
-    """The rate drops by the same factor every so often: η(t) = η₀ γ^⌊t/s⌋.
+    """The rate is multiplied by the same factor at equal intervals: η(t) = η₀ γ^⌊t/s⌋.
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's;
             `"auto"` finds one inside `fit`.
-        every: s: epochs, `"500 steps"` or `"30%"` of the horizon, longer than 0.
+        every: The interval s: epochs, `"500 steps"` or `"30%"` of the horizon, longer than 0.
         factor: γ in (0, 1].
         **options: Those of `LearningRateDecay`.
 
@@ -191,21 +190,21 @@ class OneCycleDecay(DecayCallback):
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's;
             `"auto"` finds one inside `fit`.
-        rise: How long the rise takes: epochs, `"500 steps"` or `"30%"` of the horizon.
+        rise: The length of the rise: epochs, `"500 steps"` or `"30%"` of the horizon.
         div_factor: η₀ over the first rate, >= 1.
         final_div_factor: The first rate over the last, >= 1.
         curve: `"cosine"` or `"linear"`.
-        momentum: A pair of numbers in [0, 1), such as `(0.85, 0.95)`: the momentum goes along the
-            cycle, from the second to the first at the peak of the rate, and back; so does beta_1 of
-            an optimizer without momentum. The weights are those of torch's OneCycleLR with
-            `cycle_momentum=True`: torch keeps the velocity free of the rate, so that of Keras' SGD
-            and RMSprop is multiplied by η(t)/η(t−1) before each step. Anything else is taken as by
-            `LearningRateDecay`; None leaves the momentum alone.
+        momentum: A pair of numbers in [0, 1), such as `(0.85, 0.95)`: the momentum goes from the
+            second number to the first while the rate rises to its peak, and back; for an optimizer
+            without momentum this is beta_1. The weights equal those of torch's OneCycleLR with
+            `cycle_momentum=True`: torch's velocity does not contain the rate, so the velocity of
+            Keras' SGD and RMSprop is multiplied by η(t)/η(t−1) before each step. For any other
+            value see `LearningRateDecay`; None does not change the momentum.
         **options: Those of `LearningRateDecay`.
 
     Raises:
         ValueError: For a value out of its range, or one that does not fit the horizon; for a pair
-            as `momentum` beside a `warmup`, which the cycle has itself.
+            as `momentum` with a `warmup`, because the cycle contains the warmup.
 
     Examples:
         >>> from kerasdecay import OneCycleDecay, simulate
@@ -261,15 +260,16 @@ def _are_numbers(value: Any, count: int) -> TypeGuard[Sequence[float]]:
 
 
 class WarmupStableDecay(DecayCallback):
-    """The rate stays at η₀, and comes down to η₁ in the last part of the horizon.
+    """The rate stays at η₀, then falls to η₁ in the last part of the horizon.
 
-    The warmup is the option `warmup`. See `kerasdecay.schedules.WarmupStable` for the formula.
+    The option `warmup` adds the warmup; there is none by default. With u the share done of the last
+    part, η(t) = η₁ + (η₀ − η₁) (1 − √u); see `kerasdecay.schedules.WarmupStable`.
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's;
             `"auto"` finds one inside `fit`.
         final_learning_rate: η₁ in [0, η₀].
-        decay: How long the way down takes: epochs, `"500 steps"` or `"20%"` of the horizon.
+        decay: The length of the way down: epochs, `"500 steps"` or `"20%"` of the horizon.
         curve: `"1-sqrt"`, `"linear"` or `"cosine"`.
         **options: Those of `LearningRateDecay`.
 
@@ -310,8 +310,8 @@ class KneeDecay(DecayCallback):
         initial_learning_rate: η₀ > 0; None takes the optimizer's;
             `"auto"` finds one inside `fit`.
         final_learning_rate: η₁ in [0, η₀].
-        hold: How long the rate stays: epochs, `"500 steps"` or `"80%"` of the horizon, shorter than
-            the horizon.
+        hold: How long the rate stays at η₀: epochs, `"500 steps"` or `"80%"` of the horizon,
+            shorter than the horizon.
         **options: Those of `LearningRateDecay`.
 
     Raises:
@@ -343,12 +343,12 @@ class WarmupDecay(DecayCallback):
     See `kerasdecay.schedules.Warmup` for the formula.
 
     Args:
-        duration: Of the warmup: epochs, `"500 steps"` or `"10%"` of the horizon.
-        then: The schedule that follows, or what `LearningRateDecay` takes for one, such as 0.1 or
-            `"cosine"`; None: constant, at the optimizer's rate.
-        start: The first rate's share of the initial rate, in [0, 1] or such as `"10%"`; None starts
-            one update up, so that the first update already trains.
-        rules: Rules that scale the rate; they rest during the warmup.
+        duration: The length of the warmup: epochs, `"500 steps"` or `"10%"` of the horizon.
+        then: The schedule that follows, in any form that `LearningRateDecay` accepts, such as 0.1
+            or `"cosine"`; None: constant, at the optimizer's rate.
+        start: The first rate's share of the initial rate, in [0, 1] or such as `"10%"`; None: 1/N
+            in a warmup of N updates, so that the first update already trains.
+        rules: Rules that scale the rate; they are inactive during the warmup.
         verbose: See `LearningRateDecay`.
         **options: `epochs`, `update` and `state_path`, as for `LearningRateDecay`.
 

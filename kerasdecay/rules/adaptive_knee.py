@@ -24,15 +24,15 @@ def usual_trigger(monitor: str = "val_loss") -> Plateau:
 class AdaptiveKnee(Triggered[TriggeredState]):
     """Hold the planned rate; when the trigger fires, go down to the final rate at the horizon.
 
-    From the epoch T after the trigger on, η(t) = η₁ + (η(T) − η₁) · c(u) with u = (t − T)/(E − T)
-    and c(u) = 1 − u or 1 − √u; it begins only where the planned rate is above η₁. T lies between
-    `min_hold` and `latest`, in whole epochs, and leaves at least the last epoch for the way down
-    (unless a warmup takes it). The trigger is ignored before `min_hold`, because at a high rate a
-    metric is mostly noise.
+    With E the horizon and T the first epoch after the trigger, η(t) = η₁ + (η(T) − η₁) · c(u) for
+    t >= T, where u = (t − T)/(E − T) and c(u) = 1 − u or 1 − √u. The way down begins only if the
+    planned rate is above η₁. T lies between `min_hold` and `latest`, in whole epochs, and leaves at
+    least the last epoch for the way down (unless the warmup takes it). The trigger is ignored
+    before `min_hold`, because at a high rate a metric is mostly noise.
 
     Args:
-        trigger: A rule that reduces; at its reduction the way down begins. By default a plateau of
-            the validation loss, averaged over three epochs, without improvement for two.
+        trigger: A rule; its first reduction begins the way down. By default a plateau: the
+            validation loss, averaged over three epochs, has not improved for two.
         min_hold: The share of the horizon for which the rate is held at least, in [0, 1), or such
             as `"50%"`.
         latest: The share of the horizon after which the way down begins at the latest, in
@@ -41,7 +41,7 @@ class AdaptiveKnee(Triggered[TriggeredState]):
         final_learning_rate: η₁ >= 0.
 
     Raises:
-        ValueError: For a value out of its range; when an observation does not tell the horizon.
+        ValueError: For a value out of its range; for an observation without the horizon.
 
     Examples:
         >>> rule = AdaptiveKnee(Plateau("loss", patience=1), min_hold=0.5)

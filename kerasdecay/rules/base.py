@@ -38,15 +38,15 @@ State = TypeVar("State", bound=RuleState)
 class Rule(Configurable, abc.ABC, Generic[State]):
     """A closed-loop rule. Subclasses are frozen dataclasses, final, and need no Keras.
 
-    A subclass defines `watched` and `advance`, and those of the other members that it needs. The
-    checks of its fields (`kerasdecay._checks.field`) run when it is made.
+    rate(t) = schedule(t) × scale: a rule maps its state and an observation to the next state, which
+    contains the scale. A subclass defines `watched` and `advance`, and overrides other members only
+    where it needs to. The checks of its fields (`kerasdecay._checks.field`) run when it is made.
 
     Args:
-        every: `"500 steps"`: it observes the mean loss of so many batches, again and again, in
-            place of an epoch's logs, and decides within epochs. Wherever a rule counts epochs, in
-            its patience or its cooldown, it then counts these observations. Windows go on from one
-            epoch into the next. In `fit` the mean is that over the samples, of each epoch's part of
-            a window. None: once an epoch.
+        every: `"500 steps"`: the rule observes the mean loss of every 500 batches in place of an
+            epoch's logs, and decides within epochs. Its patience and its cooldown then count
+            observations. Windows continue from one epoch into the next. In `fit` the mean is taken
+            over the samples, within each epoch's part of a window. None: once an epoch.
 
     Raises:
         ValueError: For `every` with a rule that watches anything but `"loss"`, which is not known
@@ -256,15 +256,24 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         """Yield the state after each epoch of a finished training, or after each observation.
 
         Args:
-            values: For each epoch the watched value, or a mapping of all logs. Their key
-                `"epoch"`, if all have it, tells which epochs they are. The horizon is the end of
-                the last one.
+            values: For each epoch the watched value, or a mapping of all logs. The key `"epoch"`,
+                if all mappings have it, gives the number of the epoch. The horizon is the end of
+                the last epoch.
             learning_rate: The open-loop rate of that training, > 0.
-            losses: For each epoch the losses of its batches, where they are known. With `every`
-                they are what is observed.
+            losses: For each epoch the losses of its batches, if they are known. With `every` the
+                rule observes these.
+
+        Returns:
+            An iterator over the states; `list(…)` makes a list of it.
 
         Raises:
-            ValueError: For an argument of another kind, before the first state is asked for.
+            ValueError: At once, for an argument of another kind.
+
+        Examples:
+            >>> from kerasdecay.rules import Plateau
+            >>> states = Plateau("loss", factor=0.5, patience=1).replay([0.9, 0.7, 0.8])
+            >>> [state.scale for state in states]
+            [1.0, 1.0, 0.5]
         """
         owner, watched = f"{self.owner()}.replay", self.watched
         allowed = "a sequence of numbers or of logs"

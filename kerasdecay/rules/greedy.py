@@ -41,14 +41,15 @@ class GreedyState(RuleState):
 class Greedy(Rule[GreedyState]):
     """Raise the rate after a run of improvements, lower it after a run of failures.
 
-    Better than the best for more than `patience` epochs in a row: rate / F, up to `max_lr`. Not
-    better for more than `patience` in a row: rate × F, down to `min_lr`. After `reset_start`
-    reductions that were due at the floor, everything starts again from the planned rate.
+    After more than `patience` epochs in a row that improve on the best value, the rate becomes
+    rate / F, up to `max_lr`. After more than `patience` epochs in a row that do not, it becomes
+    rate × F, down to `min_lr`. After `reset_start` reductions that were due while the rate was at
+    `min_lr`, the rule starts again from the planned rate.
 
     Args:
         monitor: Name of the metric in the epoch's logs.
         factor: F in (0, 1).
-        patience: So many epochs in a row are not enough yet, an integer >= 0.
+        patience: The rate changes after more than this many epochs in a row, an integer >= 0.
         mode: `"min"`, `"max"`, or `"auto"`: by the metric's name.
         min_delta: A change that exceeds this counts as an improvement; >= 0.
         min_delta_mode: `"abs"`: `min_delta` is in the metric's units; `"rel"`: in shares of the
@@ -60,9 +61,9 @@ class Greedy(Rule[GreedyState]):
             takes the rate above this, the raise is taken back at the epoch's end.
         eps: A change of the rate by no more than this is not made; >= 0.
         smoothing: The number of epochs over which the metric is averaged, an integer >= 1.
-        reset_start: Reductions due at the floor until a reset, an integer >= 1.
-        every: `"500 steps"` observes the mean loss of so many batches in place of an epoch's logs,
-            for `monitor="loss"`; what is counted in epochs then counts these.
+        reset_start: Reductions due at `min_lr` before a reset, an integer >= 1.
+        every: `"500 steps"`: the rule observes the mean loss of every 500 batches in place of an
+            epoch's logs, and counts observations in place of epochs. Only for `monitor="loss"`.
 
     Raises:
         ValueError: For a value out of its range.

@@ -71,16 +71,16 @@ class LossSlope(Rule[LossSlopeState]):
     falling if P(T <= t) < `p_value`. If it does not, the rate is reduced and the losses are
     collected afresh.
 
-    It needs the loss of every batch, and therefore a call at each batch, which also ends Keras'
-    asynchronous logging. The steps of one execution (`steps_per_execution`) count as one loss. If
-    only the epoch's loss is known, that counts as one.
+    The rule needs the loss of every batch, and therefore a call at each batch, which also ends
+    Keras' asynchronous logging. The steps of one execution (`steps_per_execution`) count as one
+    loss. If only the epoch's loss is known, it counts as one loss.
 
     Args:
         factor: γ in (0, 1): new rate = rate × γ.
         p_value: In (0, 1).
         min_losses: Losses since the last reduction that a test needs, an integer >= 20.
         min_lr: No reduction goes below this; >= 0.
-        every: `"500 steps"` tests every so many batches, whose mean then counts as one loss.
+        every: `"500 steps"`: the rule tests every 500 batches, and their mean counts as one loss.
 
     Raises:
         ValueError: For a value out of its range.

@@ -18,9 +18,9 @@ class Observation:
         epoch: The epoch, from 0.
         metrics: Its logs: name → number.
         learning_rate: The rate in force at its end: schedule × scales so far, > 0.
-        planned: What the schedule alone says of it.
+        planned: The rate of the schedule alone.
         epochs: The horizon; None where it is not known.
-        losses: The loss of each of its batches, for a rule that asks for them.
+        losses: The loss of each batch of the epoch, for a rule that asks for them.
     """
 
     epoch: int
@@ -84,12 +84,12 @@ class BatchObservation:
     Args:
         epoch: The epoch, from 0.
         batch: The batch within it, from 0.
-        loss: Its loss, which is that of the weights before its update.
+        loss: Its loss, computed with the weights before its update.
         learning_rate: The rate in force: schedule × scales so far.
-        look: What the variables look like after it; None where they were not looked at.
-        batches: How many batches it stands for: those of one execution (`steps_per_execution`),
-            of which it is the last, and `loss` the mean.
-        planned: What the schedule alone says of the rate.
+        look: What is known of the variables after it; None where they were not read.
+        batches: The number of batches in this observation. With `steps_per_execution` it is the
+            number in one execution; `batch` is then the last of them, and `loss` their mean.
+        planned: The rate of the schedule alone.
         epochs: The horizon; None where it is not known.
     """
 

@@ -17,21 +17,22 @@ from kerasdecay.rules.triggered import Triggered, TriggeredState, a_trigger
 
 @dataclasses.dataclass(frozen=True)
 class OpenEnded(Triggered[TriggeredState]):
-    """Hold the planned rate until the trigger fires, come down over a share of that, and stop.
+    """Hold the planned rate until the trigger fires, lower it over a share of that time, and stop.
 
-    With T the epochs done when the trigger fires and L = ⌈c T⌉, η(t) = η₁ + (η(T) − η₁) · d(u) from
-    T to T + L, u = (t − T)/L and d(u) one of 1 − u, 1 − √u and (1 + cos πu)/2. After epoch T + L
-    the training ends. Nothing depends on a horizon. Where there is one and the trigger does not
-    fire, the way down begins as late as it still fits in.
+    With T the epochs done when the trigger fires and L = ⌈c T⌉, η(t) = η₁ + (η(T) − η₁) · d(u) for
+    T <= t <= T + L, where u = (t − T)/L and d(u) is 1 − u, 1 − √u or (1 + cos πu)/2. After epoch
+    T + L the training ends. The rule needs no horizon. If there is one and the trigger does not
+    fire, the way down begins as late as it still fits into the horizon.
 
     Args:
-        trigger: A rule that reduces; at its reduction the way down begins. By default a plateau of
-            the validation loss, averaged over three epochs, without improvement for two.
-        cooldown: c, a share of what has been trained, in (0, 1], or such as `"20%"`.
+        trigger: A rule; its first reduction begins the way down. By default a plateau: the
+            validation loss, averaged over three epochs, has not improved for two.
+        cooldown: c, the length of the way down as a share of the epochs trained before it, in
+            (0, 1], or such as `"20%"`.
         curve: d: `"linear"`, `"1-sqrt"` or `"cosine"`.
         final_learning_rate: η₁ >= 0.
         every: `"500 steps"`: how often the trigger observes; the way down begins with the next
-            epoch. None: as the trigger's own `every` says.
+            epoch. None: the trigger's own `every`.
 
     Raises:
         ValueError: For a value out of its range.

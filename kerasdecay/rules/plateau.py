@@ -55,14 +55,14 @@ class Plateau(Rule[PlateauState]):
         min_delta_mode: `"abs"`: `min_delta` is in the metric's units; `"rel"`: in shares of the
             best value's magnitude.
         smoothing: The number of epochs over which the metric is averaged, an integer >= 1.
-        restore_best_weights: Go back to the weights of the best epoch at each reduction, and at
-            once when the metric is a NaN or an infinity. Where that does not help, once more with
-            the next reduction, and then not before the metric has been finite again.
-        restore_optimizer: Whether the optimizer's variables and the non-trainable state go back
-            with the weights.
+        restore_best_weights: Restore the weights of the best epoch at each reduction, and at once
+            when the metric is a NaN or an infinity. If the metric stays non-finite, restore them
+            once more at the next reduction, and not again before the metric was finite.
+        restore_optimizer: Whether the optimizer's variables and the non-trainable state are
+            restored with the weights.
         stop_at_min_lr: End the training when a reduction is due and the rate is at `min_lr`.
-        every: `"500 steps"` observes the mean loss of so many batches in place of an epoch's logs,
-            for `monitor="loss"`; what is counted in epochs then counts these.
+        every: `"500 steps"`: the rule observes the mean loss of every 500 batches in place of an
+            epoch's logs, and counts observations in place of epochs. Only for `monitor="loss"`.
 
     Raises:
         ValueError: For a value out of its range.

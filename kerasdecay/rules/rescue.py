@@ -117,14 +117,15 @@ class Rescue(Rule[RescueState]):
     - m >= 0.8 · L₀ after 100 batches, while the weights change by half of their norm between two
       looks.
 
-    Then the last good snapshot is put back, or the first one if there has been no progress up to
-    the last good one, m < 0.8 · B, or the kernels have grown: weights, non-trainable state such as
-    the moving averages of BatchNormalization, and all of the optimizers. Where something is not
-    finite, any progress is enough, once. The scale is multiplied by `factor`,
-    and training goes on with the next batch. It is multiplied by the square root of the factor
-    where a training that has learned, m < 0.8 · B, meets a batch that is not finite, for which the
-    data are more likely to blame; and by its square where the rate of Adam, or of another optimizer
-    whose steps are about the rate, is above 1.2 times what the kernels began at.
+    The rule then restores the last good snapshot: weights, non-trainable state such as the moving
+    averages of BatchNormalization, and all variables of the optimizers. It restores the first
+    snapshot instead if the last good one shows no progress (m < 0.8 · B), or if the kernels have
+    grown; once, where something is not finite, any progress is enough. The scale is multiplied by
+    `factor`, and training continues with the next batch. In two cases the scale is multiplied by
+    another number: by √factor if a training that has learned (m < 0.8 · B) meets a batch that is
+    not finite, because the data are then the likelier cause; and by factor² if the rate of Adam, or
+    of another optimizer whose steps are about the rate, is above 1.2 times the initial size of the
+    kernels.
 
     A loss belongs to the weights before its batch's update, so a snapshot is good only once the
     losses after it have confirmed it: those of `window` batches, or of a quarter of an epoch if
@@ -134,15 +135,15 @@ class Rescue(Rule[RescueState]):
     the host's memory every 16 batches at first, later every 50, and at least twice an epoch, so
     that a spoilt batch costs less than an epoch; four such copies are held.
 
-    A training that never collapses is not touched: its weights are the same, bit for bit.
+    A training that never collapses is not changed: its weights are the same, bit for bit.
 
     Args:
         factor: In (0, 1): new rate = rate × factor. A tenth, since a rate that is a little too low
             costs less than one that is still too high.
-        threshold: How far above the first loss the level may lie, > 1.
-        window: Batches whose median is the level, an integer >= 3.
-        max_rescues: After so many rescues the next collapse ends the training, in the state that is
-            put back then, an integer >= 1.
+        threshold: The level, divided by the first loss, above which it has collapsed; > 1.
+        window: The number of batches whose median loss is the level, an integer >= 3.
+        max_rescues: The number of rescues after which the next collapse restores the state and ends
+            the training, an integer >= 1.
 
     Raises:
         ValueError: For a value out of its range.

@@ -25,13 +25,13 @@ class StagedState(TriggeredState):
 class Staged(Triggered[StagedState]):
     """Enter the next power of the planned rate at each reduction of the trigger.
 
-    Stage k = 0 … S−1 begins with the rate max(η₀^(k+1), η_min), where η₀ is the rate that is
-    planned then; within a stage the rate follows the plan. A stage whose rate would not be lower
-    than the present one is not entered.
+    Stage k = 0 … S−1 begins with the rate max(η₀^(k+1), η_min), where η₀ is the planned rate at
+    that moment. Within a stage the rate follows the plan. The rule does not enter a stage whose
+    rate would not be lower than the present rate.
 
     Args:
-        trigger: A rule that reduces; each of its reductions enters the next stage. By default a
-            plateau of the validation loss.
+        trigger: A rule; each of its reductions enters the next stage. By default a plateau of the
+            validation loss.
         stages: S, an integer >= 1.
         min_learning_rate: η_min >= 0.
 

@@ -63,7 +63,7 @@ class RuleState:
     `bool` and `tuple[float, ...]`, by which `Rule.state_from_data` checks them.
 
     Args:
-        scale: What the schedule's rate is multiplied by.
+        scale: The factor of the schedule's rate.
         decision: The last decision; it is not saved.
         cooldown_from: The epoch with which the way down begins; None before that is decided.
         cooldown_to: The epoch before which it ends; None: it ends at the horizon.

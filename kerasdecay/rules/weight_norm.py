@@ -37,8 +37,8 @@ class WeightNorm(Rule[WeightNormState]):
     With n = Σw² over the trainable kernels after each epoch, a bounce is
     (nₜ − nₜ₋₁)(nₜ₋₁ − nₜ₋₂) < 0: the norm has turned. The first bounce (a minimum) arms the rule,
     the second reduces the rate and disarms it. One more reduction comes late in the run, before its
-    last epoch. Without something that pulls the weights back, such as weight decay, the norm need
-    not bounce, and only the late reduction is left.
+    last epoch. Without weight decay or a similar pull towards zero the norm may never bounce, and
+    only the late reduction remains.
 
     Args:
         factor: γ in (0, 1): new rate = rate × γ.

@@ -20,7 +20,7 @@ class ByEpoch(Given):
 
     Args:
         function: Takes the epoch (an int, from 0) and returns a rate that float32 can hold, or 0.
-            Its own errors reach the caller.
+            Its own errors are raised as they are.
 
     Raises:
         ValueError: If the function returns anything else; if used inside a compiled step.

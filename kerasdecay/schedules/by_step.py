@@ -53,12 +53,12 @@ def _steps(now: Moment) -> Any:
 class ByStep(OfStep):
     """Any function of the step: η = f(n), n the batches done since the schedule's start.
 
-    Beyond the horizon of N steps f(N) holds. With `update="epoch"` the function is asked for the
+    Beyond the horizon of N steps f(N) holds. With `update="epoch"` the function is called for the
     first step of each epoch.
 
     Args:
         function: Takes the step (an int, from 0) and returns a rate that float32 can hold, or 0.
-            Its own errors reach the caller. Inside a compiled step it is called with a float
+            Its own errors are raised as they are. Inside a compiled step it is called with a float
             tensor.
 
     Raises:

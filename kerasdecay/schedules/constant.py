@@ -12,11 +12,11 @@ from kerasdecay.schedules.timeline import Moment
 
 @dataclasses.dataclass(frozen=True)
 class Constant(Shape):
-    """A rate that stays: η(t) = η₀.
+    """A constant rate: η(t) = η₀.
 
     Args:
-        initial_learning_rate: η₀ >= 0; None takes the optimizer's. 0 trains nothing: it freezes
-            what it is used for, in a `sequence` for a while.
+        initial_learning_rate: η₀ >= 0; None takes the optimizer's. 0 freezes the weights, in a
+            `sequence` for some epochs.
 
     Raises:
         ValueError: If the rate is not a finite number >= 0.

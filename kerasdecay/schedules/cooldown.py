@@ -17,11 +17,11 @@ from kerasdecay.schedules.timeline import Moment
 
 @dataclasses.dataclass(frozen=True)
 class Cooldown(Wrapper):
-    """Follow a schedule up to a moment T, and go from its rate there to η₁ at a moment E.
+    """Follow a schedule up to a moment T, then go from its rate at T to η₁ at a moment E.
 
     η(t) = s(t) for t < T, and η₁ + (s(T) − η₁) · c(u) from there on, with u = (t − T)/(E − T) and c
-    one of 1 − u, 1 − √u and (1 + cos πu)/2; η(t) = η₁ from E on. Where s(T) < η₁, the rate stays
-    s(T): never up.
+    one of 1 − u, 1 − √u and (1 + cos πu)/2; η(t) = η₁ from E on. If s(T) < η₁, the rate stays s(T):
+    it never rises.
 
     Args:
         schedule: s.

@@ -28,11 +28,11 @@ class CosineRestarts(Annealing):
         cycle: T: epochs, `"500 steps"` or `"25%"` of the horizon, at least one update and at most
             the horizon.
         growth: m >= 1. With 2 and n cycles, T = horizon / (2ⁿ − 1) fills the horizon.
-        factor: γ > 0, the height of each cycle as a share of that before it; above 1 the restarts
-            grow.
+        factor: γ > 0, the height of each cycle divided by that of the cycle before; above 1 the
+            restarts grow.
 
     Raises:
-        ValueError: For a value out of its range; when not one cycle fits into the horizon.
+        ValueError: For a value out of its range; when no cycle fits into the horizon.
 
     Examples:
         >>> from kerasdecay.schedules import simulate

@@ -19,16 +19,16 @@ class Cyclic(Shape):
 
     In cycle i = 0, 1, …, of which the share z is done,
     η(t) = η₀/d + (η₀ − η₀/d) γⁱ (1 − |2z − 1|). γ = 1 is the source's "triangular", γ = ½ its
-    "triangular2". With `every` s the triangles shrink all the time, by γ^(t/s) in the place of γⁱ:
-    its "exp_range".
+    "triangular2". With `every` s the triangles shrink continuously, by γ^(t/s) in place of γⁱ: its
+    "exp_range".
 
     Args:
         initial_learning_rate: η₀ > 0, the peak of the first triangle; None takes the optimizer's.
         cycle: c, up and down: epochs, `"500 steps"` or `"25%"` of the horizon, at least one update.
-        factor: γ in (0, 1], the height of each triangle as a share of that before it.
+        factor: γ in (0, 1], the height of each triangle divided by that of the triangle before.
         div_factor: d >= 1.
-        every: s: epochs, `"1 steps"` or `"10%"` of the horizon, longer than 0; None: γ belongs to
-            the triangles.
+        every: s: epochs, `"1 steps"` or `"10%"` of the horizon, longer than 0; None: γ applies
+            once per triangle.
 
     Raises:
         ValueError: For a value out of its range; when c is shorter than an update of the run.

@@ -21,7 +21,7 @@ def _rates(owner: str, argument: str, value: Any) -> tuple[float, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class EpochRates(Given):
-    """One rate for each epoch: η(t) = r[⌊t⌋]. After the last one given, that one holds.
+    """One rate for each epoch: η(t) = r[⌊t⌋]. The last rate holds for all further epochs.
 
     Args:
         rates_by_epoch: r: one rate >= 0 or more. Those beyond the horizon are never reached.

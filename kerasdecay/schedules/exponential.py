@@ -15,9 +15,9 @@ from kerasdecay.schedules.timeline import Moment
 
 @dataclasses.dataclass(frozen=True)
 class Exponential(Gradual):
-    """A factor γ over each s: η(t) = η₀ γ^(t/s).
+    """Multiplied by γ over each interval s: η(t) = η₀ γ^(t/s).
 
-    A rate that reaches η₁ stays there: max(η(t), η₁), or min(η(t), η₁) where it rises.
+    A rate that reaches η₁ stays there: max(η(t), η₁) for γ <= 1, min(η(t), η₁) for γ > 1.
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's.

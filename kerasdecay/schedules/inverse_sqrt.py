@@ -14,11 +14,11 @@ from kerasdecay.schedules.timeline import Moment
 
 @dataclasses.dataclass(frozen=True)
 class InverseSqrt(Shape):
-    """One over the root of the time: η(t) = η₀ / √(1 + t/w).
+    """Inversely proportional to the root of time: η(t) = η₀ / √(1 + t/w).
 
-    After a warmup of w, `warmup(InverseSqrt(η₀, w), w)`, that is η₀ √w / √T at position T >= w of
-    the run: the transformer's schedule. With η₀ held for w instead,
-    `sequence([Constant(η₀), InverseSqrt(η₀, w)], [w])`, it is η₀ √w / √max(T, w), T5's.
+    `warmup(InverseSqrt(η₀, w), w)` is the transformer's schedule: after the warmup of w the rate is
+    η₀ √w / √T at position T >= w of the run. `sequence([Constant(η₀), InverseSqrt(η₀, w)], [w])`,
+    which holds η₀ for w, is T5's schedule: η₀ √w / √max(T, w).
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's.

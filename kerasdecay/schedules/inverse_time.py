@@ -14,7 +14,7 @@ from kerasdecay.schedules.timeline import Moment
 
 @dataclasses.dataclass(frozen=True)
 class InverseTime(Gradual):
-    """One over the time: η(t) = η₀ / (1 + γ t/s).
+    """Inversely proportional to time: η(t) = η₀ / (1 + γ t/s).
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's.

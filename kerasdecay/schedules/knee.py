@@ -13,7 +13,7 @@ from kerasdecay.schedules.timeline import Moment
 
 @dataclasses.dataclass(frozen=True)
 class Knee(Held):
-    """Hold η₀ for h, then a straight line to η₁ at the horizon E.
+    """Hold η₀ for h, then fall in a straight line to η₁ at the horizon E.
 
     η(t) = η₁ + (η₀ − η₁) min(1, (E − t)/(E − h)).
 
@@ -23,7 +23,7 @@ class Knee(Held):
         hold: h: epochs, `"500 steps"` or `"50%"` of the horizon, shorter than the horizon.
 
     Raises:
-        ValueError: For a value out of its range; when nothing of the horizon is left after h.
+        ValueError: For a value out of its range; when h leaves nothing of the horizon.
 
     Examples:
         >>> from kerasdecay.schedules import simulate

@@ -25,8 +25,8 @@ class Linear(Annealing):
         >>> simulate(Linear(0.4), epochs=4).round(6).tolist()
         [0.4, 0.3, 0.2, 0.1]
 
-    Source: Defazio et al., When, why and how much?, 2023 (arXiv:2310.07831): the best choice of the
-    worst case, and hard to beat in practice.
+    Source: Defazio et al., When, why and how much?, 2023 (arXiv:2310.07831): optimal in the worst
+    case, and hard to beat in practice.
     """
 
     def share(self, now: Moment) -> Any:

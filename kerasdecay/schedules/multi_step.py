@@ -23,10 +23,10 @@ def _milestones(owner: str, argument: str, value: Any) -> tuple[Duration, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class MultiStep(Shape):
-    """A drop by γ at each milestone: η(t) = η₀ γ^#{milestones <= t}.
+    """Multiplied by γ at each milestone: η(t) = η₀ γ^#{milestones <= t}.
 
-    Other rates for each stretch, which Keras calls `PiecewiseConstantDecay`, are a `sequence` of
-    `Constant`s.
+    For arbitrary rates between the milestones, as in Keras' `PiecewiseConstantDecay`, use a
+    `sequence` of `Constant`s.
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's.
@@ -35,7 +35,7 @@ class MultiStep(Shape):
         factor: γ in (0, 1].
 
     Raises:
-        ValueError: For a value out of its range; when a milestone is less than an update away.
+        ValueError: For a value out of its range; for a milestone before the first update.
 
     Examples:
         >>> from kerasdecay.schedules import simulate

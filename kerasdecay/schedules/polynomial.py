@@ -15,12 +15,12 @@ from kerasdecay.schedules.timeline import Moment
 
 @dataclasses.dataclass(frozen=True)
 class Polynomial(Annealing):
-    """A power of the time that is left: η(t) = η₁ + (η₀ − η₁) (1 − z)^p, z the share done.
+    """A power of the time left: η(t) = η₁ + (η₀ − η₁) (1 − z)^p, z the share done.
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's.
         final_learning_rate: η₁ in [0, η₀].
-        power: p > 0. 1 is a straight line; above it, the rate falls fast first, below it, late.
+        power: p > 0. With 1 the rate is a straight line; above 1 it falls early, below 1 late.
         cycle: T: epochs, `"500 steps"` or `"25%"` of the horizon, at least one update and at most
             the horizon; None: one way down over the horizon. With it the rate is at η₁ after each
             T, and comes down in cycle k = 1, 2, … along 1 − t/(kT) in the place of 1 − z. After the

@@ -16,16 +16,15 @@ class PowerStep(Shape):
     """Stage k of the run has the rate η₀ᵏ⁺¹: 0.1, then 0.01, then 0.001.
 
     η(t) = max(η₀^(k+1), η_min) with k = min(⌊e / (E // S)⌋, S − 1), where e = ⌊t⌋ is the number of
-    epochs done, E the horizon in epochs and S the number of stages. The drop from stage to stage is
-    the rate itself: 0.1 falls tenfold, 0.001 a thousandfold.
+    epochs done, E the horizon in epochs and S the number of stages. Each stage multiplies
+    the rate by η₀: 0.1 falls tenfold, 0.001 a thousandfold.
 
     Args:
-        initial_learning_rate: η₀ in (0, 1): from 1 on, powers would not decay. None takes the
+        initial_learning_rate: η₀ in (0, 1), since powers of 1 or more do not decay. None takes the
             optimizer's.
         stages: S, an integer >= 1, at most the number of epochs.
-        remainder: What becomes of the epochs left over where S does not divide them: `"last"`, the
-            last stage takes them; `"new_stage"`, they open further stages, as the tutorial's code
-            does.
+        remainder: Where the epochs go that are left over if S does not divide E: `"last"`: into the
+            last stage; `"new_stage"`: into further stages, as in the tutorial's code.
         min_learning_rate: η_min in [0, η₀], below which no stage goes.
 
     Raises:

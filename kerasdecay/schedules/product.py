@@ -69,8 +69,8 @@ def _relative(owner: str, argument: str, value: Any) -> Schedule:
 class Product(Composition):
     """A schedule times a relative one: η(t) = s(t) · r(t). `s * r` is the same.
 
-    Both run from the start of the product, over its whole horizon. The relative schedule begins at
-    1, unless it is scaled; its rates, the final one included, are shares of s.
+    Both schedules run from the start of the product, over its whole horizon. The relative schedule
+    begins at 1, unless it is scaled. All its rates, also the final one, are shares of s.
 
     Args:
         schedule: s, which has the learning rate.

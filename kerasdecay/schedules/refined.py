@@ -37,9 +37,9 @@ class Refined(Annealing):
     """Relative rates at equal distances over the horizon, with straight lines between them.
 
     η(t) = η₁ + (η₀ − η₁) r(z), where r is made by `from_gradient_norms` from a probe run of the
-    same training: ηₜ ∝ wₜ Σ_{s>t} w_s with w = 1/‖g‖² for SGD and 1/‖g‖₁ for Adam. Where the
-    gradients are large the rate is small, and all goes to 0 at the end. Norms that never change
-    give `Linear`, which is the default too.
+    same training: ηₜ ∝ wₜ Σ_{s>t} w_s with w = 1/‖g‖² for SGD and 1/‖g‖₁ for Adam. The rate is
+    small where the gradients are large, and goes to 0 at the end. Constant norms give `Linear`,
+    which is also the default.
 
     Args:
         initial_learning_rate: η₀ > 0, the highest rate; None takes the optimizer's.
@@ -69,16 +69,16 @@ class Refined(Annealing):
         optimizer: str = "sgd",
         points: int = 200,
     ) -> Self:
-        """Return the schedule that a probe run's gradient norms call for.
+        """Return the schedule for the gradient norms of a probe run.
 
         Args:
             norms: The norm of each step's or epoch's gradient, of the whole probe run, two or more
                 numbers > 0: for `"sgd"` the Euclidean norm, for `"adam"` the sum of the absolute
                 values.
             initial_learning_rate: η₀, the highest rate; None takes the optimizer's.
-            optimizer: `"sgd"` or `"adam"` (and its kin).
-            points: Number of rates kept, an integer >= 2; longer traces are divided into that many
-                parts, of which the medians count.
+            optimizer: `"sgd"`, or `"adam"` (also for similar optimizers).
+            points: The number of rates kept, an integer >= 2. A longer series of norms is divided
+                into this many parts, and each part counts with its median.
 
         Raises:
             ValueError: For a value out of its range.

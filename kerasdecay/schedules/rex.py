@@ -11,9 +11,9 @@ from kerasdecay.schedules.timeline import Moment
 
 @dataclasses.dataclass(frozen=True)
 class Rex(Annealing):
-    """Slow first, fast at the end: η(t) = η₁ + (η₀ − η₁) (1 − z) / (½ + ½(1 − z)).
+    """Slow at first, fast at the end: η(t) = η₁ + (η₀ − η₁) (1 − z) / (½ + ½(1 − z)).
 
-    z is the share of the horizon done; at the middle two thirds of η₀ are left.
+    z is the share of the horizon done; at the middle, with η₁ = 0, the rate is two thirds of η₀.
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's.

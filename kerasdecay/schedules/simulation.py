@@ -26,13 +26,14 @@ def simulate(
     """Return the rates of a whole run.
 
     Args:
-        schedule: A schedule, the name of one, a constant rate, or a decay callback, of which the
-            schedule, the warmup and `update` are taken: how often its rate is written. What its
-            rules will decide is not known before a training and is left out.
+        schedule: A schedule, the name of one, a constant rate, or a decay callback. Of a callback
+            the schedule, the warmup and `update` (how often it writes the rate) are used; its rules
+            are ignored, because their decisions are not known before a training.
         epochs: The horizon, an integer >= 1.
-        steps_per_epoch: Batches in an epoch; None gives one rate for each epoch, as
-            `update="epoch"` trains, where `"auto"` may write within epochs.
-        initial_learning_rate: The initial rate where the schedule leaves it to the optimizer.
+        steps_per_epoch: Batches in an epoch; None gives one rate for each epoch, that of
+            `update="epoch"` (`"auto"` may write within epochs).
+        initial_learning_rate: The initial rate for a schedule that takes the optimizer's, or finds
+            one (`"auto"`).
 
     Returns:
         A float64 vector: `epochs × steps_per_epoch` rates, or `epochs` rates.

@@ -14,7 +14,7 @@ from kerasdecay.schedules.timeline import Moment
 
 @dataclasses.dataclass(frozen=True)
 class Step(Gradual):
-    """A drop by γ every s: η(t) = η₀ γ^⌊t/s⌋.
+    """Multiplied by γ after each interval s: η(t) = η₀ γ^⌊t/s⌋.
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's.

@@ -23,7 +23,7 @@ _EXPONENTIAL = "exponential"
 
 @dataclasses.dataclass(frozen=True)
 class Warmup(Wrapper):
-    """A rise into a schedule, which then runs shifted, over the rest of the horizon.
+    """A rise to the first rate of a schedule, which then runs over the rest of the horizon.
 
     With N updates inside the warmup w, the n-th of them (n = 0 … N−1) has the rate
     s(0) · c((n+1)/N), so that the first update already trains; from w on the rate is s(t − w), and

@@ -13,15 +13,15 @@ from kerasdecay.schedules.timeline import Moment
 
 @dataclasses.dataclass(frozen=True)
 class WarmupStable(Held, formerly="WarmupStableDecay"):
-    """Hold η₀, and come down to η₁ in the last part d of the horizon.
+    """Hold η₀, then fall to η₁ in the last part d of the horizon.
 
-    With u the share of d that is done, η(t) = η₁ + (η₀ − η₁) (1 − √u), or with the curve 1 − u or
-    (1 + cos πu)/2. The warmup is `warmup(WarmupStable(…), …)`, as for every schedule.
+    With u the share of d that is done, η(t) = η₁ + (η₀ − η₁) (1 − √u); the other curves are 1 − u
+    and (1 + cos πu)/2. The shape has no warmup of its own: write `warmup(WarmupStable(…), …)`.
 
     Args:
         initial_learning_rate: η₀ > 0; None takes the optimizer's.
         final_learning_rate: η₁ in [0, η₀].
-        decay: d: epochs, `"500 steps"` or `"20%"` of the horizon (of what a warmup has left of it),
+        decay: d: epochs, `"500 steps"` or `"20%"` of the horizon (without the warmup),
             at least one update and at most the horizon.
         curve: `"1-sqrt"`, `"linear"` or `"cosine"`.
 

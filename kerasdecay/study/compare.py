@@ -56,13 +56,13 @@ def compare(
         build_model: A function without arguments that returns a new, compiled model.
         data: Training inputs and targets, `(x, y)`, or inputs alone, `(x,)` or x, each an array or
             a dict of arrays, all of the same length. A `tf.data.Dataset` of batches is read once,
-            into arrays: what it draws at random stays as it was drawn. Each epoch shuffles the
-            arrays into batches of `batch_size`.
+            into arrays, so random augmentation in it is fixed. Each epoch shuffles the arrays into
+            batches of `batch_size`.
         arms: Name → what sets the learning rate: None (the compiled rate is left alone), a
             number > 0 (a fixed rate), a schedule, a rule, or the name of one (`"cosine"`,
             `"plateau"`), a Keras callback (copied for each run), or a function without arguments
-            that returns a callback or a list of them. In a list of these each is named by its
-            class, or by what was written.
+            that returns a callback or a list of them. A list of arms names each by its class or
+            by its value.
         epochs: Epochs of each run, an integer >= 1.
         seeds: Different integers >= 0; a number n stands for 0 to n − 1.
         batch_size: Examples per step, an integer >= 1.

@@ -126,7 +126,7 @@ def test_pictures_are_written(capsys, tmp_path):
         (["power-step", "--stages", "many"], "stages must be an integer >= 1"),
         (["power-step", "--epochs", "2"], "stages must be at most the 2 epochs"),
         (["power-step", "--initial-learning-rate", "1"], "initial_learning_rate must be"),
-        (["cosine", "--initial-learning-rate", "auto"], "which probes for it in fit"),
+        (["cosine", "--initial-learning-rate", "auto"], "in fit the callback probes for it"),
         (["exponential:staircase=perhaps"], "staircase must be True or False"),
         (["step", "--every", "5 steps"], "Pass steps_per_epoch="),
         (["cosine", "--warmup", "20"], "duration must be at most the horizon"),
