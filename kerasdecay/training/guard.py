@@ -12,7 +12,7 @@ import numpy as np
 
 from kerasdecay.rules import Look
 from kerasdecay.training import find
-from kerasdecay.training.snapshot import Snapshot, build_optimizer
+from kerasdecay.training.snapshot import Snapshot, build
 from kerasdecay.training.units import moving_units
 
 _UPDATES = 16
@@ -31,7 +31,7 @@ class Guard:
     """
 
     def __init__(self, model: Any) -> None:
-        build_optimizer(model)
+        build(model)
         first = Snapshot(model)
         self._first = self._good = self._older = first
         self._pending: Snapshot | None = None

@@ -14,7 +14,7 @@ from kerasdecay.records import Trace
 from kerasdecay.records.range import Choice
 from kerasdecay.training import find
 from kerasdecay.training.beginning import Beginning
-from kerasdecay.training.snapshot import Snapshot, build_optimizer, copied
+from kerasdecay.training.snapshot import Snapshot, build, copied
 from kerasdecay.training.targets import RateTarget
 from kerasdecay.training.units import moving_units
 
@@ -29,7 +29,7 @@ class Probing:
     """
 
     def __init__(self, model: Any, beginning: Beginning, steps: int) -> None:
-        build_optimizer(model)
+        build(model)
         self._snapshot = Snapshot(model)
         self._beginning = beginning
         self._targets = targets = beginning.automatic

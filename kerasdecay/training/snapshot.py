@@ -11,6 +11,7 @@ import numpy as np
 from kerasdecay._warnings import warn
 from kerasdecay.records import Event
 from kerasdecay.training import find
+from kerasdecay.training.under_way import epoch_iterator
 
 
 class Snapshot:
@@ -98,11 +99,43 @@ class BestStates:
         )
 
 
-def build_optimizer(model: Any) -> None:
-    """Let the model's optimizer make its variables now, so that a snapshot holds them."""
+def build(model: Any) -> None:
+    """Let the model and its optimizer make their variables now, so that a snapshot holds them.
+
+    On TensorFlow `fit` leaves that to the first step, and knows the shapes of its data before.
+
+    Raises:
+        ValueError: If the model is not built, and nothing tells the shapes of its inputs.
+    """
+    if _is_unbuilt(model):
+        try:
+            data = epoch_iterator()._distributed_dataset.element_spec
+            inputs, *_ = keras.utils.unpack_x_y_sample_weight(data)
+            model(keras.tree.map_structure(_symbolic, inputs))
+        except Exception as error:
+            raise ValueError(
+                "kerasdecay: a model whose weights may be put back must be built before its first "
+                f"step. Received: {model.name!r}, which is not ({type(error).__name__}: {error}). "
+                "Start it with keras.Input, or call model(x[:1]) before the training."
+            ) from error
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and not optimizer.built and model.built:
         optimizer.build(model.trainable_variables)
+
+
+def _is_unbuilt(model: Any) -> bool:
+    """Whether a layer will still make its weights."""
+    layers = model._flatten_layers() if hasattr(model, "_flatten_layers") else ()
+    return any(
+        not (one.built or isinstance(one, keras.Model))
+        and type(one).build is not keras.layers.Layer.build
+        for one in layers
+    )
+
+
+def _symbolic(spec: Any) -> keras.KerasTensor:
+    dtype = keras.backend.standardize_dtype(spec.dtype)
+    return keras.KerasTensor((None, *spec.shape[1:]), dtype)
 
 
 def _variables(model: Any) -> Iterable[Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 
 import keras
 
 from kerasdecay.training.targets import RateTarget
+from kerasdecay.training.under_way import epoch_iterator
 
 
 class StepCount:
@@ -83,11 +83,5 @@ def _data_ran_out() -> bool:
     Keras tells no callback of it; its iterator, a local variable of `fit`, drops its data then.
     On torch the data are fetched before a batch begins.
     """
-    if keras.backend.backend() == "torch":
-        return False
-    frame = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_locals:
-            return getattr(frame.f_locals["epoch_iterator"], "_current_iterator", frame) is None
-        frame = frame.f_back  # type: ignore[assignment]
-    return False
+    iterator = None if keras.backend.backend() == "torch" else epoch_iterator()
+    return iterator is not None and getattr(iterator, "_current_iterator", iterator) is None

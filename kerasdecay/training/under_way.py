@@ -37,6 +37,16 @@ def beside(callback: Any) -> Iterator[Any]:
         yield from (None if one is callback else one for one in held)
 
 
+def epoch_iterator() -> Any:
+    """Return the iterator, a local variable, of the `fit` in whose hook we are; None outside."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_locals:
+            return frame.f_locals["epoch_iterator"]
+        frame = frame.f_back
+    return None
+
+
 def _held(*, in_fits_alone: bool = False) -> Iterator[list[Any]]:
     """Yield the callbacks of each `fit`, and of each `CallbackList` at work, in all threads."""
     for frame in sys._current_frames().values():
