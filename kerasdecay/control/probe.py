@@ -47,13 +47,11 @@ _TRIALS = 5  # at least, where the batches are enough
 _FEWEST_IN_TRIAL, _MOST_IN_TRIAL = 6, 20  # batches
 _LOWER = 0.4  # the rate of a trial, as a fraction of that of the trial before
 _MUCH_LOWER = 0.1  # the same after one that was dead
+_WIDE = 4.0  # the ratio of the best rate and one that was not borne that leaves room between them
 
 # A rate that is best after some batches is a little too high for a long training; how much depends
 # on how far the optimizer goes once it has gathered speed.
-_OF_BEST = {"sgd": 0.7, "momentum": 0.25, "adaptive": 0.4}
-
-# Where no trial shows that the network learns, the highest rate that does no harm is less certain.
-_OF_CALM = 0.5
+_OF_BEST = {"sgd": 0.7, "momentum": 0.4, "adaptive": 0.4}
 
 _ALIVE = 0.5  # of the units that the first batches moved: with fewer, a trial has killed a network
 _LEAST_FALL = 0.01  # of the level: a fall of the ramp's loss below its noise that counts
@@ -96,23 +94,25 @@ class Probe:
 
     Then each of some rates trains t = (n − r)/5 batches, between 6 and 20, all from the weights
     that the probe began with: the edge, 0.4 of it, 0.4² of it, …, but two of these steps at once
-    after two at which the loss rose, and a tenth after one that was dead. A rate counts by the mean
-    loss of the second half of its trial, infinite if a loss was not finite or far above the level,
-    or if the trial ended dead: its last batches, taken by an optimizer that has forgotten those
-    before, move less than half as many units as the first ones did. (Such a network predicts a
-    constant. Where the data are not scaled, its loss is far below that of a network that learns.)
-    The trials end when no batches are left for another, or with one, the third or later, that has
-    come down a tenth less than a higher rate.
+    after two at which the loss rose, and a tenth after one that was dead. Where the next rate above
+    the best one was not borne and is more than four times as high, their geometric mean is tried
+    before any lower rate. A rate counts by the mean loss of the second half of its trial, infinite
+    if a loss was not finite or far above the level, or if the trial ended dead: its last batches,
+    taken by an optimizer that has forgotten those before, move less than half as many units as the
+    first ones did. (Such a network predicts a constant. Where the data are not scaled, its loss is
+    far below that of a network that learns.)
+    The trials end when no batches are left for another, or when there are three or more and the
+    lowest rate has come down a tenth less than the best.
 
     The choice is a fraction of the geometric mean of these rates, each with the weight
     exp(−d / (0.1 f)): f is the best trial's fall below the level, d how much less this one fell.
-    The fraction is 0.7 for SGD, 0.25 with momentum and 0.4 for adaptive optimizers.
+    The fraction is 0.7 for SGD, 0.4 with momentum and for adaptive optimizers.
 
     Where no loss comes down by a tenth of the level, a network is slow to start, or the rates are
-    too high: it is half of that fraction of √(a · b). a is the highest rate whose loss is not above
-    the level if the ramp's fell clearly, else the highest whose loss is within one standard error
-    of the lowest; 0.4 of the last one if there is none. b >= a is the highest rate whose loss is
-    not above the level by more than a twentieth: noise grows with the rate.
+    too high: it is that fraction of √(a · b). a is the highest rate whose loss is not above the
+    level if the ramp's fell clearly, else the highest whose loss is within one standard error of
+    the lowest; 0.4 of the last one if there is none. b >= a is the highest rate whose loss is not
+    above the level by more than a twentieth: noise grows with the rate.
 
     Where all trials ended dead or far above the level, it is the fraction of a tenth of the last
     one.
@@ -206,21 +206,31 @@ class Probe:
 
     def _go_on(self) -> None:
         """Begin the next trial, or end."""
-        assert self._edge is not None
-        last = self._trials[-1]
-        best = min(self._trials, key=self._result)
-        fall = self._edge.level - self._result(best)
-        is_worse = best is not last and self._result(last) > self._result(best) + _WORSE * fall
-        # A single trial may be worse by chance, and the first one has none above it.
-        is_past = is_worse and len(self._trials) > 2 and self._edge.is_learning(fall)
-        if self._steps_left < self._trial_steps or is_past:
+        rate = self._next_rate()
+        if rate is None or self._steps_left < self._trial_steps:
             self._has_ended = True
         else:
-            above = self._edge.level + LEAST_RISE * abs(self._edge.level)
-            both_rose = all(self._result(trial) > above for trial in self._trials[-2:])
-            is_above = both_rose and len(self._trials) > 1
-            factor = _MUCH_LOWER if last.is_dead else _LOWER**2 if is_above else _LOWER
-            self._trials.append(_Trial(factor * last.rate, []))
+            self._trials.append(_Trial(rate, []))
+
+    def _next_rate(self) -> float | None:
+        """Return the rate of the next trial; None if the rates so far tell where the best is."""
+        assert self._edge is not None
+        trials = sorted(self._trials, key=lambda trial: trial.rate)
+        results = [self._result(trial) for trial in trials]
+        best = int(np.argmin(results))
+        if math.isfinite(results[best]) and math.inf in results[best + 1 : best + 2]:
+            rate, higher = trials[best].rate, trials[best + 1].rate
+            if higher > _WIDE * rate:
+                return math.sqrt(rate * higher)
+        fall = self._edge.level - results[best]
+        is_worse = best > 0 and results[0] > results[best] + _WORSE * fall
+        # A single trial may be worse by chance, and the first one has none above it.
+        if is_worse and len(trials) > 2 and self._edge.is_learning(fall):
+            return None
+        above = self._edge.level + LEAST_RISE * abs(self._edge.level)
+        both_rose = len(trials) > 1 and min(results[:2]) > above
+        factor = _MUCH_LOWER if trials[0].is_dead else _LOWER**2 if both_rose else _LOWER
+        return factor * trials[0].rate
 
     def _result(self, trial: _Trial) -> float:
         return trial.result(self._trial_steps)
@@ -265,7 +275,7 @@ class Probe:
         little = level + LEAST_RISE * abs(level)
         highest = max((rate for rate, result in results.items() if result <= little), default=best)
         best = math.sqrt(best * max(best, highest))
-        return times(_OF_CALM * self._fraction, best, f"the loss did not rise, among {tried}")
+        return times(self._fraction, best, f"the loss did not rise, among {tried}")
 
 
 @dataclass

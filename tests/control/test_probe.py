@@ -203,9 +203,7 @@ def test_a_chance_rise_at_a_low_rate_is_not_the_edge():
     assert after_a_ramp(loss_at=loss_at)[1] == after_a_ramp(loss_at=bowl(0.1))[1]
 
 
-@pytest.mark.parametrize(
-    ("kind", "fraction"), [("sgd", 0.7), ("momentum", 0.25), ("adaptive", 0.4)]
-)
+@pytest.mark.parametrize(("kind", "fraction"), [("sgd", 0.7), ("momentum", 0.4), ("adaptive", 0.4)])
 def test_the_choice_by_hand(kind, fraction):
     # The level is 2 (1.9996 with the loss at 1e-6, where adaptive optimizers begin). The trials end
     # with 1.5, 0.5, 0.6 and 1.4: the best fall is 1.5, and the weights are exp(−1 / 0.15), 1,
@@ -241,8 +239,11 @@ def test_a_rate_that_dies_gives_way_to_two_fifths_of_it(dies):
 def test_after_two_at_which_the_loss_rose_one_is_left_out(loss):
     probe, edge = after_a_ramp()
     batches = feed(probe, lambda rate: 1.0 if rate < 0.1 * edge else loss)
-    rates = list(dict.fromkeys(rate for rate, _ in batches))
-    np.testing.assert_allclose(rates[:4], [edge, 0.4 * edge, 0.064 * edge, 0.0256 * edge])
+    rates = [rate / edge for rate, restarts in batches if restarts]
+    # Where 0.4 was not borne at all, the best may lie between it and 0.064: at 0.16.
+    between = [0.16] if loss != 2.11 else []
+    expected = [1, 0.4, 0.064, *between, 0.0256]
+    np.testing.assert_allclose(rates[: len(expected)], expected)
 
 
 def test_only_the_second_half_of_a_trial_counts():
@@ -266,8 +267,24 @@ def test_a_network_that_a_trial_has_killed_does_not_count_however_low_its_loss(k
         alive = 0.3 if is_dead and not probe.restarts else 0.9
         loss = 2.3 if is_dead else 40 / (1 + 100 * probe.rate)
         probe.add(loss, alive if probe.looks else None)
-    np.testing.assert_allclose(tried, [10, 1, 0.1, 0.01, 0.004][: len(tried)])
+    np.testing.assert_allclose(tried, [10, 1, 0.1, 0.01, math.sqrt(0.001)])
     assert probe.choice().rate <= 0.01
+
+
+def test_between_a_rate_that_kills_and_a_tenth_of_it_one_more_is_tried():
+    probe = Probe(124, "sgd")
+    tried = []
+    while not probe.is_done:
+        if probe.restarts:
+            tried.append(probe.rate)
+        kills = probe.rate > 0.5
+        alive = 0.3 if kills and not probe.restarts else 0.9
+        probe.add(2.3 if kills else 40 / (1 + 100 * probe.rate), alive if probe.looks else None)
+    np.testing.assert_allclose(tried, [10, 1, 0.1, math.sqrt(0.1), 0.04])
+    # Losses of 40 / 11, 40 / 32.6 and 8 of a level of 40: the middle one counts by far the most.
+    weights = np.exp(-(np.array([40 / 11, 40 / 32.6, 8]) - 40 / 32.6) / (0.1 * 38.77))
+    mean = math.exp(np.dot(weights, np.log([0.1, math.sqrt(0.1), 0.04])) / weights.sum())
+    assert probe.choice().rate == pytest.approx(0.7 * mean, rel=1e-2)
 
 
 def test_a_look_is_wanted_of_the_first_batches_and_of_the_last_of_each_trial():
@@ -301,7 +318,7 @@ def test_trials_of_which_none_is_finite_suggest_nothing():
 def test_where_no_trial_learns_the_ramps_fall_speaks_for_the_highest_calm_rate():
     probe, edge = after_a_ramp(loss_at=bowl(0.1))
     feed(probe, lambda rate: 2.3 if rate > 0.2 * edge else 1.99)
-    assert probe.choice().rate == pytest.approx(0.5 * 0.7 * 0.064 * edge)  # the third trial
+    assert probe.choice().rate == pytest.approx(0.7 * 0.064 * edge)  # the third trial
     assert "where the loss did not rise" in probe.choice().reason
 
 
@@ -309,7 +326,7 @@ def test_where_no_trial_learns_a_rise_by_little_counts_half():
     probe, edge = after_a_ramp(loss_at=bowl(0.1))
     # Of a level of 2, 2.05 is within a twentieth: half way, in decades, to the highest such rate.
     feed(probe, lambda rate: 2.05 if rate > 0.2 * edge else 1.99)
-    assert probe.choice().rate == pytest.approx(0.5 * 0.7 * math.sqrt(1 * 0.16) * edge)
+    assert probe.choice().rate == pytest.approx(0.7 * math.sqrt(1 * 0.16) * edge)
 
 
 def test_where_every_trial_is_above_the_level_it_is_lower_still():
@@ -317,7 +334,7 @@ def test_where_every_trial_is_above_the_level_it_is_lower_still():
     batches = feed(probe, lambda rate: 2.3 + 0.001 * math.log10(rate))
     last = batches[-1][0]
     assert last == pytest.approx(0.4 * 0.16**3 * edge)
-    assert probe.choice().rate == pytest.approx(0.5 * 0.7 * 0.4 * last)
+    assert probe.choice().rate == pytest.approx(0.7 * 0.4 * last)
 
 
 @pytest.mark.parametrize("explodes", [1e-3, 1e-2, 1.0])
