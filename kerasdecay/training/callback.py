@@ -91,22 +91,30 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self.verbose = _checks.verbose(owner, verbose)
         self.trace: Trace | None = None
         self._session: Session | None = None
-        self._state_file: StateFile | None = None
         self._memory: Memory | None = None
-        self._probing: Probing | None = None
-        self._ended_probing: Probing | None = None
-        self._batch_rules: BatchRules | None = None
-        self._batch_losses = BatchLosses(owner)
-        self._has_spoilt_metrics = False
         self.counts_steps = True
         """Whether the optimizers' own counters tell their steps: not in a stateless loop."""
         self._end_training()
-        if self._is_auto or any(
-            one.needs_batch_losses or one.watches_batches for one in self.rules
-        ):
+        if self._is_auto or any(r.needs_batch_losses or r.watches_batches for r in self.rules):
             # On the instance, so that Keras sees the hook only where it is needed: a class that
             # defines it gives up the asynchronous dispatch of logs for all of its instances.
             self.on_train_batch_end = self._note_batch
+
+    def _end_training(self) -> None:
+        """Drop what belongs to one training."""
+        owner = type(self).__name__
+        self._remember()
+        self._session = None
+        self._probing: Probing | None = None
+        self._ended_probing: Probing | None = None
+        self._batch_rules: BatchRules | None = None
+        self._has_spoilt_metrics = False
+        self._epoch = 0
+        self._state_file: StateFile | None = None
+        self._watch: MetricWatch = MetricWatch(owner)
+        self._directed = self.rules
+        self._best_states = BestStates(owner)
+        self._batch_losses = BatchLosses(owner)
 
     @property
     def events(self) -> list[Event]:
@@ -400,20 +408,6 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         """Keep what the next training must know of this one, without a reference to its model."""
         if self._session is not None and self._memory is not None:
             self._memory.close(self._session)
-
-    def _end_training(self) -> None:
-        """Drop what belongs to one training."""
-        owner = type(self).__name__
-        self._remember()
-        self._session = None
-        self._probing = self._ended_probing = self._batch_rules = None
-        self._has_spoilt_metrics = False
-        self._epoch = 0
-        self._state_file = None
-        self._watch: MetricWatch = MetricWatch(owner)
-        self._directed = self.rules
-        self._best_states = BestStates(owner)
-        self._batch_losses = BatchLosses(owner)
 
     def _refuse_two_trainings(self, allowed: int) -> None:
         """Raise a ValueError if more than so many trainings are under way with this object."""

@@ -192,47 +192,37 @@ def check_knobs(
             knob.check(optimizer, model)
 
 
+@dataclasses.dataclass(eq=False)
 class Knobs:
     """All knobs of a training: installs them, keeps them in their place, tells their values.
 
-    Where loss scaling may skip steps, the knobs wait with the updates.
+    `bound` is log name of a rate → the knobs of its optimizer, where there are some. Where loss
+    scaling may skip steps, the knobs wait with the updates.
     """
 
-    def __init__(
-        self,
-        bound: Mapping[str, list[BoundKnob]],
-        targets: Mapping[str, RateTarget],
-        trace: Trace,
-        timeline: Timeline,
-        *,
-        may_skip: bool,
-    ) -> None:
-        self._timeline = timeline
-        self._bound = {key: knobs for key, knobs in bound.items() if knobs}
-        self._targets = targets
-        self._trace = trace
-        self._may_skip = may_skip
+    bound: Mapping[str, list[BoundKnob]]
+    targets: Mapping[str, RateTarget]
+    trace: Trace
+    timeline: Timeline
+    may_skip: bool
+
+    def __post_init__(self) -> None:
         self._begun_at: dict[str, int] = {}
-        self._times = dict.fromkeys(self._bound, Fraction(1))
+        self._times = dict.fromkeys(self.bound, Fraction(1))
         self._is_checked = False
         self._scales: dict[str, list[tuple[int, float]]] = {}
         """Log name of a rate → the batches of this epoch from which on it had a scale."""
 
-    @property
-    def are_any(self) -> bool:
-        """Whether anything is driven besides the rate."""
-        return bool(self._bound)
-
     def begin_epoch(self, model: Any, epoch: int, tracks: Iterable[Track], first: int = 0) -> None:
         """Install them at the first epoch, and anew where the steps made are not those planned."""
         self._scales = {track.key: [(0, track.scale)] for track in tracks}
-        per_epoch = self._timeline.steps_per_epoch
+        per_epoch = self.timeline.steps_per_epoch
         planned = epoch * (per_epoch or 0) + first
-        for key, knobs in self._bound.items():
-            optimizer = self._targets[key].optimizer
+        for key, knobs in self.bound.items():
+            optimizer = self.targets[key].optimizer
             present = _next_step(optimizer)
             ahead = 0 if present is None else present - planned
-            strayed = ahead > 0 if self._may_skip else ahead != 0
+            strayed = ahead > 0 if self.may_skip else ahead != 0
             if present is None or (strayed and per_epoch is not None):  # else all are constant
                 _install(model, optimizer, knobs, planned, self._times[key])
                 present = planned
@@ -248,8 +238,8 @@ class Knobs:
 
         So many batches of this epoch were trained since it began.
         """
-        for key, knobs in self._bound.items():
-            optimizer = self._targets[key].optimizer
+        for key, knobs in self.bound.items():
+            optimizer = self.targets[key].optimizer
             _install(model, optimizer, knobs, self._begun_at[key] + batch, self._times[key])
 
     def end_epoch(
@@ -263,7 +253,7 @@ class Knobs:
         logs: dict[str, float] = {}
         for track in tracks:
             count = made[track.key]
-            if track.key not in self._bound or not count:
+            if track.key not in self.bound or not count:
                 continue
             times = self._times[track.key]
             from_batch, scales = map(np.asarray, zip(*self._scales[track.key], strict=True))
@@ -274,16 +264,16 @@ class Knobs:
                 rates = track.open_loop.rates(batches[0], batches[-1] + 1)[places - places[0]]
                 rates = rates * scales[np.searchsorted(from_batch, batches, "right") - 1]
                 values: dict[str, np.ndarray] = {}
-                for knob in self._bound[track.key]:
+                for knob in self.bound[track.key]:
                     values |= knob.values(self._begun_at[track.key] + places, rates)
-                self._trace.record_knobs(epoch, batches, values)
+                self.trace.record_knobs(epoch, batches, values)
             logs |= {name: float(column[-1]) for name, column in values.items()}
-        if self._bound and not self._is_checked:
+        if self.bound and not self._is_checked:
             self._is_checked = True
             _TRACES.reach(
                 model,
-                [self._targets[key].optimizer for key in self._bound if made[key]],
-                f"{self._trace.setup.decay}: what was to be driven besides the rate",
+                [self.targets[key].optimizer for key in self.bound if made[key]],
+                f"{self.trace.setup.decay}: what was to be driven besides the rate",
                 "The optimizer keeps its own constants.",
             )
         return logs
@@ -293,27 +283,27 @@ class Knobs:
 
         So many `batches` of the epoch were trained; with a `model` it goes on after them.
         """
-        for key, knobs in self._bound.items():
+        for key, knobs in self.bound.items():
             present = self._times[key]
             is_known = abs(times[key] - present) * batches < 1
             if not times[key] or is_known or (model is None and present != 1):
                 continue
             self._times[key] = Fraction(times[key]).limit_denominator(1000)
             if model is not None:
-                optimizer, done = self._targets[key].optimizer, self._begun_at[key] + batches
+                optimizer, done = self.targets[key].optimizer, self._begun_at[key] + batches
                 _install(model, optimizer, knobs, done, self._times[key])
             told = (
                 f"the optimizer of {key} is applied {times[key]:.3g} times a batch. What is driven "
                 "besides its rate has gone by the optimizer's own steps so far, and goes by "
                 "batches from now on."
             )
-            self._trace.record_note(told)
+            self.trace.record_note(told)
             if batches > 1 and times[key] > present:  # it has run ahead for several batches
-                warn(f"{self._trace.setup.decay}: {told}")
+                warn(f"{self.trace.setup.decay}: {told}")
 
     def end(self, model: Any) -> None:
         """Leave the optimizers with their own constants."""
-        uninstall(model, [self._targets[key].optimizer for key in self._bound])
+        uninstall(model, [self.targets[key].optimizer for key in self.bound])
 
 
 def uninstall(model: Any, optimizers: Iterable[Any]) -> bool:

@@ -22,6 +22,7 @@ from kerasdecay.training.steps import StepCount
 from kerasdecay.training.targets import RateTarget
 
 
+@dataclasses.dataclass(eq=False)
 class Session:
     """A training of one set of optimizers.
 
@@ -29,34 +30,25 @@ class Session:
     tell its batches. `may_skip` tells whether loss scaling may skip steps.
     """
 
-    def __init__(
-        self,
-        controller: Controller,
-        targets: Mapping[str, RateTarget],
-        trace: Trace,
-        actuator: Actuator,
-        fallback: HostActuator | None = None,
-        *,
-        knobs: Knobs,
-        average: WeightAverage | None = None,
-        are_named: bool = False,
-        may_skip: bool = False,
-    ) -> None:
-        self.controller = controller
-        self.targets = targets
-        self.trace = trace
-        self._actuator = actuator
-        self._fallback = fallback
-        self._knobs = knobs
-        self._average = average
-        self._are_named = are_named
-        self._epoch = trace.setup.first_epoch
+    controller: Controller
+    targets: Mapping[str, RateTarget]
+    trace: Trace
+    actuator: Actuator
+    fallback: HostActuator | None = None
+    _: dataclasses.KW_ONLY
+    knobs: Knobs
+    average: WeightAverage | None
+    are_named: bool
+    may_skip: bool
+
+    def __post_init__(self) -> None:
+        self._epoch = self.trace.setup.first_epoch
         self._first = 0
         self._steps = StepCount({}, 1)
         self._is_checked = False
         self._has_left_compiled = False
-        self._next_look: float = 1 if fallback is not None or knobs.are_any else math.inf
-        self._skips = may_skip
+        is_looked_at = self.fallback is not None or self.knobs.bound
+        self._next_look: float = 1 if is_looked_at else math.inf
         self._left_before: Mapping[str, float] = {}
         self._marked = Bookmark(self._epoch, {})
         self._decided: tuple[int, Mapping[str, float]] = (-1, {})
@@ -65,28 +57,28 @@ class Session:
     @property
     def left(self) -> Mapping[str, float]:
         """What each optimizer was left with; NaN before the first write."""
-        return self._actuator.left
+        return self.actuator.left
 
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
         """Bring the rates of the epoch's first batch, or of the one with which training begins."""
         self._epoch, self._first = epoch, first
         self._decided = (-1, {})
-        self._actuator.notice_others(epoch)
+        self.actuator.notice_others(epoch)
         self.controller.begin_epoch(epoch)
-        self._knobs.begin_epoch(model, epoch, self.controller.tracks, first)
-        self._actuator.begin_epoch(model, epoch, first)
-        if isinstance(self._actuator, CompiledActuator) and self._actuator.is_new:
+        self.knobs.begin_epoch(model, epoch, self.controller.tracks, first)
+        self.actuator.begin_epoch(model, epoch, first)
+        if isinstance(self.actuator, CompiledActuator) and self.actuator.is_new:
             self._next_look = 1
         self._steps = StepCount(self.targets, getattr(model, "steps_per_execution", 1), first)
 
     def begin_batch(self, callback: Any, batch: int) -> None:
         """Bring the rates of a batch."""
         self._steps.last_begun = batch
-        if self._average is not None:
-            self._average.begin_batch(callback, self._epoch, batch)
+        if self.average is not None:
+            self.average.begin_batch(callback, self._epoch, batch)
         if self._steps.begun >= self._next_look:
             self._look_at_steps(callback, batch)
-        self._actuator.begin_batch(callback, self._epoch, batch)
+        self.actuator.begin_batch(callback, self._epoch, batch)
 
     def end_epoch(
         self,
@@ -106,17 +98,17 @@ class Session:
         if self._steps.last_begun is None and most == 0:
             # A batch was begun, after a probe's last one perhaps, and none came.
             self.trace.withdraw(epoch, self._first)
-            self._actuator.rewrite()  # on JAX the variables are back at what the last step left
+            self.actuator.rewrite()  # on JAX the variables are back at what the last step left
             return []
         last = self._steps.last_trained(most)
-        self._actuator.end_epoch(epoch, made, last)
-        logs |= self._knobs.end_epoch(model, epoch, self._first, made, self.controller.tracks)
+        self.actuator.end_epoch(epoch, made, last)
+        logs |= self.knobs.end_epoch(model, epoch, self._first, made, self.controller.tracks)
         self._check_steps(model, made)
         # The rate that was used is not in force any more, if a rule has decided after that batch.
         used = self._decided[1] if self._decided[0] >= last else {}
         for track in self.controller.tracks:
             # A part of a MultiOptimizer to which no variable belongs has the rates of the others.
-            if made[track.key] or self._skips or (not self._are_named and most):
+            if made[track.key] or self.may_skip or (not self.are_named and most):
                 logs[track.key] = self.targets[track.key].held(used.get(track.key, track.rate))
         probes.measure(rules, model, logs)
         numbers = {key: as_number(value) for key, value in logs.items()}
@@ -127,7 +119,7 @@ class Session:
             self.trace.record_decision(event)
         self._left_before = dict(self.left)
         if any(event.decision.changes_rate for event in events):
-            self._actuator.apply_scale()
+            self.actuator.apply_scale()
         return events
 
     def due(self, batch: int) -> int:
@@ -139,18 +131,18 @@ class Session:
 
         The rates follow by `rescale`, or once everything has been put back: see `put_back`.
         """
-        self._actuator.reach(seen.batch)
+        self.actuator.reach(seen.batch)
         events = self.controller.observe_batch(rules, seen)
         for event in events:
             self.trace.record_decision(event)
         if events:
             self._decided = seen.batch, {event.key: event.before for event in reversed(events)}
-            self._knobs.rescale(seen.batch + 1, self.controller.tracks)
+            self.knobs.rescale(seen.batch + 1, self.controller.tracks)
         return events
 
     def rescale(self, batch: int) -> None:
         """Bring the scale that was decided after `batch` to the batches that follow."""
-        self._actuator.rescale(self._epoch, batch + 1)
+        self.actuator.rescale(self._epoch, batch + 1)
 
     def put_back(self, model: Any, restore: Callable[[], None], batch: int) -> None:
         """Put back what the optimizers held, and go on with the batch after `batch`.
@@ -160,8 +152,8 @@ class Session:
         made = self._steps.made()
         self._restore(restore)
         self._steps.set_back(made)
-        self._knobs.go_on(model, batch + 1 - self._first)
-        self._actuator.go_on(model, self._epoch, batch + 1)
+        self.knobs.go_on(model, batch + 1 - self._first)
+        self.actuator.go_on(model, self._epoch, batch + 1)
         # A schedule that was installed anew is asked by the next step, and not before.
         self._next_look = max(self._next_look, self._steps.begun + 2)
 
@@ -171,12 +163,12 @@ class Session:
             self.put_back(model, restore, batch)
             return
         self._restore(restore)
-        self._actuator.rewrite()
+        self.actuator.rewrite()
 
     def _restore(self, restore: Callable[[], None]) -> None:
         restore()
-        if self._average is not None:
-            self._average.restart()
+        if self.average is not None:
+            self.average.restart()
 
     def bookmark(self, epoch: int) -> Bookmark:
         """Return what must be known to go on with `epoch`."""
@@ -200,11 +192,11 @@ class Session:
 
     def end(self, model: Any) -> None:
         """Leave the optimizers ordinary ones, at their last rates."""
-        self._actuator.notice_others(self._epoch)
-        self._actuator.end(model)
-        self._knobs.end(model)
-        if self._average is not None:
-            self._average.end(model)
+        self.actuator.notice_others(self._epoch)
+        self.actuator.end(model)
+        self.knobs.end(model)
+        if self.average is not None:
+            self.average.end(model)
 
     def _look_at_steps(self, callback: Any, batch: int) -> None:
         """Look how often the first batches have applied each optimizer.
@@ -216,22 +208,22 @@ class Session:
         model = callback.model
         made, begun = self._steps.made(), self._steps.begun
         # One of several optimizers may step seldom. Each look costs JAX a copy of the whole state.
-        self._next_look = 2 * begun if self._are_named or self._skips else math.inf
+        self._next_look = 2 * begun if self.are_named or self.may_skip else math.inf
         times = self._whole({key: count / begun for key, count in made.items()})
-        self._knobs.adapt(times, begun, model)
-        if self._fallback is None:
+        self.knobs.adapt(times, begun, model)
+        if self.fallback is None:
             return
         is_ordinary = all(one in (0, 1) for one in times.values())
-        if self._is_reached(model, made) and is_ordinary and (self._skips or any(made.values())):
+        if self._is_reached(model, made) and is_ordinary and (self.may_skip or any(made.values())):
             return
-        assert isinstance(self._actuator, CompiledActuator)
-        self._actuator.leave(model, self._epoch, begun, made)
-        self._actuator = self._take_host(times)
-        self._actuator.begin_epoch(model, self._epoch, batch)
+        assert isinstance(self.actuator, CompiledActuator)
+        self.actuator.leave(model, self._epoch, begun, made)
+        self.actuator = self._take_host(times)
+        self.actuator.begin_epoch(model, self._epoch, batch)
 
     def _whole(self, times: Mapping[str, float]) -> Mapping[str, float]:
         """Return the applications a batch, those that loss scaling may have skipped included."""
-        if not self._skips:
+        if not self.may_skip:
             return times
         return {key: max(1, math.ceil(one)) for key, one in times.items()}
 
@@ -246,9 +238,9 @@ class Session:
 
     def _take_host(self, times: Mapping[str, float]) -> HostActuator:
         """Return the actuator that takes over; warn if an optimizer was the reason."""
-        fallback, self._fallback = self._fallback, None
+        fallback, self.fallback = self.fallback, None
         assert fallback is not None
-        if not self._knobs.are_any:
+        if not self.knobs.bound:
             self._next_look = math.inf
         told = next((key for key, count in times.items() if count not in (0, 1)), None)
         if told is not None:
@@ -262,7 +254,7 @@ class Session:
 
     def _check_steps(self, model: Any, made: Mapping[str, int]) -> None:
         """Look, after the first epoch, whether these optimizers train the model, and how often."""
-        if self._is_checked or (self._skips and not any(made.values())):
+        if self._is_checked or (self.may_skip and not any(made.values())):
             return
         self._is_checked = True
         if not any(made.values()):
@@ -270,17 +262,17 @@ class Session:
             return
         a_batch = self._whole({key: self._steps.a_batch(count) for key, count in made.items()})
         is_ordinary = all(times in (0, 1) for times in a_batch.values())
-        if self._fallback is not None and not (self._is_reached(model, made) and is_ordinary):
-            self._actuator.end(model)
-            self._actuator = self._take_host(a_batch)
-            self._actuator.apply_scale()
+        if self.fallback is not None and not (self._is_reached(model, made) and is_ordinary):
+            self.actuator.end(model)
+            self.actuator = self._take_host(a_batch)
+            self.actuator.apply_scale()
         self._next_look = math.inf
-        if isinstance(self._actuator, HostActuator):
+        if isinstance(self.actuator, HostActuator):
             self._refuse_deaf(model)
-        self._knobs.adapt(a_batch, self._steps.begun + 1)
+        self.knobs.adapt(a_batch, self._steps.begun + 1)
         for key, count in made.items():
             if count == 0:
-                if self._are_named and not self._skips:
+                if self.are_named and not self.may_skip:
                     self._warn(
                         f"the optimizer of {key} has made no step in epoch {self._epoch + 1}: its "
                         "rate is logged only for epochs in which it trains."
@@ -293,19 +285,19 @@ class Session:
                     "goes by batches"
                 )
                 self.trace.record_note(told)
-                if not self._are_named and not self._has_left_compiled:
+                if not self.are_named and not self._has_left_compiled:
                     self._warn(f"{told}.")
 
     def _refuse_idle(self, model: Any) -> None:
         epoch = f"in epoch {self._epoch + 1}"
-        if self._are_named:
+        if self.are_named:
             self._warn(f"none of the optimizers named in optimizers=… has made a step {epoch}.")
             return
         kind = type(model.optimizer).__name__
         why = f"model.optimizer, {kind}, has made no step {epoch}: it does not train this model"
         told = find.wrong_optimizer(self.trace.setup.decay, model, why)
         if find.own_optimizers(model):
-            self._actuator.end(model)
+            self.actuator.end(model)
             raise ValueError(told)
         warn(f"{told} Its rate is not logged.")
 
@@ -315,9 +307,9 @@ class Session:
             inner = target.inner_with_own_rate()
             if inner is None:
                 continue
-            self._actuator.end(model)
+            self.actuator.end(model)
             (name, rate), kind = inner, type(target.optimizer).__name__
-            path = key.removeprefix("learning_rate_") if self._are_named else "optimizer"
+            path = key.removeprefix("learning_rate_") if self.are_named else "optimizer"
             raise ValueError(
                 f"{self.trace.setup.decay}: the learning_rate of {kind} does not train this model: "
                 f"{kind}.{name} takes the steps, at a rate of its own, {rate:g}. Make the "
