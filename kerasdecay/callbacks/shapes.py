@@ -92,8 +92,7 @@ class StepDecay(DecayCallback):
     """The rate is multiplied by the same factor at equal intervals: η(t) = η₀ γ^⌊t/s⌋.
 
     Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's;
-            `"auto"` finds one inside `fit`.
+        initial_learning_rate: η₀ > 0; None takes the optimizer's; `"auto"` finds one inside `fit`.
         every: The interval s: epochs, `"500 steps"` or `"30%"` of the horizon, longer than 0.
         factor: γ in (0, 1].
         **options: Those of `LearningRateDecay`.
@@ -124,8 +123,7 @@ class LinearDecay(DecayCallback):
     """A straight line down: η(t) = η₁ + (η₀ − η₁)(1 − z), where z is the share done.
 
     Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's;
-            `"auto"` finds one inside `fit`.
+        initial_learning_rate: η₀ > 0; None takes the optimizer's; `"auto"` finds one inside `fit`.
         final_learning_rate: η₁ in [0, η₀].
         **options: Those of `LearningRateDecay`.
 
@@ -155,8 +153,7 @@ class CosineDecay(DecayCallback):
     """Half a cosine wave down: η(t) = η₁ + (η₀ − η₁) (1 + cos πz)/2, where z is the share done.
 
     Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's;
-            `"auto"` finds one inside `fit`.
+        initial_learning_rate: η₀ > 0; None takes the optimizer's; `"auto"` finds one inside `fit`.
         final_learning_rate: η₁ in [0, η₀].
         **options: Those of `LearningRateDecay`.
 
@@ -188,8 +185,7 @@ class OneCycleDecay(DecayCallback):
     See `kerasdecay.schedules.OneCycle` for the formula.
 
     Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's;
-            `"auto"` finds one inside `fit`.
+        initial_learning_rate: η₀ > 0; None takes the optimizer's; `"auto"` finds one inside `fit`.
         rise: The length of the rise: epochs, `"500 steps"` or `"30%"` of the horizon.
         div_factor: η₀ over the first rate, >= 1.
         final_div_factor: The first rate over the last, >= 1.
@@ -266,8 +262,7 @@ class WarmupStableDecay(DecayCallback):
     part, η(t) = η₁ + (η₀ − η₁) (1 − √u); see `kerasdecay.schedules.WarmupStable`.
 
     Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's;
-            `"auto"` finds one inside `fit`.
+        initial_learning_rate: η₀ > 0; None takes the optimizer's; `"auto"` finds one inside `fit`.
         final_learning_rate: η₁ in [0, η₀].
         decay: The length of the way down: epochs, `"500 steps"` or `"20%"` of the horizon.
         curve: `"1-sqrt"`, `"linear"` or `"cosine"`.
@@ -307,8 +302,7 @@ class KneeDecay(DecayCallback):
     `kerasdecay.AutoDecay`.
 
     Args:
-        initial_learning_rate: η₀ > 0; None takes the optimizer's;
-            `"auto"` finds one inside `fit`.
+        initial_learning_rate: η₀ > 0; None takes the optimizer's; `"auto"` finds one inside `fit`.
         final_learning_rate: η₁ in [0, η₀].
         hold: How long the rate stays at η₀: epochs, `"500 steps"` or `"80%"` of the horizon,
             shorter than the horizon.
