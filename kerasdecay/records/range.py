@@ -54,7 +54,7 @@ class Choice(Guessed):
 class LearningRateRange(Guessed):
     """The result of `find_learning_rate`.
 
-    Printed with rich it is a table.
+    `print` shows it as a table.
 
     Attributes:
         rates: The learning rate of each step.

@@ -21,6 +21,11 @@ class Observation:
         planned: The rate of the schedule alone.
         epochs: The horizon; None where it is not known.
         losses: The loss of each batch of the epoch, for a rule that asks for them.
+
+    Examples:
+        >>> seen = Observation(0, {"loss": 0.5}, learning_rate=0.1)
+        >>> seen.value("loss"), seen.value("val_loss")
+        (0.5, None)
     """
 
     epoch: int

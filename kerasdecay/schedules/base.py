@@ -216,6 +216,19 @@ class Shape(Schedule):
     Args:
         initial_learning_rate: η₀, a finite number > 0; None leaves it to the optimizer that the
             schedule is used with; `"auto"` lets the callback find one, inside `fit`.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Examples:
+        >>> import dataclasses
+        >>> from kerasdecay.schedules import Shape, simulate
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Quarter(Shape):
+        ...     def learning_rate(self, now):  # η(t) = η₀ (1 − ¾ z)
+        ...         return self.initial * (1 - 0.75 * now.progress)
+        >>> simulate(Quarter(0.4), epochs=3).round(6).tolist()
+        [0.4, 0.3, 0.2]
     """
 
     initial_learning_rate: float | str | None = _checks.field(None, rate_or_auto, optional=True)

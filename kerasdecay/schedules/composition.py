@@ -193,5 +193,19 @@ class Sequence(Composition):
 def sequence(
     schedules: Iterable[Schedule | str | float], durations: Iterable[Duration]
 ) -> Sequence:
-    """Return `schedules` one after the other, the last to the horizon; see `Sequence`."""
+    """Return `schedules` one after the other, the last to the horizon; see `Sequence`.
+
+    Args:
+        schedules: Two or more: schedules, names of shapes, or constant rates.
+        durations: One for each schedule but the last: epochs, `"500 steps"` or `"50%"` of the
+            horizon.
+
+    Raises:
+        ValueError: If the counts do not fit, or the durations exceed the horizon.
+
+    Examples:
+        >>> from kerasdecay.schedules import simulate
+        >>> simulate(sequence([0.1, 0.01, 0.001], [2, 1]), epochs=4).tolist()
+        [0.1, 0.1, 0.01, 0.001]
+    """
     return Sequence(schedules, durations)  # type: ignore[arg-type]  # its fields become tuples

@@ -66,5 +66,22 @@ def cooldown(
     final_learning_rate: float = 0.0,
     end: Duration | None = None,
 ) -> Cooldown:
-    """Return `schedule` up to `begin`, and a way down from there; see `Cooldown`."""
+    """Return `schedule` up to `begin`, and a way down from there; see `Cooldown`.
+
+    Args:
+        schedule: A schedule.
+        begin: Where the way down begins: epochs, `"500 steps"` or `"80%"` of the horizon.
+        curve: `"linear"`, `"1-sqrt"` or `"cosine"`.
+        final_learning_rate: The rate at its end, >= 0.
+        end: Where it ends, a duration as `begin`; None: at the horizon.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Examples:
+        >>> from kerasdecay.schedules import Constant, simulate
+        >>> schedule = cooldown(Constant(0.4), "50%", "linear", final_learning_rate=0.2)
+        >>> simulate(schedule, epochs=4).round(6).tolist()
+        [0.4, 0.4, 0.4, 0.3]
+    """
     return Cooldown(schedule, begin, curve, final_learning_rate, end)

@@ -128,7 +128,20 @@ def _highest(schedule: Schedule) -> float:
 
 
 def scaled(schedule: Schedule, factor: float) -> Scaled:
-    """Return `schedule` times the number `factor`; see `Scaled`."""
+    """Return `schedule` times the number `factor`; see `Scaled`.
+
+    Args:
+        schedule: A schedule.
+        factor: A finite number > 0.
+
+    Raises:
+        ValueError: For a value out of its range.
+
+    Examples:
+        >>> from kerasdecay.schedules import Linear, simulate
+        >>> simulate(scaled(Linear(0.4), 0.5), epochs=2).tolist()
+        [0.2, 0.1]
+    """
     return Scaled(schedule, factor)
 
 

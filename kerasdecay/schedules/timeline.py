@@ -99,6 +99,11 @@ class Moment:
         horizon: The schedule's own length in updates, an integer on the host.
         timeline: The run.
         xp: The array namespace of `update`.
+
+    Examples:
+        >>> now = Moment.of(30, Timeline(epochs=10, steps_per_epoch=10))
+        >>> float(now.epochs), float(now.progress)
+        (3.0, 0.3)
     """
 
     update: Any

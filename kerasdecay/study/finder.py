@@ -56,7 +56,7 @@ def find_learning_rate(
     `kerasdecay.release`). Afterwards the model, its optimizers and the random generators are as
     before, bit for bit, also after an error or Ctrl-C: a training that follows gives the same
     result as without the test (`kerasdecay.study.snapshot.unchanged` documents what is covered).
-    The data keep what they remember: a generator has been read, and a `tf.data.Dataset` that
+    The state of the data is not restored: a generator has been read, and a `tf.data.Dataset` that
     reshuffles in each iteration has begun one. Create such data again for the training.
 
     Args:
@@ -77,8 +77,8 @@ def find_learning_rate(
             almost a decade of the rate; use it with more steps.
         divergence: The factor at which the test stops, > 1.
         seed: Seed of the order of arrays and PyDatasets, an integer >= 0.
-        apply: Whether the optimizer is left with the recommended rate; the rate stays as it was,
-            with a warning, if none is recommended.
+        apply: True sets the optimizer to the recommended rate; if none is recommended, a warning
+            says so and the rate does not change.
         verbose: 1 shows the progress and the suggestions, 0 writes nothing. After
             `keras.utils.disable_interactive_logging()` the suggestions go to the absl log.
 
