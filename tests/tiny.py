@@ -41,6 +41,12 @@ def new_odometer(
     return model
 
 
+def ready(model: keras.Model) -> keras.Model:
+    """Build a model's optimizer: TensorFlow then traces its first step once, and not twice."""
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
 def level(true: Any, prediction: Any) -> Any:
     """A loss that is its target, whatever is predicted, with the gradient of `distance`."""
     return true - (prediction - keras.ops.stop_gradient(prediction))

@@ -49,9 +49,7 @@ def _shown(figure: type[Figure]) -> type[Figure]:
 
     class ShownFigure(figure):  # type: ignore[misc, valid-type]
         def _repr_png_(self) -> bytes:
-            content = io.BytesIO()
-            self.savefig(content, format="png")
-            return content.getvalue()
+            return picture(self)
 
     return ShownFigure
 

@@ -45,7 +45,7 @@ def drive(decay: Any, bad: dict[int, float], model: Any = None, **fitting: Any) 
     """Train an odometer; return the history and how far its weight moved in each execution."""
     real = Odometer()
     callbacks = [Scripted(val_loss=[5.0, 4.0, 4.0, 4.0, 4.0, 4.0]), decay, real]
-    model = model or new_odometer()
+    model = model or tiny.ready(new_odometer())
     fitting = {"epochs": EPOCHS, "steps_per_epoch": STEPS, "verbose": 0, **fitting}
     return model.fit(batches(bad), callbacks=callbacks, **fitting).history, real
 

@@ -18,6 +18,7 @@ from tiny import (
     near,
     new_odometer,
     no_warning,
+    ready,
     travelled,
     warned_once,
 )
@@ -80,7 +81,7 @@ def whole_rates_of(kind: str) -> list[float]:
 
 
 def rates_of(decay: Any, cuts: list[int]) -> list[float]:
-    model, real = new_odometer(), Odometer()
+    model, real = ready(new_odometer()), Odometer()
     for begin, end in zip([0, *cuts], [*cuts, 12], strict=True):
         fit(model, [Scripted(m=VALLEY), decay, real], epochs=end, initial_epoch=begin)
     return real.moves
@@ -297,7 +298,7 @@ def test_a_rate_set_by_hand_wins_against_the_file(rate: float, tmp_path: Path) -
 @functools.cache
 def whole_training(kind: str) -> tuple[list[float], float]:
     """Return the rates that the history tells, and the weight after them."""
-    model = new_odometer()
+    model = ready(new_odometer())
     history = fit(model, [Scripted(m=VALLEY), GOES_ON[kind](epochs=12)], epochs=12)
     return history["learning_rate"], travelled(model)
 
