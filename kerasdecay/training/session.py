@@ -100,7 +100,7 @@ class Session:
             self.trace.withdraw(epoch, self._first)
             self.actuator.rewrite()  # on JAX the variables are back at what the last step left
             return []
-        last = self._steps.last_trained(most)
+        last = self._steps.last_trained(most, may_skip=self.may_skip)
         self.actuator.end_epoch(epoch, made, last)
         logs |= self.knobs.end_epoch(model, epoch, self._first, made, self.controller.tracks)
         self._check_steps(model, made)

@@ -60,15 +60,16 @@ class StepCount:
         for key, steps in self.made().items():
             self._before[key] = (self._before[key] or 0) + steps - made[key]
 
-    def last_trained(self, made: int) -> int:
+    def last_trained(self, made: int, *, may_skip: bool = False) -> int:
         """Return the index of the last batch that trained, from the steps an optimizer has made.
 
         The last batch begun does not count where data ended early: then as many steps were made as
-        batches were begun before it.
+        batches were begun before it. Where loss scaling `may_skip` steps, `fit` alone tells it.
         """
         if self.last_begun is None:  # a loop of the user's own that tells of epochs alone
             return self._first + max(made - 1, 0)
-        return self.last_begun - 1 if 0 < made == self.begun else self.last_begun
+        ended_early = _data_ran_out() if may_skip else 0 < made == self.begun
+        return self.last_begun - ended_early
 
     def a_batch(self, made: int) -> float:
         """Return the applications of an optimizer a batch: 1.0 for an ordinary training step."""

@@ -150,6 +150,21 @@ def test_a_driven_momentum_waits_with_the_steps_and_is_told_as_it_was_used() -> 
     assert used == pytest.approx(momentum[: made[-1]])
 
 
+@pytest.mark.parametrize("skipped", [0, 3, STEPS - 1])
+def test_an_epoch_with_one_step_skipped_tells_the_rate_of_its_last_batch(skipped: int) -> None:
+    model = built(keras.optimizers.LossScaleOptimizer(sgd(0.05), initial_scale=1.0))
+    x = X.copy()
+    x[skipped * BATCH] = np.inf
+    decay = LearningRateDecay(Linear(0.05), update="batch")
+    arguments = {"batch_size": BATCH, "shuffle": False, "verbose": 0, "callbacks": [decay]}
+    told = model.fit(x, Y, epochs=EPOCHS, **arguments).history["learning_rate"]
+    line = [0.05 * (1 - batch / TOTAL) for batch in range(TOTAL)]
+    assert int(keras.ops.convert_to_numpy(model.optimizer.iterations)) == EPOCHS * (STEPS - 1)
+    assert told == pytest.approx(line[STEPS - 1 :: STEPS])
+    assert decay.trace is not None
+    assert decay.trace.learning_rates.tolist() == pytest.approx(line)
+
+
 class Twice(keras.Sequential):
     """Applies its optimizer two times a batch; what comes in is the gradient."""
 
