@@ -207,7 +207,8 @@ class StateFile:
                 f"has schema {found.get('schema')!r}, and this kerasdecay reads schema {SCHEMA}"
             )
         if json.dumps(found) != self._header:
-            raise self.refusal("was written by a decay with another schedule or other rules")
+            what = "another schedule or other rules, update, groups or driven numbers"
+            raise self.refusal(f"was written by a decay with {what}")
 
     def _tell(self, what: str) -> None:
         if not self._has_told:

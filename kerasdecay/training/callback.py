@@ -138,6 +138,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         model = self.model
         self._refuse_two_writers(model)
         self._refuse_exchanged_weights()
+        self._warn_of_termination()
         find.release(model)  # first, so that the rate it leaves is remembered
         self._end_training()
         self.trace = None
@@ -452,6 +453,16 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             raise ValueError(
                 f"{owner}: {swap} exchanges the weights with their mean between epochs, and what "
                 f"is put back would train and end as the other of the two. {remedy}"
+            )
+
+    def _warn_of_termination(self) -> None:
+        ends = [one for one in beside(self) if isinstance(one, keras.callbacks.TerminateOnNaN)]
+        if any(rule.puts_back for rule in self.rules) and any(
+            one._model is self._model for one in ends
+        ):
+            self._warn(
+                "TerminateOnNaN ends the training at the first loss that is not finite, from which "
+                "Rescue would put it back and go on. Leave TerminateOnNaN out."
             )
 
     def _configuration(self) -> Any:

@@ -273,7 +273,9 @@ def test_a_file_of_another_configuration_is_refused_and_left_as_it_was(
     script = Scripted(val_loss=[1.0, 1.0])
     fit(odometer(), [script, PlateauDecay(state_path=path)], 1)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="by a decay with another schedule or other rules"):
+    with pytest.raises(
+        ValueError, match="another schedule or other rules, update, groups or driven numbers"
+    ):
         fit(odometer(), [script, PlateauDecay(**other, state_path=path)], 2, initial_epoch=1)
     assert path.read_bytes() == before
 

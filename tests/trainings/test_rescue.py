@@ -437,3 +437,14 @@ def test_a_training_step_that_tells_no_loss_is_named() -> None:
     with warned_once("the rules watch 'loss', which is not in the logs"):
         model.fit(tiny.X, tiny.Y, batch_size=10, epochs=2, verbose=0, callbacks=[decay])
     assert decay.events == []
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_terminate_on_nan_beside_a_rescue_is_told_to_end_the_training(place: int) -> None:
+    model, decay = new_odometer(), LearningRateDecay(Constant(0.5), rules=[Rescue()])
+    callbacks: list[Any] = [decay]
+    callbacks.insert(place, keras.callbacks.TerminateOnNaN())
+    with warned_once("TerminateOnNaN ends the training", "Leave TerminateOnNaN out"):
+        model.fit(batches({5: math.nan}), callbacks=callbacks, verbose=0, **RUN)
+    assert decay.trace is not None
+    assert decay.trace.epochs.max() == 0
