@@ -142,6 +142,11 @@ class Steering(Guessed):
 
     def __iter__(self) -> Iterator[int]:
         """Yield the epochs, from 0, as each begins; end when a rule stops the training."""
+        if self not in under_way.LOOPS:
+            raise RuntimeError(
+                "steer: the rate is driven within a with-block alone. Received: a loop outside of "
+                "it. Write `with steer(…) as run:` around the loop."
+            )
         for epoch in range(self._first_epoch, self._parameters["epochs"]):
             if self._epoch is not None:
                 raise RuntimeError(
@@ -181,7 +186,12 @@ class Steering(Guessed):
         Raises:
             ValueError: For more batches in an epoch than `steps_per_epoch`, for which the schedule
                 has no rate.
+            RuntimeError: Outside of an epoch.
         """
+        if self._epoch is None:
+            raise RuntimeError(
+                "steer: run.begin_step() belongs into an epoch of `for epoch in run`."
+            )
         steps = self._parameters["steps"]
         if steps is not None and self._step + 1 >= steps:
             allowed = "the number of batches that an epoch has"

@@ -543,7 +543,7 @@ def test_a_copy_within_the_probe_is_a_callback_before_training(chosen: type[Chos
 
 @pytest.mark.parametrize("schedule", [Cosine("auto"), warmup(Knee("auto"), 1), PowerStep("auto")])
 def test_what_needs_rates_before_a_training_says_what_to_pass(schedule: Schedule) -> None:
-    wanted = r"initial_learning_rate must be a number > 0 .*Received: .*'auto'.*Pass initial_learning_rate=0.1"
+    wanted = r"initial_learning_rate must be a number > 0 .*Received: .*'auto'.*Pass initial_"
     with pytest.raises(ValueError, match=wanted):
         simulate(schedule, epochs=5)
     with pytest.raises(ValueError, match=wanted):

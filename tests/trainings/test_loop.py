@@ -201,6 +201,16 @@ def test_what_cannot_be_steered_is_refused(model: Any, decay: Any, wanted: str) 
         steer(model(), decay(), epochs=2, steps_per_epoch=2)
 
 
+def test_a_loop_outside_of_the_block_is_named_before_it_trains() -> None:
+    run = steer(new_odometer(), CosineDecay(), epochs=2, steps_per_epoch=2)
+    with pytest.raises(RuntimeError, match=r"Write `with steer\(…\) as run:` around"):
+        next(iter(run))
+    with run, pytest.raises(RuntimeError, match=r"begin_step\(\) belongs into an epoch"):
+        run.begin_step()
+    with pytest.raises(RuntimeError, match="outside of it"):
+        next(iter(run))
+
+
 def test_an_epoch_that_was_not_ended_is_named() -> None:
     with (
         pytest.raises(RuntimeError, match=r"call run\.end_epoch\(logs\)"),
