@@ -95,7 +95,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self.counts_steps = True
         """Whether the optimizers' own counters tell their steps: not in a stateless loop."""
         self._end_training()
-        if self._is_auto or any(r.needs_batch_losses or r.watches_batches for r in self.rules):
+        if self.is_auto or any(r.needs_batch_losses or r.watches_batches for r in self.rules):
             # On the instance, so that Keras sees the hook only where it is needed: a class that
             # defines it gives up the asynchronous dispatch of logs for all of its instances.
             self.on_train_batch_end = self._note_batch
@@ -325,7 +325,8 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         return names or None
 
     @property
-    def _is_auto(self) -> bool:
+    def is_auto(self) -> bool:
+        """Whether a rate is to be found by a probe."""
         return any(getattr(one, "is_auto", False) for one in self.schedules.values())
 
     def _is_steered(self, model: Any) -> bool:
@@ -438,17 +439,17 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     def _refuse_exchanged_weights(self) -> None:
         """Raise a ValueError where the weights would be kept while their mean is in the model."""
         puts_back = any(one.restores_best_weights or one.puts_back for one in self.rules)
-        if not (puts_back or self._is_auto):
+        if not (puts_back or self.is_auto):
             return
         owner, swap = type(self).__name__, "SwapEMAWeights(swap_on_epoch=True)"
         is_listed = False
         for other in beside(self):
             is_listed = is_listed or other is None
             is_swap = isinstance(other, keras.callbacks.SwapEMAWeights) and other.swap_on_epoch
-            if not is_swap or other._model is not self._model or (is_listed and not self._is_auto):
+            if not is_swap or other._model is not self._model or (is_listed and not self.is_auto):
                 continue
             remedy = f"Write callbacks=[{owner}(…), {swap}], in this order."
-            if self._is_auto:  # a trial of the probe goes on in the next epoch
+            if self.is_auto:  # a trial of the probe goes on in the next epoch
                 remedy = f'Give an initial rate instead of "auto", and list {swap} after the decay.'
             raise ValueError(
                 f"{owner}: {swap} exchanges the weights with their mean between epochs, and what "

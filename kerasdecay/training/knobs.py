@@ -268,11 +268,14 @@ class Knobs:
                     values |= knob.values(self._begun_at[track.key] + places, rates)
                 self.trace.record_knobs(epoch, batches, values)
             logs |= {name: float(column[-1]) for name, column in values.items()}
-        if self.bound and not self._is_checked:
+        optimizers = [self.targets[key].optimizer for key in self.bound if made[key]]
+        # What was installed anew after the last step is asked by the next one, and not before.
+        asked = [one for one in optimizers if steps_of(one) > getattr(one, _PLACE).counted]
+        if asked and not self._is_checked:
             self._is_checked = True
             _TRACES.reach(
                 model,
-                [self.targets[key].optimizer for key in self.bound if made[key]],
+                asked,
                 f"{self.trace.setup.decay}: what was to be driven besides the rate",
                 "The optimizer keeps its own constants.",
             )

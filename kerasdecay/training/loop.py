@@ -73,7 +73,9 @@ def steer(
         steps_per_epoch = _checks.integer("steer", "steps_per_epoch", steps_per_epoch, at_least=1)
     first = _checks.integer("steer", "initial_epoch", initial_epoch, at_least=0, at_most=epochs)
     is_bare = not hasattr(model, "optimizer")
-    puts_back = any(one.restores_best_weights or one.puts_back for one in decay.rules)
+    puts_back = decay.is_auto or any(
+        one.restores_best_weights or one.puts_back for one in decay.rules
+    )
     if is_bare and (puts_back or decay.average_last is not None):
         remedy = "Pass the model, with its optimizer as model.optimizer."
         allowed = "a model where weights are put back or averaged"

@@ -194,6 +194,11 @@ def test_wrong_arguments_are_named(arguments: dict[str, Any], wanted: str) -> No
             AutoDecay,
             "model must be a model where weights are put back",
         ),
+        (
+            lambda: keras.optimizers.SGD(),
+            lambda: CosineDecay("auto"),
+            "model must be a model where weights are put back",
+        ),
     ],
 )
 def test_what_cannot_be_steered_is_refused(model: Any, decay: Any, wanted: str) -> None:

@@ -448,3 +448,12 @@ def test_terminate_on_nan_beside_a_rescue_is_told_to_end_the_training(place: int
         model.fit(batches({5: math.nan}), callbacks=callbacks, verbose=0, **RUN)
     assert decay.trace is not None
     assert decay.trace.epochs.max() == 0
+
+
+@pytest.mark.parametrize("batch", [5, STEPS - 1, 2 * STEPS - 1])
+def test_a_driven_momentum_goes_on_after_a_rescue_at_an_epochs_end(batch: int) -> None:
+    model = new_odometer(optimizer=keras.optimizers.SGD(0.5, momentum=0.9))
+    decay = LearningRateDecay(Constant(0.5), rules=[Rescue()], momentum=Linear(0.8))
+    with no_warning():
+        model.fit(batches({batch: math.nan}), callbacks=[decay], verbose=0, **RUN)
+    assert len(decay.events) == 1
