@@ -233,15 +233,10 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles carry the configuration and the record, not the model or the run."""
         owner = type(self).__name__
+        run = ("session", "state_file", "memory", "probing", "ended_probing", "batch_rules")
         return {
             **self.__dict__,
-            "_model": None,
-            "_session": None,
-            "_state_file": None,
-            "_memory": None,
-            "_probing": None,
-            "_ended_probing": None,
-            "_batch_rules": None,
+            **{f"_{name}": None for name in ("model", *run)},
             "_best_states": BestStates(owner),
             "_batch_losses": BatchLosses(owner),
         }
@@ -256,11 +251,10 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
 
     def _due(self) -> int:
         """Return after how many batches since the last loss the next one must be known."""
-        is_alone = self._session is None or self._batch_rules is None
-        if is_alone or any(rule.needs_batch_losses for rule in self.rules):
+        session, wants_each = self._session, any(rule.needs_batch_losses for rule in self.rules)
+        if session is None or self._batch_rules is None or wants_each:
             return 1
-        assert self._session is not None
-        return self._session.due(self._batch_losses.done)
+        return session.due(self._batch_losses.done)
 
     def _go_on_probing(self, batch: int) -> None:
         """Tell the probe the batch's loss, and write the rate of the next batch."""
@@ -280,11 +274,10 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         found = probing.end()
         self._batch_losses.forget()
         self._has_spoilt_metrics = True
-        self._open(model, found)
-        assert self._session is not None
-        probing.record(self._session.trace)
-        self._session.begin_epoch(model, self._epoch, batch)
-        return self._session
+        session = self._open(model, found)
+        probing.record(session.trace)
+        session.begin_epoch(model, self._epoch, batch)
+        return session
 
     def _watch_batch(self) -> None:
         """Show the batch to the rules that watch batches, and do what they decide."""
@@ -369,17 +362,18 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         else:
             self._open(model, begun, self.trace if changed else None)
 
-    def _open(self, model: Any, beginning: Beginning, trace: Trace | None = None) -> None:
+    def _open(self, model: Any, beginning: Beginning, trace: Trace | None = None) -> Session:
         """Begin the session of a training whose initial rates are known."""
-        self._session = beginning.session(model, trace)
+        self._session = session = beginning.session(model, trace)
         if self.knobs or self.update.compiled:
             interrupted.watch(model, self)
-        self.trace = self._session.trace
+        self.trace = session.trace
         self._memory = Memory(next_epoch=self._epoch)
         if self.verbose and trace is None:
             output.show("announcement", self.trace)
         # The initial rate, which a model saved within this epoch no longer tells.
         self._save_state(self._epoch)
+        return session
 
     def _follow(self, events: list[Event], model: Any) -> None:
         """Do what decisions ask for besides the rate."""
