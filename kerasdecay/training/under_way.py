@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -48,12 +49,13 @@ def epoch_iterator() -> Any:
 
 
 def _held(*, in_fits_alone: bool = False) -> Iterator[list[Any]]:
-    """Yield the callbacks of each `fit`, and of each `CallbackList` at work, in all threads."""
-    for frame in sys._current_frames().values():
+    """Yield the callbacks of each `fit` of all threads, and of each `CallbackList` of this one."""
+    for thread, frame in sys._current_frames().items():
+        sees_lists = not in_fits_alone and thread == threading.get_ident()
         caller: Any = frame
         while caller is not None:
             name = "callbacks" if caller.f_code.co_name == "fit" else "self"
-            is_list = caller.f_code.co_filename == _LIST and not in_fits_alone
+            is_list = sees_lists and caller.f_code.co_filename == _LIST
             # Only these: a frame whose locals are asked for keeps what it deletes.
             if name == "callbacks" or is_list:
                 yield list(getattr(caller.f_locals.get(name), "callbacks", ()))
