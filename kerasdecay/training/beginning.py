@@ -29,7 +29,7 @@ from kerasdecay.training.in_step import CompiledActuator
 from kerasdecay.training.knobs import Knobs, Run
 from kerasdecay.training.ledger import LEFT, Left
 from kerasdecay.training.memory import Memory
-from kerasdecay.training.plan import Plan
+from kerasdecay.training.plan import Plan, has_auto
 from kerasdecay.training.session import Session
 from kerasdecay.training.targets import RateTarget
 from kerasdecay.training.telling import tell
@@ -227,8 +227,8 @@ def _past(
     filed = None
     if state_file is not None:
         is_new = not any(one.has_trained for one in found.values())
-        is_auto = any(getattr(one, "is_auto", False) for one in plan.schedules.values())
-        filed = state_file.begin(epoch, may_have_probed=is_auto and is_new)
+        may_have_probed = is_new and has_auto(plan.schedules.values())
+        filed = state_file.begin(epoch, may_have_probed=may_have_probed)
         if filed is not None:
             _check_filed(plan, filed, state_file)
 

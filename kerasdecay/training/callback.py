@@ -29,7 +29,7 @@ from kerasdecay.training.knobs import Knob, check_knobs
 from kerasdecay.training.looking import Looking
 from kerasdecay.training.memory import Memory
 from kerasdecay.training.metrics import MetricWatch
-from kerasdecay.training.plan import Plan
+from kerasdecay.training.plan import Plan, has_auto
 from kerasdecay.training.probing import Probing, probed
 from kerasdecay.training.session import Session
 from kerasdecay.training.snapshot import BestStates
@@ -95,7 +95,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self.counts_steps = True
         """Whether the optimizers' own counters tell their steps: not in a stateless loop."""
         self._end_training()
-        if self.is_auto or any(r.needs_batch_losses or r.watches_batches for r in self.rules):
+        if self._is_auto or any(r.needs_batch_losses or r.watches_batches for r in self.rules):
             # On the instance, so that Keras sees the hook only where it is needed: a class that
             # defines it gives up the asynchronous dispatch of logs for all of its instances.
             self.on_train_batch_end = self._note_batch
@@ -318,9 +318,15 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         return names or None
 
     @property
-    def is_auto(self) -> bool:
-        """Whether a rate is to be found by a probe."""
-        return any(getattr(one, "is_auto", False) for one in self.schedules.values())
+    def _is_auto(self) -> bool:
+        return has_auto(self.schedules.values())
+
+    @property
+    def may_put_back(self) -> bool:
+        """Whether weights may be put back: by a rule, or after the trials of a probe."""
+        return self._is_auto or any(
+            one.restores_best_weights or one.puts_back for one in self.rules
+        )
 
     def _is_steered(self, model: Any) -> bool:
         """Whether the session's optimizers are still those that train the model."""
@@ -432,18 +438,17 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
 
     def _refuse_exchanged_weights(self) -> None:
         """Raise a ValueError where the weights would be kept while their mean is in the model."""
-        puts_back = any(one.restores_best_weights or one.puts_back for one in self.rules)
-        if not (puts_back or self.is_auto):
+        if not self.may_put_back:
             return
         owner, swap = type(self).__name__, "SwapEMAWeights(swap_on_epoch=True)"
         is_listed = False
         for other in beside(self):
             is_listed = is_listed or other is None
             is_swap = isinstance(other, keras.callbacks.SwapEMAWeights) and other.swap_on_epoch
-            if not is_swap or other._model is not self._model or (is_listed and not self.is_auto):
+            if not is_swap or other._model is not self._model or (is_listed and not self._is_auto):
                 continue
             remedy = f"Write callbacks=[{owner}(…), {swap}], in this order."
-            if self.is_auto:  # a trial of the probe goes on in the next epoch
+            if self._is_auto:  # a trial of the probe goes on in the next epoch
                 remedy = f'Give an initial rate instead of "auto", and list {swap} after the decay.'
             raise ValueError(
                 f"{owner}: {swap} exchanges the weights with their mean between epochs, and what "
@@ -451,9 +456,9 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             )
 
     def _warn_of_termination(self) -> None:
-        ends = [one for one in beside(self) if isinstance(one, keras.callbacks.TerminateOnNaN)]
         if any(rule.puts_back for rule in self.rules) and any(
-            one._model is self._model for one in ends
+            isinstance(other, keras.callbacks.TerminateOnNaN) and other._model is self._model
+            for other in beside(self)
         ):
             self._warn(
                 "TerminateOnNaN ends the training at the first loss that is not finite, from which "

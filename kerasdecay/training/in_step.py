@@ -11,6 +11,7 @@ from kerasdecay.control import ScheduledRates, Track
 from kerasdecay.records import Trace
 from kerasdecay.training import compiled
 from kerasdecay.training.actuator import Actuator
+from kerasdecay.training.steps import has_strayed
 from kerasdecay.training.targets import RateTarget
 
 _CHUNK = 65536
@@ -62,9 +63,8 @@ class CompiledActuator(Actuator):
             follows = _scheduled(track.open_loop)
             done = epoch * follows.timeline.updates_per_epoch + first
             present = compiled.next_step(target.optimizer)
-            ahead = 0 if present is None else present - done
-            strayed = ahead > 0 if self._may_skip else ahead != 0
-            if present is None or strayed or self._installed.get(track.key) is not follows:
+            is_other = self._installed.get(track.key) is not follows
+            if present is None or is_other or has_strayed(present, done, may_skip=self._may_skip):
                 self._install(model, track, target, done)
                 present = done
             self._begun_at[track.key] = present

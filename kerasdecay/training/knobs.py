@@ -25,6 +25,7 @@ from kerasdecay.control import ScheduledRates, Track
 from kerasdecay.records import Trace
 from kerasdecay.schedules import ByEpoch, Constant, EpochRates, Schedule, Timeline
 from kerasdecay.training.planned import check, of_step
+from kerasdecay.training.steps import has_strayed
 from kerasdecay.training.targets import RateTarget
 from kerasdecay.training.traces import TracedStep, Traces, steps_of, trace_anew
 
@@ -218,12 +219,13 @@ class Knobs:
         self._scales = {track.key: [(0, track.scale)] for track in tracks}
         per_epoch = self.timeline.steps_per_epoch
         planned = epoch * (per_epoch or 0) + first
+        are_constant = per_epoch is None
         for key, knobs in self.bound.items():
             optimizer = self.targets[key].optimizer
             present = _next_step(optimizer)
-            ahead = 0 if present is None else present - planned
-            strayed = ahead > 0 if self.may_skip else ahead != 0
-            if present is None or (strayed and per_epoch is not None):  # else all are constant
+            if present is None or (
+                not are_constant and has_strayed(present, planned, may_skip=self.may_skip)
+            ):
                 _install(model, optimizer, knobs, planned, self._times[key])
                 present = planned
             self._begun_at[key] = present

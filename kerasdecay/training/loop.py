@@ -73,10 +73,7 @@ def steer(
         steps_per_epoch = _checks.integer("steer", "steps_per_epoch", steps_per_epoch, at_least=1)
     first = _checks.integer("steer", "initial_epoch", initial_epoch, at_least=0, at_most=epochs)
     is_bare = not hasattr(model, "optimizer")
-    puts_back = decay.is_auto or any(
-        one.restores_best_weights or one.puts_back for one in decay.rules
-    )
-    if is_bare and (puts_back or decay.average_last is not None):
+    if is_bare and (decay.may_put_back or decay.average_last is not None):
         remedy = "Pass the model, with its optimizer as model.optimizer."
         allowed = "a model where weights are put back or averaged"
         raise _checks.invalid("steer", "model", allowed, type(model).__name__, remedy)
@@ -197,7 +194,7 @@ class Steering(Guessed):
         steps = self._parameters["steps"]
         if steps is not None and self._step + 1 >= steps:
             allowed = "the number of batches that an epoch has"
-            received = f"{steps}, and batch {self._step + 2} of epoch {(self._epoch or 0) + 1}"
+            received = f"{steps}, and batch {self._step + 2} of epoch {self._epoch + 1}"
             raise ValueError(f"steer: steps_per_epoch must be {allowed}. Received: {received}.")
         self._step += 1
         self._decay.on_train_batch_begin(self._step)

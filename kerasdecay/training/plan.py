@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kerasdecay import _checks
@@ -14,6 +14,11 @@ from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.warmup import Warmup
 from kerasdecay.training.knobs import Knob
 from kerasdecay.training.updates import Update
+
+
+def has_auto(schedules: Iterable[Any]) -> bool:
+    """Whether the initial rate of a schedule is to be found by a probe."""
+    return any(isinstance(one, Schedule) and one.is_auto for one in schedules)
 
 
 @dataclasses.dataclass(frozen=True)

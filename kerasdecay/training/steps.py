@@ -10,6 +10,11 @@ from kerasdecay.training.targets import RateTarget
 from kerasdecay.training.under_way import epoch_iterator
 
 
+def has_strayed(present: int, planned: int, *, may_skip: bool) -> bool:
+    """Whether a step is not the planned one. Steps that were skipped only leave it behind."""
+    return present > planned if may_skip else present != planned
+
+
 class StepCount:
     """Counts the steps of an epoch by the optimizers' own counters.
 
