@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 import weakref
@@ -42,8 +43,10 @@ def epoch_iterator() -> Any:
     """Return the iterator, a local variable, of the `fit` in whose hook we are; None outside."""
     frame: Any = sys._getframe(1)
     while frame is not None:
-        if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_locals:
-            return frame.f_locals["epoch_iterator"]
+        if frame.f_code.co_name == "fit":
+            iterator = _local(frame, "epoch_iterator")
+            if iterator is not None:
+                return iterator
         frame = frame.f_back
     return None
 
@@ -56,7 +59,20 @@ def _held(*, in_fits_alone: bool = False) -> Iterator[list[Any]]:
         while caller is not None:
             name = "callbacks" if caller.f_code.co_name == "fit" else "self"
             is_list = sees_lists and caller.f_code.co_filename == _LIST
-            # Only these: a frame whose locals are asked for keeps what it deletes.
             if name == "callbacks" or is_list:
-                yield list(getattr(caller.f_locals.get(name), "callbacks", ()))
+                yield list(getattr(_local(caller, name), "callbacks", ()))
             caller = caller.f_back
+
+
+def _local(frame: Any, name: str) -> Any:
+    """Return a local variable of a frame, None if there is none of this name.
+
+    Before Python 3.13 a frame whose locals are asked for keeps a copy of them, and with it what it
+    deletes: an epoch's data until the epoch after, whose end then waits for TensorFlow's threads to
+    let go of them. So the copy is emptied.
+    """
+    found = frame.f_locals
+    value = found.get(name)
+    if type(found) is dict and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        found.clear()
+    return value
