@@ -28,8 +28,7 @@ class Turns:
 
     def __init__(self, train: Callable[[list[Any]], None], callbacks: list[Any]) -> None:
         self._go, self._parked = threading.Semaphore(0), threading.Semaphore(0)
-        self._begun = 0.0
-        self._spent = 0.0
+        self._begun = self._spent = (0.0, 0.0)
         self._error: BaseException | None = None
         # The first waits before any other callback's work, the last stops after all of it.
         first = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs=None: self._park())
@@ -40,8 +39,12 @@ class Turns:
         threading.Thread(target=run, daemon=True).start()
         self._wait()
 
-    def take(self) -> float:
-        """Train one epoch, to the point where the next one would begin; return its CPU seconds."""
+    def take(self) -> tuple[float, float]:
+        """Train one epoch, to the point where the next one would begin.
+
+        Returns:
+            The seconds that it took of the processors, and those by the clock.
+        """
         self._go.release()
         self._wait()
         return self._spent
@@ -50,11 +53,12 @@ class Turns:
         """Tell that an epoch could begin; begin it when the turn comes."""
         self._parked.release()
         self._go.acquire()
-        self._begun = time.process_time()
+        self._begun = _now()
 
     def _stop(self) -> None:
         """Note the time: the epoch's last callback has done its work."""
-        self._spent = time.process_time() - self._begun
+        (cpu, clock), begun = _now(), self._begun
+        self._spent = (cpu - begun[0], clock - begun[1])
 
     def _run(self) -> None:
         try:
@@ -68,3 +72,7 @@ class Turns:
         self._parked.acquire()
         if self._error is not None:
             raise self._error
+
+
+def _now() -> tuple[float, float]:
+    return time.process_time(), time.perf_counter()

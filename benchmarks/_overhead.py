@@ -3,7 +3,8 @@
 All arms train at once and take turns, an epoch each (see _lockstep.py), with a plain epoch beside
 each. Counted is the CPU time of the process, of all its threads, from before the first callback's
 `on_epoch_begin` to after the last one's `on_epoch_end`: by the clock, threads that wait for each
-other wander still more. A plain arm among the others shows how much wandering is left. From one
+other wander still more. The clock's median ratio stands beside, for waiting costs no CPU time. A
+plain arm among the others shows how much wandering is left. From one
 session to the next the networks are passed on, so that none stays with one arm.
 """
 
@@ -171,8 +172,9 @@ def measure(case: Case, effort: Effort, seed: int = 0) -> dict[str, Any]:
     draw = random.Random(seed)
     found: dict[str, list[float]] = {name: [] for name in arms}
     ratios: dict[str, list[float]] = {name: [] for name in arms}
+    by_clock: dict[str, list[float]] = {name: [] for name in arms}
     while not found[PLAIN] or time.perf_counter() - began < effort.seconds:
-        _session(models, arms, steps, effort.rounds, draw, found, ratios)
+        _session(models, arms, steps, effort.rounds, draw, found, ratios, by_clock)
         models.append(models.pop(0))
     return {
         "network": case.network,
@@ -180,7 +182,11 @@ def measure(case: Case, effort: Effort, seed: int = 0) -> dict[str, Any]:
         "steps": steps,
         "rounds": len(found[PLAIN]),
         "rounds_in_session": effort.rounds,
-        "arms": {name: _summary(found[name], ratios[name], effort.rounds) for name in arms},
+        "arms": {
+            name: _summary(found[name], ratios[name], effort.rounds)
+            | {"clock_ratio": float(np.median(by_clock[name]))}
+            for name in arms
+        },
     }
 
 
@@ -192,6 +198,7 @@ def _session(
     draw: random.Random,
     found: dict[str, list[float]],
     ratios: dict[str, list[float]],
+    by_clock: dict[str, list[float]],
 ) -> None:
     """Train all arms for so many rounds; add what their epochs took."""
     beside = Turns(_training(models[0], steps, WARM + rounds * -(-len(arms) // 2)), [])
@@ -208,9 +215,10 @@ def _session(
             spent = {names[0]: turns[names[0]].take()}
             plain = beside.take()
             spent.update((name, turns[name].take()) for name in names[1:])
-            for name, seconds in spent.items():
+            for name, (seconds, clock) in spent.items():
                 found[name].append(1e6 * seconds / steps)
-                ratios[name].append(seconds / plain)
+                ratios[name].append(seconds / plain[0])
+                by_clock[name].append(clock / plain[1])
 
 
 def _training(model: Any, steps: int, epochs: int) -> Callable[[list[Any]], None]:
@@ -234,7 +242,7 @@ def _steps(model: Any, epoch_seconds: float) -> int:
     """Return how many steps last so long: whole twenties."""
     turns = Turns(_training(model, 40, WARM + 3), [])
     spent = [turns.take() for _ in range(WARM + 3)][WARM:]
-    return min(max(round(epoch_seconds * 40 / float(np.median(spent))) // 20 * 20, 40), 2000)
+    return min(max(round(epoch_seconds * 40 / float(np.median([cpu for cpu, _ in spent]))) // 20 * 20, 40), 2000)
 
 
 def _summary(microseconds: list[float], ratios: list[float], in_session: int) -> dict[str, Any]:

@@ -75,7 +75,10 @@ def page_table(arms: str) -> str:
 
 def _ratio(case: dict[str, Any], name: str) -> str:
     arm = case["arms"].get(name)
-    return "{:.2f} ({:.2f} … {:.2f})".format(arm["ratio"], *arm["ratio_interval"]) if arm else "–"
+    if not arm:
+        return "–"
+    cell = "{:.2f} ({:.2f} … {:.2f})".format(arm["ratio"], *arm["ratio_interval"])
+    return f"{cell}; {arm['clock_ratio']:.2f}" if "clock_ratio" in arm else cell
 
 
 def table_of(backend: str, case: dict[str, Any]) -> Table:
