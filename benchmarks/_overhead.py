@@ -242,7 +242,10 @@ def _steps(model: Any, epoch_seconds: float) -> int:
     """Return how many steps last so long: whole twenties."""
     turns = Turns(_training(model, 40, WARM + 3), [])
     spent = [turns.take() for _ in range(WARM + 3)][WARM:]
-    return min(max(round(epoch_seconds * 40 / float(np.median([cpu for cpu, _ in spent]))) // 20 * 20, 40), 2000)
+    return min(
+        max(round(epoch_seconds * 40 / float(np.median([cpu for cpu, _ in spent]))) // 20 * 20, 40),
+        2000,
+    )
 
 
 def _summary(microseconds: list[float], ratios: list[float], in_session: int) -> dict[str, Any]:

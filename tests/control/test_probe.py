@@ -203,9 +203,7 @@ def test_a_chance_rise_at_a_low_rate_is_not_the_edge():
     assert after_a_ramp(loss_at=loss_at)[1] == after_a_ramp(loss_at=bowl(0.1))[1]
 
 
-@pytest.mark.parametrize(
-    ("kind", "fraction"), [("sgd", 0.7), ("momentum", 0.35), ("adaptive", 0.4)]
-)
+@pytest.mark.parametrize(("kind", "fraction"), [("sgd", 0.7), ("momentum", 0.3), ("adaptive", 0.4)])
 def test_the_choice_by_hand(kind, fraction):
     # The level is 2 (1.9996 with the loss at 1e-6, where adaptive optimizers begin). The trials end
     # with 1.5, 0.5, 0.6 and 1.4: the best fall is 1.5, and the weights are exp(−1 / 0.15), 1,
@@ -317,7 +315,9 @@ def test_trials_of_which_none_is_finite_suggest_nothing():
     assert "because the loss is not finite at" in probe.choice().reason
 
 
-@pytest.mark.parametrize(("kind", "fraction"), [("sgd", 0.7), ("momentum", 0.2), ("adaptive", 0.4)])
+@pytest.mark.parametrize(
+    ("kind", "fraction"), [("sgd", 0.5), ("momentum", 0.15), ("adaptive", 0.25)]
+)
 def test_where_no_trial_learns_the_ramps_fall_speaks_for_the_highest_calm_rate(kind, fraction):
     probe, edge = after_a_ramp(kind=kind, loss_at=bowl(0.1))
     feed(probe, lambda rate: 2.3 if rate > 0.2 * edge else 1.99)
@@ -329,7 +329,7 @@ def test_where_no_trial_learns_a_rise_by_little_counts_half():
     probe, edge = after_a_ramp(loss_at=bowl(0.1))
     # Of a level of 2, 2.05 is within a twentieth: half way, in decades, to the highest such rate.
     feed(probe, lambda rate: 2.05 if rate > 0.2 * edge else 1.99)
-    assert probe.choice().rate == pytest.approx(0.7 * math.sqrt(1 * 0.16) * edge)
+    assert probe.choice().rate == pytest.approx(0.5 * math.sqrt(1 * 0.16) * edge)
 
 
 def test_where_every_trial_is_above_the_level_it_is_lower_still():
@@ -337,7 +337,7 @@ def test_where_every_trial_is_above_the_level_it_is_lower_still():
     batches = feed(probe, lambda rate: 2.3 + 0.001 * math.log10(rate))
     last = batches[-1][0]
     assert last == pytest.approx(0.4 * 0.16**3 * edge)
-    assert probe.choice().rate == pytest.approx(0.7 * 0.4 * last)
+    assert probe.choice().rate == pytest.approx(0.5 * 0.4 * last)
 
 
 @pytest.mark.parametrize("explodes", [1e-3, 1e-2, 1.0])
