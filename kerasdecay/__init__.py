@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from kerasdecay._names import did_you_mean
+from kerasdecay._names import did_you_mean, no_such_name
 
 if TYPE_CHECKING:
     from kerasdecay.callbacks import (
@@ -119,9 +119,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(importlib.import_module(_HOMES.get(name, "kerasdecay.callbacks")), name)
-    told = f"module 'kerasdecay' has no attribute {name!r}"
     if name.startswith("_"):
-        raise AttributeError(told)
+        raise no_such_name(__name__, name, "")
     if name in _PARTS:
         return importlib.import_module(f"kerasdecay.{name}")
     found = [*map(importlib.import_module, _SUBPACKAGES)]
@@ -129,9 +128,9 @@ def __getattr__(name: str) -> Any:
         if name != "FAMILY" and name in module.__all__:
             return getattr(module, name)
     if name in _ELSEWHERE:
-        raise AttributeError(f"{told}. Did you mean {_ELSEWHERE[name].format(name)!r}?")
+        raise no_such_name(__name__, name, f"Did you mean {_ELSEWHERE[name].format(name)!r}?")
     everything = [*__all__, *(one for module in found for one in module.__all__)]
-    raise AttributeError(" ".join(filter(None, [f"{told}.", did_you_mean(everything, name)])))
+    raise no_such_name(__name__, name, did_you_mean(everything, name))
 
 
 def __dir__() -> list[str]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import difflib
 import functools
+import importlib.util
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar
 
@@ -63,7 +65,9 @@ FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
     **_all("pct_start", ("rise",), _SHARE),
     **_all("anneal_strategy", ("curve",)),
     **_all("warmup_steps num_warmup_steps", _WARMUP, "in epochs, '500 steps' or '5%'"),
+    **_all("warmup_ratio", _WARMUP, "a share of the run such as '5%'"),
     **_all("warmup_epochs warmup", _WARMUP),
+    **_all("by_epoch interval update_freq", ("update",), "such as 'epoch', 'batch' or '20 steps'"),
     **_all("cooldown", ("decay",), "the last part, in epochs, '500 steps' or '10%'"),
     **_all("metric metrics monitor", ("monitor", "metrics")),
     **_all(
@@ -81,6 +85,8 @@ FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
     **_all("num_iter num_steps", ("steps",)),
     **_all("x train_data training_data", ("data",)),
     **_all("callbacks decays", ("arms", "rules")),
+    **_all("arms", ("decays",)),
+    **_all("learning_rates", ("min_learning_rate",), "and max_learning_rate=…"),
     **_all("models", ("build_model",)),
     **_all("model", ("build_model",), "a function that returns a new, compiled model"),
     **_all("plot out output save save_path filename picture", ("path", "png")),
@@ -111,6 +117,8 @@ _NOWHERE = {
         "an argument of MultiStep: LearningRateDecay(MultiStep(0.1, milestones=(5, 10)))",
     ),
     "optimizer": "that of the model, which fit knows",
+    "model": "known to fit",
+    "last_epoch": "initial_epoch=… of fit",
     **dict.fromkeys(
         ("warmup", "warmup_steps", "warmup_epochs", "num_warmup_steps"),
         "kerasdecay.schedules.warmup(schedule, '500 steps'), or warmup= of a callback",
@@ -178,6 +186,7 @@ def takes_familiar(function: Callable[Parameters, Result]) -> Callable[Parameter
     takes_any = any(one.kind is one.VAR_POSITIONAL for one in parameters)
     ordered = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
     named = [f"{one.name}=…" for one in parameters if one.kind is one.KEYWORD_ONLY]
+    needed = [one.name for one in parameters if one.default is one.empty and not takes_any]
 
     @functools.wraps(function)
     def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -189,9 +198,27 @@ def takes_familiar(function: Callable[Parameters, Result]) -> Callable[Parameter
                 f"{', '.join(ordered)} can do without. Write the others by name: "
                 f"{', '.join(named)}.{pair}"
             )
+        missing = [one for one in needed if one not in kwargs and one not in ordered[: len(args)]]
+        if missing:
+            raise TypeError(
+                f"{function.__name__}() needs {', '.join(f'{one}=…' for one in missing)}. "
+                f"It takes {', '.join(known)}."
+            )
         return function(*args, **kwargs)
 
     return checked
+
+
+def no_such_name(module: str, name: str, remedy: str) -> AttributeError | ImportError:
+    """Return the error of a module's `__getattr__`, which raises it, for a name that is not there.
+
+    Of an AttributeError `from kerasdecay import …` shows nothing: Python replaces it by an
+    ImportError of its own. There the error is an ImportError, unless the name is that of a file.
+    """
+    imports = sys._getframe(2).f_code.co_name == "_handle_fromlist"
+    if imports and importlib.util.find_spec(f"{module}.{name}") is None:
+        return ImportError(f"cannot import name {name!r} from {module!r}. {remedy}".rstrip())
+    return AttributeError(f"module {module!r} has no attribute {name!r}. {remedy}".rstrip())
 
 
 def key_named(family: Mapping[str, Any], name: str) -> str | None:

@@ -59,6 +59,13 @@ def test_a_part_is_there_when_it_is_first_used(part, monkeypatch):
     assert getattr(kerasdecay, part) is importlib.import_module(f"kerasdecay.{part}")
 
 
+def test_a_file_of_a_package_can_be_imported_from_it():
+    code = "from kerasdecay import cli, _names; from kerasdecay.schedules import knee"
+    found: dict[str, object] = {}
+    exec(code, found)
+    assert found["knee"] is importlib.import_module("kerasdecay.schedules.knee")
+
+
 def test_public_names_alone_are_listed():
     listed = [name for name in dir(kerasdecay) if not name.startswith("__")]
     assert listed == sorted(kerasdecay.__all__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import os
 import re
@@ -58,8 +59,13 @@ def _refuse(
         for action in command._actions
         for option in action.option_strings
     }
+    from kerasdecay.rules import FAMILY as RULES
+
     first = unknown[0].partition("=")[0].removeprefix("--").replace("-", "_")
     meant = argument_named(first, options, lambda name: f"--{name.replace('_', '-')}")
+    of_rules = {field.name for rule in RULES.values() for field in dataclasses.fields(rule)}
+    if first in of_rules and command.prog.endswith("preview"):
+        meant = f"--{first.replace('_', '-')} is an option of rules: kerasdecay replay --rule RULE"
     command.error(". ".join(filter(None, [f"unrecognized arguments: {' '.join(unknown)}", meant])))
 
 

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kerasdecay.cli.parts import dashed, default_of, first_line, value_text
+from kerasdecay.cli.parts import dashed, default_of, first_line, known_name, value_text
 from kerasdecay.report import console
 from kerasdecay.report.charts import Line, Piece
 from kerasdecay.rules import FAMILY as RULES
@@ -19,20 +19,26 @@ _LEAST_ROOM = 40
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Set the function that runs the command."""
+    """Add the arguments of the command."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="show these alone")
     parser.set_defaults(run=run)
 
 
-def run(_: argparse.Namespace) -> None:
-    """Print every shape and every rule."""
+def run(options: argparse.Namespace) -> None:
+    """Print every shape and every rule, or those that are asked for."""
+    every = {**SHAPES, **RULES}
+    if options.names:
+        named = {name: every[name] for name in (known_name(every, one) for one in options.names)}
+        console.show_lines([*_lines(named, every)])
+        return
     shapes = [Piece("Shapes", "bold"), Piece(" (kerasdecay preview SHAPE)")]
     rules = [Piece("Rules", "bold"), Piece(" (kerasdecay replay --rule RULE)")]
-    console.show_lines([shapes, *_lines(SHAPES), [], rules, *_lines(RULES)])
+    console.show_lines([shapes, *_lines(SHAPES, SHAPES), [], rules, *_lines(RULES, RULES)])
 
 
-def _lines(family: Mapping[str, Any]) -> Iterator[Line]:
-    width = max(map(len, family)) + 4
-    for name, kind in family.items():
+def _lines(kinds: Mapping[str, Any], family: Mapping[str, Any]) -> Iterator[Line]:
+    width = max(map(len, kinds)) + 4
+    for name, kind in kinds.items():
         first, *rest = _broken(first_line(kind), width)
         yield [Piece(f"  {name:<{width - 2}}", "cyan"), Piece(first)]
         yield from ([Piece(" " * width + line)] for line in rest)

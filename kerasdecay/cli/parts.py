@@ -87,7 +87,7 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
         ValueError: For an unknown name or option, or a value that the member refuses.
     """
     typed, *words = text.split(":")
-    name = _name(family, typed)
+    name = known_name(family, typed)
     fields = {field.name: field for field in dataclasses.fields(family[name])}
     own: dict[str, Any] = {}
     for word in words:
@@ -111,7 +111,7 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
     return family[name](**values)
 
 
-def _name(family: Mapping[str, Any], typed: str) -> str:
+def known_name(family: Mapping[str, Any], typed: str) -> str:
     """Return the name for a word: `power-step` for `PowerStep`, `power_step`, `PowerStepDecay`."""
     name = key_named(family, typed)
     if name is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from kerasdecay._names import Guessed
 
@@ -48,6 +48,10 @@ class Choice(Guessed):
 
     rate: float | None
     reason: str
+
+    def __call__(self) -> NoReturn:
+        """Say of `found.suggestion()`, as other libraries have it, that this is no function."""
+        raise TypeError("'Choice' object is no function. Write found.suggestion.rate.")
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,9 @@ class LearningRateRange(Guessed):
         from kerasdecay.report.finder import range_table
 
         return range_table(self)
+
+    def __float__(self) -> NoReturn:
+        raise TypeError("'LearningRateRange' object is no number. Write found.suggestion.rate.")
 
     def __rich__(self) -> Table:
         return self.table()

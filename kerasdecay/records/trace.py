@@ -9,11 +9,12 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from kerasdecay._files import write_atomically
+from kerasdecay._names import Guessed
 from kerasdecay.records.curve import Curve
 from kerasdecay.rules import Decision
 
@@ -22,7 +23,7 @@ QUIET_DECISIONS = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Event:
+class Event(Guessed):
     """A decision: where it was taken, and what it did to the rate.
 
     Args:
@@ -35,6 +36,12 @@ class Event:
         rule: The place of the rule among those of the training.
         batch: The batch of the epoch, from 0, after which it was taken; None for an epoch's end.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("message", "text", "why"), "reason"),
+        **dict.fromkeys(("lr", "learning_rate", "rate", "new_lr"), "after"),
+        "old_lr": "before",
+    }
 
     epoch: int
     source: str
@@ -101,7 +108,7 @@ class Setup:
         return next(iter(self.schedules.values()))
 
 
-class Trace:
+class Trace(Guessed):
     """The record of one training, in bounded memory apart from the logs of each epoch.
 
     **Rates** are three parallel columns: the epoch, the batch within it, and the rate from that
@@ -121,6 +128,14 @@ class Trace:
     **Tried**: `tried_until` is the epoch and the batch of the last rate that a probe tried before
     the training, None without a probe. Rows up to it are the probe's.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("lr", "lrs", "rate", "rates", "learning_rate"), "learning_rates"),
+        "history": "logs",
+        **dict.fromkeys(("to_pandas", "to_dataframe", "to_frame", "save"), "to_csv(path)"),
+        **{name: f"kerasdecay.{name}(trace)" for name in ("plot", "explain")},
+        "summary": "kerasdecay.report.summary(trace)",
+    }
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup

@@ -1,5 +1,8 @@
 """Closed loop: rules decide from what a training shows. They need the standard library alone."""
 
+from typing import TYPE_CHECKING, Any
+
+from kerasdecay._names import did_you_mean, no_such_name
 from kerasdecay.rules.adaptive_knee import AdaptiveKnee
 from kerasdecay.rules.base import Descent, Rule, WayDown
 from kerasdecay.rules.family import FAMILY
@@ -40,3 +43,8 @@ __all__ = [
     "WeightNorm",
     "WeightNormState",
 ]
+
+if not TYPE_CHECKING:  # a type checker would take any name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        raise no_such_name(__name__, name, did_you_mean(__all__, name))

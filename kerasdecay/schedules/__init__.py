@@ -6,7 +6,7 @@ This floor needs NumPy alone.
 import warnings
 from typing import Any
 
-from kerasdecay._names import did_you_mean
+from kerasdecay._names import did_you_mean, no_such_name
 from kerasdecay.schedules.base import Schedule, Shape
 from kerasdecay.schedules.by_epoch import ByEpoch
 from kerasdecay.schedules.by_step import ByStep
@@ -77,8 +77,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name != "WarmupStableDecay":
-        told = f"module {__name__!r} has no attribute {name!r}."
-        raise AttributeError(f"{told} {did_you_mean(__all__, name)}".rstrip())
+        raise no_such_name(__name__, name, did_you_mean(__all__, name))
     warnings.warn(
         "kerasdecay.schedules.WarmupStableDecay is now called kerasdecay.schedules.WarmupStable; "
         "kerasdecay.WarmupStableDecay, the callback, keeps its name.",

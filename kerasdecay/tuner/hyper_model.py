@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import inspect
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -12,6 +13,7 @@ import keras
 import keras_tuner
 
 from kerasdecay import _checks
+from kerasdecay._names import check_arguments
 from kerasdecay._warnings import warn
 from kerasdecay.callbacks import LearningRateDecay
 from kerasdecay.training.callback import DecayCallback
@@ -83,6 +85,8 @@ class DecayHyperModel(keras_tuner.HyperModel):
         **space: Any,
     ) -> None:
         _requirements.check()
+        searched = inspect.signature(Space.of).parameters
+        check_arguments("DecayHyperModel", space, ["hypermodel", "epochs", *searched])
         self.hypermodel = _checked(hypermodel)
         if epochs is not None:
             epochs = _checks.integer("DecayHyperModel", "epochs", epochs, at_least=1)

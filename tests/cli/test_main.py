@@ -26,6 +26,13 @@ def test_the_list_names_every_shape_and_rule_with_its_options(capsys):
             assert f"{field.name.replace('_', '-')}=" in out
 
 
+def test_the_list_shows_what_is_asked_for_alone(capsys):
+    assert main(["list", "PlateauDecay", "staged"]) == 0
+    out = capsys.readouterr().out
+    assert re.findall(r"^  (\S+) ", out, re.MULTILINE) == ["plateau", "staged"]
+    assert "trigger=plateau" in out
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_the_list_keeps_to_the_width_of_the_terminal(capsys, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))

@@ -137,3 +137,18 @@ def test_a_trace_is_copied_and_pickled_whole(again):
     assert (other.notes, other.logs, other.setup) == (trace.notes, trace.logs, trace.setup)
     assert other.learning_rates.tolist() == [0.1, 0.2]
     assert trace.learning_rates.tolist() == [0.1]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("lr", "learning_rates"), ("to_pandas", r"to_csv\(path\)"), ("plot", r"kerasdecay\.plot")],
+)
+def test_what_users_look_for_in_a_trace_is_told(name, meant):
+    with pytest.raises(AttributeError, match=f"'Trace' .* {name!r}. Did you mean '{meant}"):
+        getattr(new_trace(), name)
+
+
+@pytest.mark.parametrize(("name", "meant"), [("message", "reason"), ("lr", "after")])
+def test_what_users_look_for_in_an_event_is_told(name, meant):
+    with pytest.raises(AttributeError, match=f"'Event' .* {name!r}. Did you mean {meant!r}"):
+        getattr(Event(0, "Plateau", REDUCED, 0.1, 0.01), name)

@@ -58,6 +58,12 @@ def test_arguments(arguments, words):
         DecayHyperModel(**{"hypermodel": lambda hp: None, **arguments})
 
 
+def test_an_argument_of_compare_is_told_by_the_hypermodel():
+    told = r"^DecayHyperModel\(\) got an unexpected .* 'arms'\. Did you mean decays=…\?"
+    with pytest.raises(TypeError, match=told):
+        DecayHyperModel(lambda hp: None, arms=["cosine"])
+
+
 def test_rates_of_one_and_more_are_fine_without_power_step():
     DecayHyperModel(lambda hp: None, ("cosine",), max_learning_rate=2)
 
