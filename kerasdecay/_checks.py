@@ -85,14 +85,14 @@ def meant(value: Any, **limits: float) -> str:
 
 
 def _written(value: Any) -> float | None:
-    """Return the number that a text stands for, `"0.1"` or `"50%"`; None for anything else."""
-    if not isinstance(value, str):
+    """Return the number that a text or a variable stands for: `"0.1"`, `"50%"`; else None."""
+    if not isinstance(value, str) and getattr(value, "shape", None) != ():
         return None
-    if form := _PERCENT.fullmatch(value):
+    if isinstance(value, str) and (form := _PERCENT.fullmatch(value)):
         return float(form.group(1)) / 100
     try:
         return float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         return None
 
 
@@ -131,10 +131,13 @@ def rate(
 
 
 def rate_within(value: Any) -> str:
-    """Return where the rate is in a range test or an optimizer, nothing for anything else."""
+    """Return where the rate is in a range test, a model or an optimizer; else nothing."""
     if hasattr(value, "suggestion") or hasattr(value, "reason"):
         return "Give the number in it: found.suggestion.rate."
-    is_optimizer = hasattr(value, "learning_rate") or hasattr(value, "param_groups")
+    if hasattr(value, "optimizer") and hasattr(value, "fit"):
+        return "Leave the model out: fit knows it."
+    has_rate = hasattr(value, "learning_rate") or hasattr(value, "param_groups")
+    is_optimizer = has_rate and not callable(value)  # as schedules and decays are
     return "Leave the optimizer out: fit takes the model's." if is_optimizer else ""
 
 
@@ -207,7 +210,10 @@ def verbose(owner: str, value: Any) -> int:
 def choice(owner: str, argument: str, value: Any, allowed: tuple[str, ...]) -> str:
     """Return `value` if it is one of `allowed`, or raise a `ValueError` that lists them."""
     if not isinstance(value, str) or value not in allowed:
-        raise invalid(owner, argument, "one of " + ", ".join(map(repr, allowed)), value)
+        start = value[:3].lower() if isinstance(value, str) else ""
+        near = [one for one in allowed if start and one.startswith(start)]
+        remedy = f"Did you mean {near[0]!r}?" if near else ""
+        raise invalid(owner, argument, "one of " + ", ".join(map(repr, allowed)), value, remedy)
     return value
 
 

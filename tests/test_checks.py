@@ -175,7 +175,8 @@ def test_a_field_out_of_its_range_is_named(make: Any, message: str) -> None:
     [
         (lambda: Plateau(factor="50%"), r"Received: factor='50%'\. Did you mean 0\.5\?"),
         (lambda: Step(0.1, every=3, factor="50%"), r"Did you mean 0\.5\?"),
-        (lambda: Plateau(factor="150%"), r"Received: factor='150%'\. For a tenth write 0\.1\.$"),
+        (lambda: Plateau(factor="150%"), r"'150%'\. For a tenth write 0\.1\. How .* patience=…\.$"),
+        (lambda: Plateau(mode="maximize"), r"Received: mode='maximize'\. Did you mean 'max'\?$"),
         (lambda: Plateau(patience="3"), r"Did you mean 3\?"),
         (lambda: Cosine("0.1"), r"Did you mean 0\.1\?"),
         (lambda: Cosine(0.1, "1%"), r"final_learning_rate must be a rate, and no share of another"),

@@ -78,7 +78,9 @@ class LearningRateDecay(DecayCallback):
         >>> decay = LearningRateDecay(optimizers=gan)
     """
 
-    _unnamed = "The rate belongs to the schedule: LearningRateDecay(Cosine(0.1))."
+    _unnamed = (
+        "The rate belongs to the schedule: LearningRateDecay(Cosine(0.1)). Rules are rules=[…]."
+    )
 
     def __init__(
         self,

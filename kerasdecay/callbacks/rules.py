@@ -188,8 +188,8 @@ class GreedyDecay(RuleDecay):
 
 def _check_monitor(owner: str, monitor: Any) -> None:
     """Raise a ValueError for a rate or an optimizer in the place of a metric's name."""
-    is_rate = _checks.real(monitor) is not None
-    remedy = f"A rate is schedule={monitor!r}." if is_rate else _checks.rate_within(monitor)
+    is_rate = _checks.real(monitor) is not None or callable(monitor)
+    remedy = _checks.rate_within(monitor) or (f"A rate is schedule={monitor!r}." if is_rate else "")
     if remedy:
         raise _checks.invalid(owner, "monitor", "the name of a metric", monitor, remedy)
 
@@ -355,6 +355,8 @@ def trigger_given(owner: str, trigger: Any, monitor: str | None) -> dict[str, An
                 allowed = "a rule, the name of one, or the initial rate"
                 remedy = f"Did you mean monitor={trigger!r}?"
                 raise _checks.invalid(owner, "trigger", allowed, trigger, remedy)
+            if written := _checks.meant(trigger):
+                raise _checks.invalid(owner, "trigger", "a rule, or a rate", trigger, written)
             trigger = rule_named(owner, "trigger", trigger)
         return {} if trigger is None else {"trigger": trigger}
     if trigger is not None:

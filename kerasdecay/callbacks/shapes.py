@@ -12,6 +12,7 @@ from typing import Any, TypeGuard, Unpack
 
 from kerasdecay import _checks
 from kerasdecay.rules import Rule, Staged
+from kerasdecay.rules.family import rule_named
 from kerasdecay.schedules import (
     Constant,
     Cosine,
@@ -44,7 +45,7 @@ class PowerStepDecay(DecayCallback):
         remainder: Where S does not divide E: `"last"` gives the rest to the last stage,
             `"new_stage"` opens further stages.
         min_learning_rate: No stage goes below this; >= 0.
-        advance_on: A rule; each of its reductions enters the next stage, and `remainder` and the
+        advance_on: A rule, or its name; each reduction enters the next stage; `remainder` and the
             number of epochs have no effect. None: the stages have equal lengths.
         **options: Those of `LearningRateDecay`.
 
@@ -73,11 +74,13 @@ class PowerStepDecay(DecayCallback):
         stages: int = 3,
         remainder: str = "last",
         min_learning_rate: float = 0.0,
-        advance_on: Rule[Any] | None = None,
+        advance_on: Rule[Any] | str | None = None,
         **options: Unpack[Options],
     ) -> None:
         shape = PowerStep(initial_learning_rate, stages, remainder, min_learning_rate)
         if advance_on is not None:
+            if isinstance(advance_on, str):
+                advance_on = rule_named("PowerStepDecay", "advance_on", advance_on)
             if not isinstance(advance_on, Rule):
                 allowed = "a rule that reduces, such as Plateau('val_loss'), or None"
                 raise _checks.invalid("PowerStepDecay", "advance_on", allowed, advance_on)

@@ -66,6 +66,10 @@ def plot(
         labels, subjects = tuple(subjects[0]), tuple(subjects[0].values())
     if len(subjects) == 1 and isinstance(subjects[0], list | tuple):
         subjects = tuple(subjects[0])
+    for one in subjects:
+        if isinstance(one, str) and os.path.splitext(one)[1]:
+            remedy = f"The file to save it to is path={one!r}."
+            raise invalid("plot", "subjects", "what is drawn", one, remedy)
     subjects = tuple(schedule_of("plot", "subjects", one) for one in subjects)
     found = [trace_of(one) if is_history(one) else getattr(one, "trace", one) for one in subjects]
     if len(found) == 1 and isinstance(found[0], Trace):

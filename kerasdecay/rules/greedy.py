@@ -84,7 +84,7 @@ class Greedy(Rule[GreedyState]):
     state_class: ClassVar[type[RuleState]] = GreedyState
 
     monitor: str = _checks.field("val_loss", _checks.text, what="the name of a metric")
-    factor: float = _checks.field(0.95, _checks.number, above=0, below=1)
+    factor: float = _checks.field(0.95, _checks.number, above=0, below=1, remedy=monitors.PATIENCE)
     patience: int = _checks.field(10, _checks.integer, at_least=0)
     mode: str = _checks.field("auto", _checks.choice, allowed=monitors.MODES)
     min_delta: float = _checks.field(1e-6, _checks.number, at_least=0)

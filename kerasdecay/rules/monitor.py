@@ -10,6 +10,7 @@ from kerasdecay.rules.reduction import single
 
 MODES = ("auto", "min", "max")
 DELTA_MODES = ("abs", "rel")
+PATIENCE = "How many epochs to wait is patience=…."
 
 _FALLS = re.compile(
     r"(^|_)(loss|error|mse|mae|rmse|mape|msle|perplexity|crossentropy|divergence|poisson|hinge)$"

@@ -80,7 +80,7 @@ class Plateau(Rule[PlateauState]):
 
     monitor: str = _checks.field("val_loss", _checks.text, what="the name of a metric")
     factor: float = _checks.field(
-        0.1, _checks.number, above=0, below=1, remedy="For a tenth write 0.1."
+        0.1, _checks.number, above=0, below=1, remedy=f"For a tenth write 0.1. {monitors.PATIENCE}"
     )
     patience: int = _checks.field(10, _checks.integer, at_least=0)
     mode: str = _checks.field("auto", _checks.choice, allowed=monitors.MODES)

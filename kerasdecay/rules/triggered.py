@@ -36,6 +36,10 @@ def a_trigger(owner: str, argument: str, value: Any) -> Rule[Any]:
         remedy = "A rate belongs in the schedule, not in the rule."
         if isinstance(value, type):
             remedy = f"Write {value.__name__}(…)."
+        elif isinstance(value, str):
+            remedy = "Write the rule itself."
+        elif own := getattr(value, "rules", ()):
+            remedy = f"Take its rule: {type(own[0]).__name__}(…)."
         raise _checks.invalid(owner, argument, allowed, value, remedy)
     return value
 

@@ -204,8 +204,10 @@ def rate_or_auto(owner: str, argument: str, value: Any, **limits: Any) -> float 
     if isinstance(value, str):
         if value == AUTO:
             return AUTO
-        remedy = _checks.meant(value)
+        remedy = _checks.meant(value) or ('Did you mean "auto"?' if value.lower() == AUTO else "")
         raise _checks.invalid(owner, argument, 'a finite number > 0, None or "auto"', value, remedy)
+    if callable(value) or getattr(value, "shape", isinstance(value, (list, tuple))):
+        limits["remedy"] = "A schedule, a function or a list goes into LearningRateDecay(…)."
     return _checks.rate(owner, argument, value, **limits)
 
 

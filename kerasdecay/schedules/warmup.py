@@ -76,12 +76,16 @@ class Warmup(Wrapper):
         """Raise a ValueError if the warmup is longer than the horizon."""
         length = self._length(start)
         if length > start.horizon:
+            steps = (start.timeline.steps_per_epoch or 0) * start.timeline.epochs
+            remedy = "Warm up for a shorter time, or train longer."
+            if not isinstance(self.duration, str) and self.duration <= steps:
+                remedy += f" Did you mean '{self.duration:g} steps'?"
             raise _checks.invalid(
                 "warmup",
                 "duration",
                 f"at most the horizon, {start.horizon / start.timeline.updates_per_epoch:g} epochs",
                 self.duration,
-                "Warm up for a shorter time, or train longer.",
+                remedy,
             )
         self.schedule.check(start.after(length))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +129,8 @@ def find_learning_rate(
     if y is not None:
         if isinstance(data, tuple):
             allowed = "None where data is a tuple (x, y)"
-            raise _checks.invalid(_OWNER, "y", allowed, type(y).__name__)
+            remedy = "" if _checks.real(y) is None else f"Did you mean steps={y!r}?"
+            raise _checks.invalid(_OWNER, "y", allowed, y, remedy)
         data = (data, y)
     rows = batches(_OWNER, data, batch_size, seed)
     find.release(model)
@@ -274,9 +276,12 @@ def _check_model(model: Any) -> None:
 
     if not isinstance(model, keras.Model) or not model.compiled or model.optimizer is None:
         held = named(model) if isinstance(model, keras.Model) else ""
+        remedy = "Call model.compile(optimizer=...) first."
+        if inspect.isfunction(model):
+            remedy = f"Give what {model.__name__}() returns."
         raise ValueError(
             f"{_OWNER}: model must be a compiled keras.Model with an optimizer. "
-            f"Received: {_checks.shown(model)}.{held} Call model.compile(optimizer=...) first."
+            f"Received: {_checks.shown(model)}.{held} {remedy}"
         )
     has_call = type(model).call is not keras.Model.call
     if (has_call and not model.built) or not all(layer.built for layer in model.layers):

@@ -19,6 +19,7 @@ from kerasdecay.schedules.family import FAMILY, shape_named
 from kerasdecay.training.from_keras import FromKeras
 
 _OWNER = "LearningRateDecay"
+_STEPS = ("step", "steps", "current_step", "global_step", "iteration", "batch")
 
 
 def as_schedule(
@@ -42,7 +43,7 @@ def as_schedule(
         allowed = "one schedule, or a list of rates"
         remedy = "One after the other they are sequence([Constant(0.1), Cosine(0.1)], [5])."
         raise _checks.invalid(owner, argument, allowed, schedule, remedy)
-    if isinstance(schedule, (list, tuple, np.ndarray)):
+    if isinstance(schedule, (list, tuple, np.ndarray)) and np.ndim(schedule):
         return EpochRates(schedule)  # type: ignore[arg-type]  # its field becomes a tuple
     if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
         return FromKeras(schedule)
@@ -61,7 +62,8 @@ def as_schedule(
             f"{owner}: {argument} must be a schedule itself. Received: the class "
             f"{schedule.__name__}. Write {schedule.__name__}(…)."
         )
-    if callable(schedule):
+    if callable(schedule) and not isinstance(schedule, keras.Layer):  # as a model is
+        _check_name(owner, argument, schedule)
         if _accepts(schedule, 2):
             return schedule
         if _accepts(schedule, 1):
@@ -70,13 +72,23 @@ def as_schedule(
         "a kerasdecay schedule, the name of one, a number, a list of one an epoch, or a function "
         "f(epoch) or f(epoch, learning_rate)"
     )
-    remedy = _checks.rate_within(schedule)
+    remedy = _checks.meant(schedule) or _checks.rate_within(schedule)
     if isinstance(schedule, Mapping):
         remedy = "Optimizers with a schedule each are optimizers={…}; rates one after the other, "
         remedy += "sequence([Constant(0.1), Constant(0.01)], [10])."
     if schedule is None:
         remedy = f"The optimizer's rate, held but for warmup and rules, is {owner}('constant')."
     raise _checks.invalid(owner, argument, allowed, schedule, remedy)
+
+
+def _check_name(owner: str, argument: str, function: Callable[..., Any]) -> None:
+    """Raise a ValueError for a function whose first argument is, by its name, no epoch."""
+    code = getattr(function, "__code__", None)
+    first = code.co_varnames[0] if code and code.co_argcount else ""
+    if first in _STEPS:
+        allowed = f"a function of the epoch, and no function of {first!r}"
+        remedy = f"A function of the step is {_OWNER}(by_step=f)." * (argument == "schedule")
+        raise _checks.invalid(owner, argument, allowed, function, remedy)
 
 
 def _shape(owner: str, argument: str, name: str) -> Schedule:

@@ -37,7 +37,8 @@ class GivenArguments:
             kinds = signature.parameters.values()
             first = [one.name for one in kinds if one.kind is one.POSITIONAL_OR_KEYWORD]
             named = [f"{one.name}=…" for one in kinds if one.kind is one.KEYWORD_ONLY]
-            told = f"{cls.__name__}(): {error}. It takes {', '.join(known)}."
+            twice = f" {cls._unnamed}" if "multiple" in str(error) and cls._unnamed else ""
+            told = f"{cls.__name__}(): {error}.{twice} It takes {', '.join(known)}."
             if len(args) > len(first) and named:
                 remedy = cls._unnamed or f"Write the others by name: {', '.join(named)}."
                 arguments = f"{len(args)} argument{'s' * (len(args) > 1)}"

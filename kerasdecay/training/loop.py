@@ -64,6 +64,8 @@ def steer(
         remedy = "A schedule goes into one: LearningRateDecay(Cosine(0.1))."
         if is_exchanged:
             remedy = "The order is steer(model, decay, …)."
+        if isinstance(decay, type):
+            remedy = f"Make one: {decay.__name__}(…)."
         raise _checks.invalid("steer", "decay", "a decay callback of kerasdecay", decay, remedy)
     if decay.update.compiled:
         allowed = '"auto", "epoch", "batch" or "20 steps" in a loop of your own'
@@ -207,6 +209,10 @@ class Steering(Guessed):
             loss: The loss of this batch. `train_on_batch` returns a mean over the batches since
                 `model.reset_metrics()`, so call that before each.
         """
+        if self._step < 0 and self._parameters["steps"] is not None:
+            raise RuntimeError(
+                "steer: run.end_step(loss) belongs after run.begin_step(), which writes the rate."
+            )
         self._decay.on_train_batch_end(self._step, {"loss": loss})
 
     def end_epoch(self, logs: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -220,7 +226,10 @@ class Steering(Guessed):
         """
         if self._epoch is None:
             raise RuntimeError("steer: run.end_epoch() ends an epoch of `for epoch in run`.")
-        logs = dict(logs or {})
+        allowed = "a dict of name → number, such as {'loss': 0.5}"
+        logs = dict(
+            _checks.instance("steer", "logs", {} if logs is None else logs, Mapping, allowed)
+        )
         self._decay.on_epoch_end(self._epoch, logs)
         self._epoch = None
         return logs

@@ -68,7 +68,7 @@ class MetricWatch:
         self._warn(
             name,
             f"the rules watch {name!r}, which is not in the logs so far: nothing can be decided by "
-            f"it. There are: {', '.join(self._known)}. {remedy}",
+            f"it. There are: {', '.join(self._known) or 'none'}. {remedy}",
         )
 
     def _name_unusable(self, name: str, value: Any) -> None:

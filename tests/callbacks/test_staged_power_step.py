@@ -119,10 +119,15 @@ def test_a_tiny_rate_that_is_given_gets_one_warning() -> None:
         train(PowerStepDecay(0.05, advance_on=TWO))
 
 
-@pytest.mark.parametrize("wrong", ["plateau", Plateau, AdaptiveKnee()])
+@pytest.mark.parametrize("wrong", [3, Plateau, AdaptiveKnee()])
 def test_what_is_no_rule_that_reduces_is_refused(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"(advance_on|trigger) must be a rule that reduces"):
         PowerStepDecay(advance_on=wrong)
+
+
+def test_a_rule_can_be_named() -> None:
+    by_name, by_rule = PowerStepDecay(advance_on="plateau"), PowerStepDecay(advance_on=Plateau())
+    assert by_name.rules == by_rule.rules
 
 
 def test_the_trigger_rests_while_the_schedule_warms_up() -> None:

@@ -225,6 +225,25 @@ def test_an_epoch_that_was_not_ended_is_named() -> None:
             run.begin_step()
 
 
+def test_a_batch_that_ends_before_its_rate_was_written_is_named() -> None:
+    with (
+        pytest.raises(RuntimeError, match=r"end_step\(loss\) belongs after run\.begin_step\(\)"),
+        steer(new_odometer(), CosineDecay(), epochs=2, steps_per_epoch=2) as run,
+    ):
+        for _ in run:
+            run.end_step(1.0)
+
+
+@pytest.mark.parametrize("logs", [0.5, [0.5, 0.9]])
+def test_a_loss_in_the_place_of_an_epochs_logs_is_named(logs: Any) -> None:
+    with (
+        pytest.raises(ValueError, match=r"steer: logs must be a dict .*\{'loss': 0\.5\}"),
+        steer(new_odometer(), CosineDecay(), epochs=2, steps_per_epoch=2) as run,
+    ):
+        for _ in run:
+            run.end_epoch(logs)
+
+
 def test_more_batches_than_were_told_are_named_before_one_trains_at_a_stale_rate() -> None:
     model = new_odometer(0.5)
     with (
