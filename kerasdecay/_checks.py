@@ -239,8 +239,8 @@ def function(owner: str, argument: str, value: Any, what: str) -> Any:
 
 
 def items(owner: str, argument: str, value: Any, what: str) -> tuple[Any, ...]:
-    """Return the items of a sequence as a tuple, or raise a `ValueError`; a string is none."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+    """Return the items of a sequence, which no string or dict is, or raise a `ValueError`."""
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise invalid(owner, argument, what, value)
     return tuple(value)
 

@@ -76,7 +76,7 @@ def as_schedule(
     if isinstance(schedule, Mapping):
         remedy = "Optimizers with a schedule each are optimizers={…}; rates one after the other, "
         remedy += "sequence([Constant(0.1), Constant(0.01)], [10])."
-    if schedule is None:
+    if schedule is None and argument == "schedule":
         remedy = f"The optimizer's rate, held but for warmup and rules, is {owner}('constant')."
     raise _checks.invalid(owner, argument, allowed, schedule, remedy)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tiny import STEPS, Odometer, Scripted, fit, near, odometer
 
-from kerasdecay import LearningRateDecay, PlateauDecay, simulate
+from kerasdecay import CosineDecay, LearningRateDecay, PlateauDecay, simulate
 from kerasdecay.callbacks import as_keras
 from kerasdecay.rules import Plateau
 from kerasdecay.schedules import (
@@ -305,3 +305,9 @@ def test_copies_and_configurations_keep_what_was_given() -> None:
             assert moves(twin) == near(moves(decay))
     decay = LearningRateDecay(by_step=math.sqrt)
     assert LearningRateDecay.from_config(decay.get_config()).schedule == decay.schedule
+
+
+def test_no_factor_is_not_told_to_be_a_schedule_of_the_rate() -> None:
+    told = r"^CosineDecay: group_factors\['dense'\] must be .* Received: \S+=None\.$"
+    with pytest.raises(ValueError, match=told):
+        CosineDecay(0.1, group_factors={"dense": None})
