@@ -14,6 +14,7 @@ from kerasdecay._warnings import warn
 from kerasdecay.control import StateFile
 from kerasdecay.control.store import check_path
 from kerasdecay.records import Event, Trace
+from kerasdecay.records.numbers import as_number
 from kerasdecay.rules import BatchObservation, Rule
 from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.schedules.duration import Duration
@@ -95,7 +96,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self.counts_steps = True
         """Whether the optimizers' own counters tell their steps: not in a stateless loop."""
         self._end_training()
-        if self._is_auto or any(r.needs_batch_losses or r.watches_batches for r in self.rules):
+        if self.needs_batch_losses:
             # On the instance, so that Keras sees the hook only where it is needed: a class that
             # defines it gives up the asynchronous dispatch of logs for all of its instances.
             self.on_train_batch_end = self._note_batch
@@ -242,7 +243,10 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         }
 
     def _note_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if not self._batch_losses.note(self, batch, (logs or {}).get("loss"), self._due()):
+        logs = logs or {}
+        if self._probing is not None and as_number(logs.get("loss")) is None:
+            self._refuse_to_probe(logs)
+        if not self._batch_losses.note(self, batch, logs.get("loss"), self._due()):
             return
         if self._probing is not None:
             self._go_on_probing(batch)
@@ -255,6 +259,18 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         if session is None or self._batch_rules is None or wants_each:
             return 1
         return session.due(self._batch_losses.done)
+
+    def _refuse_to_probe(self, logs: Mapping[str, Any]) -> None:
+        """Put everything back and raise a ValueError: no loss tells which rate is good."""
+        assert self._probing is not None
+        _ = self.model  # on JAX this brings the state of the training to the variables
+        probing, self._probing = self._probing, None
+        probing.put_back()
+        raise ValueError(
+            f'{type(self).__name__}: "auto" finds a rate by the loss of each batch, and the logs '
+            f'of a batch hold no number as their "loss". There are: {", ".join(logs) or "none"}. '
+            'Let train_step return one as "loss", or give an initial rate instead of "auto".'
+        )
 
     def _go_on_probing(self, batch: int) -> None:
         """Tell the probe the batch's loss, and write the rate of the next batch."""
@@ -320,6 +336,13 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     @property
     def _is_auto(self) -> bool:
         return has_auto(self.schedules.values())
+
+    @property
+    def needs_batch_losses(self) -> bool:
+        """Whether the loss of each batch must be told, for a probe or a rule."""
+        return self._is_auto or any(
+            one.needs_batch_losses or one.watches_batches for one in self.rules
+        )
 
     @property
     def may_put_back(self) -> bool:

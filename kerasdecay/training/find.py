@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ from kerasdecay.training.ledger import LEFT
 from kerasdecay.training.targets import ParameterGroupRate, RateTarget
 
 _KINDS: list[tuple[type, Callable[[Any, str], RateTarget]]] = []
+
+_NAMED: weakref.WeakKeyDictionary[Any, weakref.WeakSet[Any]] = weakref.WeakKeyDictionary()
+"""Model → the optimizers that were named for it, which one of its parts may hold."""
 
 
 def register_target(kind: type, make: Callable[[Any, str], RateTarget]) -> None:
@@ -84,10 +88,15 @@ def targets_of(model: Any, names: Iterable[str] | None = None) -> dict[str, Rate
 
 
 def rate_targets(model: Any, names: Iterable[str] | None = None) -> dict[str, RateTarget]:
-    """Return the rates that train a model, log name → target; ValueError if one cannot be set."""
+    """Return the rates that train a model, log name → target; ValueError if one cannot be set.
+
+    Optimizers that are named count as the model's from now on: see `all_optimizers`.
+    """
     targets = targets_of(model, names)
     for target in targets.values():
         target.check()
+    if names is not None and isinstance(model, keras.Model):
+        _NAMED.setdefault(model, weakref.WeakSet()).update(optimizers_of(model, names).values())
     return targets
 
 
@@ -153,9 +162,17 @@ def with_wrapped(optimizer: Any) -> list[Any]:
 
 
 def all_optimizers(model: Any) -> list[Any]:
-    """Return every optimizer of a model, `model.optimizer` first."""
+    """Return every optimizer of a model, `model.optimizer` first.
+
+    Those that its parts hold are among them if a decay has named them: "gan.d_optimizer".
+    """
     optimizer = getattr(model, "optimizer", None)
-    return [*([] if optimizer is None else [optimizer]), *own_optimizers(model).values()]
+    found = [*([] if optimizer is None else [optimizer]), *own_optimizers(model).values()]
+    named = _NAMED.get(model, ()) if isinstance(model, keras.Model) else ()
+    if named:
+        known = [part for one in found for part in with_wrapped(one)]
+        found += [one for one in named if not _is_in(known, one)]
+    return found
 
 
 def release(model: Any) -> bool:

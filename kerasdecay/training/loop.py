@@ -118,6 +118,9 @@ class Steering(Guessed):
         self._stateless = stateless
         self._epoch: int | None = None
         self._step = -1
+        self._has_stepped = False
+        self._awaits_loss = decay.needs_batch_losses
+        """Whether no batch's loss has been told yet, and one must be."""
 
     def __enter__(self) -> Self:
         self._decay.set_model(self._model)
@@ -187,11 +190,17 @@ class Steering(Guessed):
         Raises:
             ValueError: For more batches in an epoch than `steps_per_epoch`, for which the schedule
                 has no rate.
-            RuntimeError: Outside of an epoch.
+            RuntimeError: Outside of an epoch, or where `end_step` is needed and was not called.
         """
         if self._epoch is None:
             raise RuntimeError(
                 "steer: run.begin_step() belongs into an epoch of `for epoch in run`."
+            )
+        if self._awaits_loss and self._has_stepped:
+            raise RuntimeError(
+                "steer: call run.end_step(loss) after each batch. Received: the second batch, and "
+                f'no loss of the first, without which {type(self._decay).__name__} finds no "auto" '
+                "and its rules see no batch."
             )
         steps = self._parameters["steps"]
         if steps is not None and self._step + 1 >= steps:
@@ -199,6 +208,7 @@ class Steering(Guessed):
             received = f"{steps}, and batch {self._step + 2} of epoch {self._epoch + 1}"
             raise ValueError(f"steer: steps_per_epoch must be {allowed}. Received: {received}.")
         self._step += 1
+        self._has_stepped = True
         self._decay.on_train_batch_begin(self._step)
         return next(iter(self.learning_rates.values()))
 
@@ -213,6 +223,7 @@ class Steering(Guessed):
             raise RuntimeError(
                 "steer: run.end_step(loss) belongs after run.begin_step(), which writes the rate."
             )
+        self._awaits_loss = False
         self._decay.on_train_batch_end(self._step, {"loss": loss})
 
     def end_epoch(self, logs: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class Probing:
 
     def __init__(self, model: Any, beginning: Beginning, steps: int) -> None:
         build(model)
+        self._first_rates = {key: target.read() for key, target in beginning.targets.items()}
+        beginning.write_given()  # before the snapshot: each trial trains beside these rates
         self._snapshot = Snapshot(model)
         self._beginning = beginning
         self._targets = targets = beginning.automatic
@@ -43,10 +45,8 @@ class Probing:
         self._model = model
         self._look: _Look | None = None
         self._trial: Snapshot | None = None
-        self._first_rates = {key: target.read() for key, target in targets.items()}
         self._tried: list[tuple[int, int, float]] = []  # epoch, batch, rate: of batches that came
         self._begun = (0, 0, self._probe.rate)
-        beginning.write_given()
 
     @property
     def is_done(self) -> bool:
@@ -101,8 +101,8 @@ class Probing:
     def put_back(self) -> None:
         """Put everything back, the rates too."""
         self._snapshot.restore()
-        for key, target in self._targets.items():
-            target.write(self._first_rates[key])
+        for key, rate in self._first_rates.items():
+            self._beginning.targets[key].write(rate)
 
     def end(self) -> Beginning:
         """Put everything back, and return the beginning with the rates that were found."""

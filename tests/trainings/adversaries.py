@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -126,6 +127,30 @@ class FedAdversaries(Adversaries):
         told = {"loss": keras.ops.mean(arguments[-1][0])}
         result = super().train_step(*arguments)
         return (told, result[1]) if BACKEND == "jax" else told
+
+
+class PartedAdversaries(FedAdversaries):
+    """Its optimizers are attributes of a part: `"part.d_optimizer"`, `"part.g_optimizer"`."""
+
+    def __init__(self, *optimizers: Any) -> None:
+        object.__setattr__(self, "part", types.SimpleNamespace())
+        super().__init__(*optimizers)
+
+    @property
+    def d_optimizer(self) -> Any:
+        return self.part.d_optimizer
+
+    @d_optimizer.setter
+    def d_optimizer(self, optimizer: Any) -> None:
+        self.part.d_optimizer = optimizer
+
+    @property
+    def g_optimizer(self) -> Any:
+        return self.part.g_optimizer
+
+    @g_optimizer.setter
+    def g_optimizer(self, optimizer: Any) -> None:
+        self.part.g_optimizer = optimizer
 
 
 @contextlib.contextmanager

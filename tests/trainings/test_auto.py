@@ -399,6 +399,45 @@ def test_a_schedule_with_a_rate_trains_beside_the_probe_at_that_rate(
     assert bases["learning_rate_d_optimizer"] == FOUND
 
 
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_every_trial_of_the_probe_trains_beside_the_given_rate(
+    at: int, chosen: type[Chosen]
+) -> None:
+    class Restarting(chosen):  # type: ignore[valid-type, misc]
+        steps: ClassVar[int] = 5
+        restarts = property(lambda self: len(self.losses) == at, lambda self, value: None)
+
+    model = FedAdversaries(adversaries.sgd(0.1), adversaries.sgd(0.1))
+    decay = LearningRateDecay(
+        optimizers={"d_optimizer": Linear("auto"), "g_optimizer": Constant(0.75)}
+    )
+    real = Travels("critic", "generator")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probing, "Probe", Restarting)
+        adversaries.fit(model, [decay, real], epochs=2)
+    # The weight is put back as the new trial begins, and once more after the fifth batch.
+    moves = [0.75] * 8
+    moves[at - 1] = -0.75 * (at - 1)
+    moves[4] = -0.75 * (4 - at)
+    assert real.moves("generator") == near(moves)
+
+
+@pytest.mark.parametrize("told", ["d_loss", "losses", "reward"])
+def test_a_training_that_tells_no_loss_is_refused_at_once(
+    told: str, chosen: type[Chosen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            logs[told] = logs.pop("loss")
+
+    model = new_odometer(0.5)
+    decay = LearningRateDecay(Constant("auto"))
+    with pytest.raises(ValueError, match=rf'"auto" finds a rate by the loss.*are: {told}\. Let'):
+        tiny.fit(model, [Silent(), decay], epochs=2)
+    assert tiny.travelled(model) == 0.0
+    assert model.optimizer.learning_rate == 0.5
+
+
 @pytest.mark.parametrize(
     ("optimizer", "kind"),
     [(momentum, "momentum"), (adam, "adaptive"), (keras.optimizers.RMSprop, "adaptive")],

@@ -244,6 +244,31 @@ def test_a_loss_in_the_place_of_an_epochs_logs_is_named(logs: Any) -> None:
             run.end_epoch(logs)
 
 
+@pytest.mark.parametrize(
+    "decay",
+    [
+        AutoDecay,
+        lambda: LearningRateDecay(Constant(0.1), rules=[Rescue()]),
+        lambda: PlateauDecay("loss", patience=1, every="2 steps"),
+    ],
+)
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_decay_that_waits_for_losses_in_vain_says_so_at_the_second_batch(
+    decay: Any, steps: int
+) -> None:
+    model = new_odometer(0.5)
+    with (
+        pytest.raises(RuntimeError, match=r"call run\.end_step\(loss\) after each batch"),
+        steer(model, decay(), epochs=200, steps_per_epoch=steps) as run,
+    ):
+        for _ in run:
+            for _ in range(steps):
+                run.begin_step()
+                loss = model.train_on_batch(X[:BATCH], Y[:BATCH])
+            run.end_epoch({"loss": loss})
+    assert model.optimizer.iterations == 1
+
+
 def test_more_batches_than_were_told_are_named_before_one_trains_at_a_stale_rate() -> None:
     model = new_odometer(0.5)
     with (

@@ -19,7 +19,7 @@ import tiny
 from sklearn.datasets import load_digits
 from tiny import Kill, Odometer, Scripted, near, new_odometer, no_warning, warned_once
 from trainings import adversaries
-from trainings.adversaries import BACKEND, FedAdversaries, Travels
+from trainings.adversaries import BACKEND, FedAdversaries, PartedAdversaries, Travels
 from trainings.networks import ROWS, adam, blobs, classifier, momentum, state_of
 
 from kerasdecay import AdaptiveKneeDecay, LearningRateDecay, PlateauDecay, PowerStepDecay
@@ -330,6 +330,26 @@ def test_all_optimizers_are_put_back_and_lowered() -> None:
         "learning_rate_d_optimizer", "learning_rate_g_optimizer",
     }  # fmt: skip
     assert len(decay.events) == 4
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: adversaries.sgd(0.1, momentum=0.9), keras.optimizers.Adam, keras.optimizers.RMSprop],
+)
+def test_the_optimizers_of_a_part_are_put_back_as_the_models_own(make: Any) -> None:
+    x = tiny.X.copy()
+    x[20:30] = math.nan  # the third of four batches
+    travelled = []
+    for kind, prefix in ((FedAdversaries, ""), (PartedAdversaries, "part.")):
+        model = kind(make(), make())
+        names = [f"{prefix}{one}_optimizer" for one in "dg"]
+        real = Travels("critic", "generator")
+        decay = LearningRateDecay(optimizers=dict.fromkeys(names, Constant(0.5)), rules=[Rescue()])
+        adversaries.fit(model, [decay, real], epochs=2, x=x)
+        travelled.append(real.moves("critic") + real.moves("generator"))
+        # Of the second epoch, the third batch is put back, and one more is trained.
+        assert int(keras.ops.convert_to_numpy(model.d_optimizer.iterations)) == 1
+    assert travelled[0] == near(travelled[1])
 
 
 def together() -> dict[str, tuple[Any, list[float], list[str]]]:
