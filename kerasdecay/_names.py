@@ -44,7 +44,7 @@ def _all(names: str, here: tuple[str, ...], differs: str = "") -> dict[str, Any]
 FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
     **_all("initial_learning_rate lr_scheduler scheduler", ("schedule",)),
     **_all("lr learning_rate init_lr initial_lr init_value", _RATE),
-    **_all("max_lr lr_max peak_value maximal_learning_rate", _RATE, "the highest rate"),
+    **_all("max_lr lr_max peak_value maximal_learning_rate", (*_RATE, "end"), "the highest rate"),
     **_all("base_lr", _RATE, "the highest rate; div_factor tells the lowest"),
     **_all("warmup_target", _RATE, "the warmup rises to it"),
     **_all("alpha", _FINAL, "a rate, not a share of the initial one"),
@@ -82,7 +82,7 @@ FAMILIAR: dict[str, tuple[tuple[str, ...], str]] = {
     **_all("threshold_mode", ("min_delta_mode",)),
     **_all("start_lr", ("start",)),
     **_all("end_lr", ("end",)),
-    **_all("num_iter num_steps", ("steps",)),
+    **_all("num_iter num_steps num_training", ("steps",)),
     **_all("x train_data training_data", ("data",)),
     **_all("callbacks decays", ("arms", "rules")),
     **_all("arms", ("decays",)),

@@ -16,6 +16,7 @@ from kerasdecay.records.run import Run
 from kerasdecay.report.comparison_progress import ComparisonProgress
 from kerasdecay.study import arguments, arrays
 from kerasdecay.study.execution import Executor, executor_of
+from kerasdecay.study.finder import needs_targets
 from kerasdecay.study.resuming import finished_runs
 
 if TYPE_CHECKING:  # Keras loads when the first comparison starts, not when this module does
@@ -209,6 +210,9 @@ def _specs(
 
     checked = arms_of.check_arms(arms)
     probe = new_model(build_model, seed=0)  # independent of the seeds of this call
+    if len(data) == 1 and needs_targets(probe):
+        allowed = "(x, y) for a model that is compiled with a loss"
+        raise _checks.invalid("compare", "data", allowed, "inputs alone")
     common = {
         "epochs": settings["epochs"],
         "batch_size": settings["batch_size"],

@@ -137,7 +137,7 @@ def find_learning_rate(
 
     kind = most_cautious(map(find.optimizer_kind, find.optimizers_of(model).values()))
     curve = _Curve(smoothing, divergence)
-    needs_targets = _needs_targets(model)
+    has_loss = needs_targets(model)
     interactive = keras.utils.is_interactive_logging_enabled()
     progress = RangeTestProgress(speaks, steps, interactive=interactive)
     with progress, _rates(model) as set_rates, unchanged(model), _data_as_in_fit(model):
@@ -148,7 +148,7 @@ def find_learning_rate(
             if batch is None:
                 curve.stopped = f"the data ended after {step} of {steps} batches"
                 break
-            if needs_targets and batch[1] is None:
+            if has_loss and batch[1] is None:
                 raise _without_targets(model)
             set_rates(rate)
             model.reset_metrics()  # Keras 3.12 goes on with the mean of the batches before
@@ -291,7 +291,7 @@ def _check_model(model: Any) -> None:
         )
 
 
-def _needs_targets(model: keras.Model) -> bool:
+def needs_targets(model: keras.Model) -> bool:
     """Whether the model's step is Keras' own and hands the targets to a compiled loss."""
     import keras
 
