@@ -36,6 +36,12 @@ _EARLY = (32, 80)
 _GROWN = 1.7
 """Times their first norm: so far no good rate takes the kernels in the first batches."""
 
+_GROWN_FAR = 3.5
+"""The same where the loss may still be coming down, or its noise hides that."""
+
+_FLAT, _NOISY = 0.95, 0.25
+"""Of the lowest early level: a loss above it stands still; of the level: more noise hides that."""
+
 _GROWN_AGAIN = 1.35
 """The same after a rescue under Adam and its kin, where the loss has hardly come down."""
 
@@ -105,10 +111,12 @@ class Rescue(Rule[RescueState]):
     - a loss, or a variable of the model or its optimizers, is not finite;
     - m > `threshold` · L₀: far above the best;
     - m >= 0.6 · B after 32 batches, or 0.4 · B after 56 to 80, and the kernels have grown: half of
-      them at least to 1.7 times their first norm; or to 1.3 times while half of a layer's units
-      stand still that have moved before; or to 1.35 times after a rescue, where m >= 0.6 · B and
-      the optimizer is like Adam. A loss that starts above that of a constant prediction comes
-      down in such a network too;
+      them at least to 3.5 times their first norm; or to 1.7 times while the loss stands still, that
+      is, m is not below 0.95 times the lowest level of the first 32 batches, and the standard
+      deviation of the last losses is at most m / 4; or to 1.3 times while half of a layer's units
+      stand still that have moved before. After a rescue 1.35 times is enough instead of 1.7, where
+      m >= 0.6 · B and the optimizer is like Adam. A loss that starts above that of a constant
+      prediction comes down in such a network too;
     - m >= 0.3 · L₀, and half of the kernels stand still although they have moved before, at a rate
       that has not decayed to 1 % yet: the network is dead and predicts a constant;
     - m >= 0.4 · B after a quarter of the run, or 128 batches, and 80 % of a layer's units stand
@@ -301,10 +309,20 @@ class Rescue(Rule[RescueState]):
         least, most = _EARLY
         if not state.is_anew or not least <= state.batches <= most:
             return False
-        grown = self._too_grown(state, level, look)
+        if not self._is_unlearned(state, level):
+            return False
         if look.idle_units >= _IDLE:
-            grown = _GROWN_AND_DYING
-        return look.grown >= grown and self._is_unlearned(state, level)
+            return look.grown >= _GROWN_AND_DYING
+        # Where targets are large, or inputs few, kernels grow as a network learns.
+        return look.grown >= _GROWN_FAR or (
+            look.grown >= self._too_grown(state, level, look) and self._stands_still(state, level)
+        )
+
+    @staticmethod
+    def _stands_still(state: RescueState, level: float) -> bool:
+        """Whether the losses are about as high as the first ones, and their noise hides no fall."""
+        assert state.early is not None
+        return level >= _FLAT * state.early and statistics.stdev(state.recent) <= _NOISY * level
 
     @staticmethod
     def _too_grown(state: RescueState, level: float, look: Look) -> float:

@@ -160,6 +160,19 @@ FALLS: dict[str, tuple[list[Batch], int, str]] = {
         "loss is at 0.4, at first 3, while the kernels grow to 4 times: back to the first state, "
         "rate × 0.1",
     ),
+    "grown far while the loss comes down": (
+        [*[1.0] * 32, *[0.7] * 8, (0.7, dataclasses.replace(GROWN, grown=3.5))],
+        40,
+        "loss is at 0.7, at first 1, while the kernels grow to 3.5 times: back to the first state, "
+        "rate × 0.1",
+    ),
+    # A standard deviation of 0.25, of a level of 1.
+    "grown while the losses differ by a quarter": (
+        [*[1.0] * 38, 0.75, 1.25, (1.0, GROWN)],
+        40,
+        "loss is at 1, at first 1, while the kernels grow to 1.7 times: back to the first state, "
+        "rate × 0.1",
+    ),
     "grown and dying": (
         [*[1.0] * 39, (1.0, DYING)],
         39,
@@ -259,6 +272,17 @@ FINE: dict[str, list[Batch]] = {
     "grown a little": [*[1.0] * 40, (1.0, dataclasses.replace(GROWN, grown=1.69))],
     "grown while the loss comes down": [*[1.0] * 30, *[0.59] * 24, (0.59, GROWN)],
     "grown while the loss comes down further": [*[1.0] * 30, *[0.39] * 49, (0.39, GROWN)],
+    "grown while the loss begins to come down": [
+        *[1.0] * 32,
+        *[0.94] * 8,
+        (0.94, dataclasses.replace(GROWN, grown=3.49)),
+    ],
+    "grown while the losses differ by more": [
+        *[1.0] * 38,
+        0.74,
+        1.26,
+        (1.0, dataclasses.replace(GROWN, grown=3.49)),
+    ],
     "grown by a third while fewer than half of the units die": [
         *[1.0] * 40,
         (1.0, dataclasses.replace(DYING, idle_units=0.49)),
