@@ -25,7 +25,8 @@ def base_rates(setup: Setup) -> Iterator[str]:
     """Yield for each optimizer the rate that its schedule began with, and where it came from."""
     for key, base in setup.base_rates.items():
         given = initial_rate(setup.schedules[key]) if base is None else base
-        rate = "from the function" if given is None else f"{rate_text(given)}, {setup.base_source}"
+        source = "given" if base is None else setup.base_source
+        rate = "from the function" if given is None else f"{rate_text(given)}, {source}"
         yield rate + _of(key)
 
 

@@ -153,7 +153,10 @@ class Beginning:
             update=str(plan.update),
             epochs=plan.timeline.epochs,
             steps_per_epoch=plan.timeline.steps_per_epoch,
-            base_rates=self.origin.base_rates,
+            base_rates={
+                key: None if plan.has_rate(key) else rate
+                for key, rate in self.origin.base_rates.items()
+            },
             base_source=self.origin.source,
             first_epoch=self.epoch,
             driven={name: what for knob in plan.knobs for name, what in knob.plans.items()},

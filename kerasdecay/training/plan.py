@@ -56,6 +56,11 @@ class Plan:
         """Whether every schedule has its initial rate."""
         return all(isinstance(one, Schedule) and one.is_resolved for one in self.schedules.values())
 
+    def has_rate(self, key: str) -> bool:
+        """Whether the schedule of this rate has its initial rate."""
+        schedule = self.schedule_of(key)
+        return isinstance(schedule, Schedule) and schedule.is_resolved
+
     @property
     def follows(self) -> bool:
         """Whether it does nothing but scale the optimizer's own rate, as ReduceLROnPlateau does."""

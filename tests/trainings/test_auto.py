@@ -31,6 +31,7 @@ from kerasdecay import (
 )
 from kerasdecay.callbacks import as_keras
 from kerasdecay.records.range import Choice
+from kerasdecay.report import origins
 from kerasdecay.rules import LossSlope, Observation, Rescue
 from kerasdecay.schedules import (
     FAMILY,
@@ -397,6 +398,25 @@ def test_a_schedule_with_a_rate_trains_beside_the_probe_at_that_rate(
     assert decay.trace is not None
     bases = decay.trace.setup.base_rates
     assert bases["learning_rate_d_optimizer"] == FOUND
+
+
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [
+        (Constant(0.75), "0.75, given (g_optimizer)"),
+        (Cosine(0.25), "0.25, given (g_optimizer)"),
+        (Linear(0.5), "0.5, given (g_optimizer)"),
+    ],
+)
+def test_a_rate_that_was_given_is_not_told_to_be_found(
+    beside: Schedule, told: str, chosen: type[Chosen]
+) -> None:
+    model = FedAdversaries(adversaries.sgd(0.125), adversaries.sgd(0.125))
+    decay = LearningRateDecay(optimizers={"d_optimizer": Linear("auto"), "g_optimizer": beside})
+    adversaries.fit(model, [decay], epochs=2)
+    assert decay.trace is not None
+    assert decay.trace.setup.base_rates["learning_rate_g_optimizer"] is None
+    assert list(origins.base_rates(decay.trace.setup))[1] == told
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
