@@ -37,9 +37,9 @@ class Knee(Held):
     hold: Duration = _checks.field("50%", durations.check)
 
     def length(self, now: Moment) -> int:
-        """What the hold leaves of the horizon."""
-        hold = durations.updates_in(self.hold, now.timeline, now.horizon)
-        if hold >= max(now.horizon, 1):
+        """What the hold leaves of the horizon: one update at least, however its share is rounded."""
+        horizon = max(now.horizon, 1)
+        if durations.exact_updates_in(self.hold, now.timeline, horizon) >= horizon:
             raise _checks.invalid(
                 "Knee",
                 "hold",
@@ -47,4 +47,4 @@ class Knee(Held):
                 self.hold,
                 durations.in_percent(self.hold),
             )
-        return max(now.horizon, 1) - hold
+        return max(horizon - durations.updates_in(self.hold, now.timeline, horizon), 1)

@@ -160,3 +160,21 @@ def test_a_number_between_0_and_1_is_asked_about(value: object, meant: str) -> N
 def test_every_argument_that_is_a_duration_asks(make: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=r"must be 0, a number of epochs.*Did you mean '\d+%'\?"):
         make()
+
+
+@pytest.mark.parametrize(
+    ("hold", "epochs", "rates"),
+    [
+        ("80%", 1, [0.4]),
+        ("80%", 2, [0.4, 0.4]),
+        ("80%", 3, [0.4, 0.4, 0.4]),
+        ("80%", 5, [0.4, 0.4, 0.4, 0.4, 0.4]),
+        ("80%", 10, [*[0.4] * 9, 0.2]),
+        ("99%", 4, [0.4, 0.4, 0.4, 0.4]),
+        ("0.9 epochs", 1, [0.4]),
+    ],
+)
+def test_a_hold_that_rounds_to_the_whole_of_a_short_run_leaves_one_update(
+    hold: str, epochs: int, rates: list[float]
+) -> None:
+    np.testing.assert_allclose(kerasdecay.simulate(Knee(0.4, hold=hold), epochs=epochs), rates)
