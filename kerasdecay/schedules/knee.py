@@ -37,7 +37,7 @@ class Knee(Held):
     hold: Duration = _checks.field("50%", durations.check)
 
     def length(self, now: Moment) -> int:
-        """What the hold leaves of the horizon: one update at least, however its share is rounded."""
+        """What the hold leaves of the horizon: one update at least, however it is rounded."""
         horizon = max(now.horizon, 1)
         if durations.exact_updates_in(self.hold, now.timeline, horizon) >= horizon:
             raise _checks.invalid(

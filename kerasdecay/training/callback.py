@@ -354,8 +354,16 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     def _is_steered(self, model: Any) -> bool:
         """Whether the session's optimizers are still those that train the model."""
         assert self._session is not None
-        present = {id(one) for one in find.optimizers_of(model, self.optimizer_names).values()}
-        return present == {id(target.optimizer) for target in self._session.targets.values()}
+        known, present = self._session.targets, find.targets_of(model, self.optimizer_names)
+        one, other = ({id(each.optimizer) for each in some.values()} for some in (known, present))
+        if one == other and len(present) > len(known):
+            added = list(present.values())[-1]
+            raise ValueError(
+                f"{type(self).__name__}: an optimizer must have all its parameter groups before "
+                f"the first epoch. Received: {added.key}, added since, at a rate of its own, "
+                f"{added.read():g}. Add it before, and set requires_grad when it is to train."
+            )
+        return one == other
 
     def _start(self, model: Any, epoch: int) -> None:
         """Begin the training with `epoch`, or go on with it under a new optimizer."""

@@ -169,6 +169,32 @@ def test_the_parameter_groups_of_a_torch_optimizer_keep_their_ratio(rates: list[
     assert [w.item() for w in weights] == near([2 * rate * (1 + 1 + 0.5 + 0.25) for rate in rates])
 
 
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="an optimizer of torch")
+@pytest.mark.parametrize("epoch", [1, 2])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_parameter_group_that_is_added_to_a_training_is_refused(groups: int, epoch: int) -> None:
+    import torch
+
+    def group(rate: float) -> dict[str, Any]:
+        return {"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate}
+
+    optimizer = torch.optim.SGD([group(0.5) for _ in range(groups)])
+    message = (
+        "all its parameter groups before the first epoch. "
+        f"Received: learning_rate_{groups}, added since, at a rate of its own, 0.125"
+    )
+    with (
+        pytest.raises(ValueError, match=message),
+        steer(optimizer, LearningRateDecay(Linear(1.0)), epochs=4, steps_per_epoch=1) as run,
+    ):
+        for now in run:
+            assert now < epoch
+            run.begin_step()
+            run.end_epoch()
+            if now == epoch - 1:
+                optimizer.add_param_group(group(0.125))
+
+
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
