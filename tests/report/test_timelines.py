@@ -119,7 +119,8 @@ def test_each_optimizer_has_its_own_timeline(trace_of):
 
 def test_the_rate_that_a_probe_found_stands_below_with_its_reason(trace_of, capsys):
     trace = trace_of([0.5, 0.4, 0.3])
-    trace.setup = dataclasses.replace(trace.setup, base_source="found by the probe: 0.7 × 0.14")
+    found = {"base_rates": {"learning_rate": 0.1}, "base_source": "found by the probe: 0.7 × 0.14"}
+    trace.setup = dataclasses.replace(trace.setup, **found)
     explain(trace)
     assert lines_of(capsys.readouterr().out)[-1] == "base rate 0.1, found by the probe: 0.7 × 0.14"
 

@@ -45,8 +45,8 @@ def drawn(name, update="auto", **values):
         ("step", {"every": "20%", "factor": 0.1}, 1, 3, {"every": "20%"}),
         ("warmup_stable", {"warmup": "2%", "decay": "10%"}, 1, 2, {"decay": "25%"}),
         ("warmup_stable", {"warmup": "2%", "decay": "10%"}, 1, 20, {"decay": "10%"}),
-        # Of one step, less than a half may be held.
-        ("knee", {"hold": "70%"}, 1, 1, {"hold": "45%"}),
+        # A hold leaves one step, whatever it rounds to.
+        ("knee", {"hold": "70%"}, 1, 1, {"hold": "70%"}),
         ("knee", {"hold": "70%"}, 1, 2, {"hold": "70%"}),
     ],
 )
