@@ -62,7 +62,7 @@ def test_the_data_of_an_epoch_do_not_outlive_it() -> None:
                 counts.append(sum(type(one).__name__ in kinds for one in gc.get_objects()))
 
         last = keras.callbacks.LambdaCallback(on_train_batch_begin=count)
-        new_odometer().fit(X, Y, batch_size=2, epochs=4, verbose=0, callbacks=[*decays, last])
+        new_odometer().fit(X, Y, batch_size=2, epochs=2, verbose=0, callbacks=[*decays, last])
         return [now - counts[0] for now in counts]
 
     assert alive(CosineDecay(0.1)) == alive()
