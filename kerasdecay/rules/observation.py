@@ -65,6 +65,7 @@ class Look:
             Glorot's.
         idle_units: The largest share, over the kernels, of columns that have not changed since the
             look before, but for weight decay, though they have since the first.
+        kernels: How many of them may not grow: those that `grown` is of.
         size: For optimizers such as Adam, whose steps are about the rate whatever the gradient is:
             the lower median of what the root mean squares of the kernels are taken to have begun
             at; 0 for others.
@@ -80,6 +81,7 @@ class Look:
     grown: float = 1.0
     idle_units: float = 0.0
     size: float = 0.0
+    kernels: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

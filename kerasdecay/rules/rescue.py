@@ -115,8 +115,9 @@ class Rescue(Rule[RescueState]):
       is, m is not below 0.95 times the lowest level of the first 32 batches, and the standard
       deviation of the last losses is at most m / 4; or to 1.3 times while half of a layer's units
       stand still that have moved before. After a rescue 1.35 times is enough instead of 1.7, where
-      m >= 0.6 · B and the optimizer is like Adam. A loss that starts above that of a constant
-      prediction comes down in such a network too;
+      m >= 0.6 · B and the optimizer is like Adam. For the sake of regressions on large targets, k
+      kernels may always grow to B^(1/2k) times, or half of that while the loss stands still. A loss
+      that starts above that of a constant prediction comes down in such a network too;
     - m >= 0.3 · L₀, and half of the kernels stand still although they have moved before, at a rate
       that has not decayed to 1 % yet: the network is dead and predicts a constant;
     - m >= 0.4 · B after a quarter of the run, or 128 batches, and 80 % of a layer's units stand
@@ -314,9 +315,20 @@ class Rescue(Rule[RescueState]):
         if look.idle_units >= _IDLE:
             return look.grown >= _GROWN_AND_DYING
         # Where targets are large, or inputs few, kernels grow as a network learns.
-        return look.grown >= _GROWN_FAR or (
-            look.grown >= self._too_grown(state, level, look) and self._stands_still(state, level)
-        )
+        reach = self._reach(state, look)
+        if look.grown >= max(_GROWN_FAR, reach):
+            return True
+        grown = max(self._too_grown(state, level, look), reach / 2)
+        return look.grown >= grown and self._stands_still(state, level)
+
+    @staticmethod
+    def _reach(state: RescueState, look: Look) -> float:
+        """Return by what factor kernels grow whose outputs come to be as large as the targets.
+
+        The first squared errors are those of outputs that are small beside their targets.
+        """
+        assert state.base is not None
+        return max(state.base, 1.0) ** (0.5 / look.kernels) if look.kernels else 1.0
 
     @staticmethod
     def _stands_still(state: RescueState, level: float) -> bool:

@@ -54,6 +54,7 @@ class Guard:
             moved=_distance(kernels, self._first_kernels),
             grown=_grown(kernels, self._began),
             size=self._size,
+            kernels=sum(square > 0 for square in self._began),
         )
         updates = _updates(model)
         made = [now - then for now, then in zip(updates, self._last_updates, strict=False)]

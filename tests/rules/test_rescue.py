@@ -173,6 +173,18 @@ FALLS: dict[str, tuple[list[Batch], int, str]] = {
         "loss is at 1, at first 1, while the kernels grow to 1.7 times: back to the first state, "
         "rate × 0.1",
     ),
+    "grown beyond large targets": (
+        [*[1e4] * 40, (1e4, dataclasses.replace(GROWN, grown=5.0, kernels=2))],
+        40,
+        "loss is at 1e+04, at first 1e+04, while the kernels grow to 5 times: back to the first "
+        "state, rate × 0.1",
+    ),
+    "grown far beyond large targets while the loss comes down": (
+        [*[1e4] * 32, *[7e3] * 8, (7e3, dataclasses.replace(GROWN, grown=10.0, kernels=2))],
+        40,
+        "loss is at 7000, at first 1e+04, while the kernels grow to 10 times: back to the first "
+        "state, rate × 0.1",
+    ),
     "grown and dying": (
         [*[1.0] * 39, (1.0, DYING)],
         39,
@@ -282,6 +294,16 @@ FINE: dict[str, list[Batch]] = {
         0.74,
         1.26,
         (1.0, dataclasses.replace(GROWN, grown=3.49)),
+    ],
+    # Two kernels whose outputs are to reach 100: ten times each, or five while nothing moves.
+    "grown towards large targets": [
+        *[1e4] * 40,
+        (1e4, dataclasses.replace(GROWN, grown=4.99, kernels=2)),
+    ],
+    "grown far towards large targets while the loss comes down": [
+        *[1e4] * 32,
+        *[7e3] * 8,
+        (7e3, dataclasses.replace(GROWN, grown=9.99, kernels=2)),
     ],
     "grown by a third while fewer than half of the units die": [
         *[1.0] * 40,
