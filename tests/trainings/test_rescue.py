@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import pytest
 import tiny
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_moons, make_regression
 from tiny import Kill, Odometer, Scripted, near, new_odometer, no_warning, warned_once
 from trainings import adversaries
 from trainings.adversaries import BACKEND, FedAdversaries, PartedAdversaries, Travels
@@ -187,6 +187,43 @@ def test_a_good_training_is_the_same_bit_for_bit(optimizer: Callable[[], Any], u
     assert logs[0] == logs[1]
     for one, other in zip(*states, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+GROWING = {
+    "few inputs": (make_moons(1000, noise=0.2, random_state=1), [32, 32], "SGD", 1.0),
+    "large targets": (make_regression(1000, 20, noise=10, random_state=0), [64], "Adam", 0.01),
+    "larger ones": (make_regression(1000, 8, noise=10, random_state=1), [32], "Adam", 0.02),
+}
+"""Problems on which kernels grow at a good rate to twice their norm in the first 80 batches."""
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_kernels_that_grow_as_a_network_learns_are_left_alone(name: str) -> None:
+    (x, y), units, optimizer, rate = GROWING[name]
+    if y.dtype != int:
+        y = 5 * y
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input(x.shape[1:]),
+            *(keras.layers.Dense(width, activation="relu") for width in units),
+            keras.layers.Dense(1),
+        ]
+    )
+    loss = "mse" if y.dtype != int else keras.losses.BinaryCrossentropy(from_logits=True)
+    model.compile(getattr(keras.optimizers, optimizer)(rate), loss)
+    first = model.get_weights()
+    decay = LearningRateDecay(Constant(rate), rules=[Rescue()])
+    history = model.fit(
+        x, y[:, None], batch_size=32, epochs=3, shuffle=False, verbose=0, callbacks=[decay]
+    ).history
+    norms = [
+        np.linalg.norm(now) / np.linalg.norm(then)
+        for now, then in zip(model.get_weights()[::2], first[::2], strict=True)
+    ]
+    assert np.median(norms) > 1.5
+    assert history["loss"][-1] < 0.9 * history["loss"][0]
+    assert decay.events == []
 
 
 @pytest.mark.parametrize("every", [12, 20, 40])
