@@ -4,8 +4,8 @@ All arms train at once and take turns, an epoch each (see _lockstep.py), with a 
 each. Counted is the CPU time of the process, of all its threads, from before the first callback's
 `on_epoch_begin` to after the last one's `on_epoch_end`: by the clock, threads that wait for each
 other wander still more. The clock's median ratio stands beside, for waiting costs no CPU time. A
-plain arm among the others shows how much wandering is left. From one
-session to the next the networks are passed on, so that none stays with one arm.
+plain arm among the others shows how much wandering is left. From one session to the next the
+networks are passed on, so that none stays with one arm.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import math
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -164,17 +164,23 @@ class Effort:
     epoch_seconds: float = 0.1
 
 
+class Epoch(NamedTuple):
+    """What an epoch of an arm took: CPU µs a step, and both times as ratios to a plain epoch's."""
+
+    microseconds: float
+    ratio: float
+    clock_ratio: float
+
+
 def measure(case: Case, effort: Effort, seed: int = 0) -> dict[str, Any]:
     """Return the CPU microseconds a step of every arm, and their ratios to a plain epoch beside."""
     began, arms = time.perf_counter(), SETS[case.arms]
     models = [case.build() for _ in range(len(arms) + 1)]
     steps = _steps(models[0], effort.epoch_seconds)
     draw = random.Random(seed)
-    found: dict[str, list[float]] = {name: [] for name in arms}
-    ratios: dict[str, list[float]] = {name: [] for name in arms}
-    by_clock: dict[str, list[float]] = {name: [] for name in arms}
+    found: dict[str, list[Epoch]] = {name: [] for name in arms}
     while not found[PLAIN] or time.perf_counter() - began < effort.seconds:
-        _session(models, arms, steps, effort.rounds, draw, found, ratios, by_clock)
+        _session(models, arms, steps, effort.rounds, draw, found)
         models.append(models.pop(0))
     return {
         "network": case.network,
@@ -182,11 +188,7 @@ def measure(case: Case, effort: Effort, seed: int = 0) -> dict[str, Any]:
         "steps": steps,
         "rounds": len(found[PLAIN]),
         "rounds_in_session": effort.rounds,
-        "arms": {
-            name: _summary(found[name], ratios[name], effort.rounds)
-            | {"clock_ratio": float(np.median(by_clock[name]))}
-            for name in arms
-        },
+        "arms": {name: _summary(found[name], effort.rounds) for name in arms},
     }
 
 
@@ -196,9 +198,7 @@ def _session(
     steps: int,
     rounds: int,
     draw: random.Random,
-    found: dict[str, list[float]],
-    ratios: dict[str, list[float]],
-    by_clock: dict[str, list[float]],
+    found: dict[str, list[Epoch]],
 ) -> None:
     """Train all arms for so many rounds; add what their epochs took."""
     beside = Turns(_training(models[0], steps, WARM + rounds * -(-len(arms) // 2)), [])
@@ -216,9 +216,8 @@ def _session(
             plain = beside.take()
             spent.update((name, turns[name].take()) for name in names[1:])
             for name, (seconds, clock) in spent.items():
-                found[name].append(1e6 * seconds / steps)
-                ratios[name].append(seconds / plain[0])
-                by_clock[name].append(clock / plain[1])
+                epoch = Epoch(1e6 * seconds / steps, seconds / plain[0], clock / plain[1])
+                found[name].append(epoch)
 
 
 def _training(model: Any, steps: int, epochs: int) -> Callable[[list[Any]], None]:
@@ -242,14 +241,13 @@ def _steps(model: Any, epoch_seconds: float) -> int:
     """Return how many steps last so long: whole twenties."""
     turns = Turns(_training(model, 40, WARM + 3), [])
     spent = [turns.take() for _ in range(WARM + 3)][WARM:]
-    return min(
-        max(round(epoch_seconds * 40 / float(np.median([cpu for cpu, _ in spent]))) // 20 * 20, 40),
-        2000,
-    )
+    seconds = float(np.median([cpu for cpu, _ in spent]))
+    return min(max(round(epoch_seconds * 40 / seconds) // 20 * 20, 40), 2000)
 
 
-def _summary(microseconds: list[float], ratios: list[float], in_session: int) -> dict[str, Any]:
+def _summary(epochs: list[Epoch], in_session: int) -> dict[str, Any]:
     """Tell medians and spread; the interval draws sessions, in which networks stay, then rounds."""
+    microseconds, ratios, by_clock = (list(column) for column in zip(*epochs, strict=True))
     sessions = np.reshape(ratios, (-1, in_session))
     generator = np.random.default_rng(0)
     drawn = generator.choice(sessions, size=(RESAMPLED, len(sessions)))
@@ -262,4 +260,5 @@ def _summary(microseconds: list[float], ratios: list[float], in_session: int) ->
         "quartiles": np.percentile(microseconds, [25, 75]).tolist(),
         "ratio": float(np.median(ratios)),
         "ratio_interval": np.percentile(np.median(draws, axis=(1, 2)), [2.5, 97.5]).tolist(),
+        "clock_ratio": float(np.median(by_clock)),
     }

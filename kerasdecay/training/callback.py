@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 
@@ -34,6 +34,7 @@ from kerasdecay.training.plan import Plan, has_auto
 from kerasdecay.training.probing import Probing, probed
 from kerasdecay.training.session import Session
 from kerasdecay.training.snapshot import BestStates
+from kerasdecay.training.targets import RateTarget
 from kerasdecay.training.under_way import beside, trainings_under_way
 
 
@@ -355,15 +356,19 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         """Whether the session's optimizers are still those that train the model."""
         assert self._session is not None
         known, present = self._session.targets, find.targets_of(model, self.optimizer_names)
-        one, other = ({id(each.optimizer) for each in some.values()} for some in (known, present))
-        if one == other and len(present) > len(known):
-            added = list(present.values())[-1]
-            raise ValueError(
-                f"{type(self).__name__}: an optimizer must have all its parameter groups before "
-                f"the first epoch. Received: {added.key}, added since, at a rate of its own, "
-                f"{added.read():g}. Add it before, and set requires_grad when it is to train."
-            )
-        return one == other
+        ours, theirs = ({id(one.optimizer) for one in some.values()} for some in (known, present))
+        if ours != theirs:
+            return False
+        if len(present) > len(known):
+            self._refuse_added_group(list(present.values())[-1])
+        return True
+
+    def _refuse_added_group(self, added: RateTarget) -> NoReturn:
+        raise ValueError(
+            f"{type(self).__name__}: an optimizer must have all its parameter groups before "
+            f"the first epoch. Received: {added.key}, added since, at a rate of its own, "
+            f"{added.read():g}. Add it before, and set requires_grad when it is to train."
+        )
 
     def _start(self, model: Any, epoch: int) -> None:
         """Begin the training with `epoch`, or go on with it under a new optimizer."""

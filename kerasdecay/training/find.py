@@ -96,7 +96,8 @@ def rate_targets(model: Any, names: Iterable[str] | None = None) -> dict[str, Ra
     for target in targets.values():
         target.check()
     if names is not None and isinstance(model, keras.Model):
-        _NAMED.setdefault(model, weakref.WeakSet()).update(optimizers_of(model, names).values())
+        named = _NAMED.setdefault(model, weakref.WeakSet())
+        named.update(target.optimizer for target in targets.values())
     return targets
 
 

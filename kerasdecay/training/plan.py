@@ -54,12 +54,11 @@ class Plan:
     @property
     def is_absolute(self) -> bool:
         """Whether every schedule has its initial rate."""
-        return all(isinstance(one, Schedule) and one.is_resolved for one in self.schedules.values())
+        return all(map(_has_rate, self.schedules.values()))
 
     def has_rate(self, key: str) -> bool:
         """Whether the schedule of this rate has its initial rate."""
-        schedule = self.schedule_of(key)
-        return isinstance(schedule, Schedule) and schedule.is_resolved
+        return _has_rate(self.schedule_of(key))
 
     @property
     def follows(self) -> bool:
@@ -90,3 +89,7 @@ class Plan:
             return ScheduledRates(resolved, self.timeline, base_rate, self.update.every)
         assert base_rate is not None
         return FunctionRates(schedule, base_rate)
+
+
+def _has_rate(schedule: Any) -> bool:
+    return isinstance(schedule, Schedule) and schedule.is_resolved

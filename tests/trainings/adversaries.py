@@ -129,28 +129,21 @@ class FedAdversaries(Adversaries):
         return (told, result[1]) if BACKEND == "jax" else told
 
 
+def _of_part(name: str) -> property:
+    return property(
+        lambda model: getattr(model.part, name),
+        lambda model, optimizer: setattr(model.part, name, optimizer),
+    )
+
+
 class PartedAdversaries(FedAdversaries):
     """Its optimizers are attributes of a part: `"part.d_optimizer"`, `"part.g_optimizer"`."""
+
+    d_optimizer, g_optimizer = _of_part("d_optimizer"), _of_part("g_optimizer")
 
     def __init__(self, *optimizers: Any) -> None:
         object.__setattr__(self, "part", types.SimpleNamespace())
         super().__init__(*optimizers)
-
-    @property
-    def d_optimizer(self) -> Any:
-        return self.part.d_optimizer
-
-    @d_optimizer.setter
-    def d_optimizer(self, optimizer: Any) -> None:
-        self.part.d_optimizer = optimizer
-
-    @property
-    def g_optimizer(self) -> Any:
-        return self.part.g_optimizer
-
-    @g_optimizer.setter
-    def g_optimizer(self, optimizer: Any) -> None:
-        self.part.g_optimizer = optimizer
 
 
 @contextlib.contextmanager
