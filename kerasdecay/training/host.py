@@ -34,9 +34,14 @@ class HostActuator(Actuator):
         self._is_scaled_anew = False
         self._in_state: RatesInState | None = None
 
+    @property
+    def changes_within_epochs(self) -> bool:
+        """Whether batches have rates of their own."""
+        return self._batches > 1
+
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
         """Write the first rate, whatever the optimizer holds."""
-        if self._batches > 1:
+        if self.changes_within_epochs:
             self.end(model)
             self._in_state = RatesInState.of(model, self.targets)
         self._load(first)

@@ -197,11 +197,7 @@ class Steering(Guessed):
                 "steer: run.begin_step() belongs into an epoch of `for epoch in run`."
             )
         if self._awaits_loss and self._has_stepped:
-            raise RuntimeError(
-                "steer: call run.end_step(loss) after each batch. Received: the second batch, and "
-                f'no loss of the first, without which {type(self._decay).__name__} finds no "auto" '
-                "and its rules see no batch."
-            )
+            raise self._missing_loss("the second batch, and no loss of the first")
         steps = self._parameters["steps"]
         if steps is not None and self._step + 1 >= steps:
             allowed = "the number of batches that an epoch has"
@@ -211,6 +207,12 @@ class Steering(Guessed):
         self._has_stepped = True
         self._decay.on_train_batch_begin(self._step)
         return next(iter(self.learning_rates.values()))
+
+    def _missing_loss(self, received: str) -> RuntimeError:
+        return RuntimeError(
+            f"steer: call run.end_step(loss) after each batch. Received: {received}, without which "
+            f'{type(self._decay).__name__} finds no "auto" and its rules see no batch.'
+        )
 
     def end_step(self, loss: Any) -> None:
         """Tell the batch's loss, for rules that look at each batch and for `"auto"`.
@@ -234,6 +236,10 @@ class Steering(Guessed):
 
         Returns:
             The logs, with the learning rates that were used.
+
+        Raises:
+            RuntimeError: Outside of an epoch; or where the rate changes by batches, or a rule
+                watches them, and the epoch was trained without `begin_step` or `end_step`.
         """
         if self._epoch is None:
             raise RuntimeError("steer: run.end_epoch() ends an epoch of `for epoch in run`.")
@@ -241,6 +247,8 @@ class Steering(Guessed):
         logs = dict(
             _checks.instance("steer", "logs", {} if logs is None else logs, Mapping, allowed)
         )
+        if self._awaits_loss:
+            raise self._missing_loss(f"the end of epoch {self._epoch + 1}, and no loss of a batch")
         self._decay.on_epoch_end(self._epoch, logs)
         self._epoch = None
         return logs

@@ -93,6 +93,7 @@ class Session:
         The rates and what the rules have measured are added to the logs. Returns what the rules
         decided, also the "not yet"s; nothing where the epoch had no batch.
         """
+        self._refuse_unbegun_batches(epoch)
         made = self._steps.close()
         most = max(made.values())
         if self._steps.last_begun is None and most == 0:
@@ -287,6 +288,19 @@ class Session:
                 self.trace.record_note(told)
                 if not self.are_named and not self._has_left_compiled:
                     self._warn(f"{told}.")
+
+    def _refuse_unbegun_batches(self, epoch: int) -> None:
+        """Raise a RuntimeError where a loop has told of no batch, and each was to be known."""
+        changes = isinstance(self.actuator, HostActuator) and self.actuator.changes_within_epochs
+        if not (changes or self.average is not None) or not self._steps.is_unbegun:
+            return
+        rates = ", ".join(f"{key} {rate:g}" for key, rate in self.left.items())
+        what = "the learning rate changes" if changes else "the mean of the weights grows"
+        raise RuntimeError(
+            f"{self.trace.setup.decay}: {what} within an epoch, and epoch {epoch + 1} was trained "
+            f"without one batch begun, at {rates}. Call run.begin_step() before each batch; with "
+            "a keras.callbacks.CallbackList, on_train_batch_begin(batch)."
+        )
 
     def _refuse_idle(self, model: Any) -> None:
         epoch = f"in epoch {self._epoch + 1}"

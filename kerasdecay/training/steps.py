@@ -48,6 +48,17 @@ class StepCount:
             for key, target in self._targets.items()
         }
 
+    @property
+    def is_unbegun(self) -> bool:
+        """Whether steps were made, or may have been, and no batch was begun.
+
+        Some loops tell of epochs alone, and some optimizers do not count their steps.
+        """
+        present = {key: target.steps() for key, target in self._targets.items()}
+        return self.last_begun is None and any(
+            steps is None or steps > (self._before[key] or 0) for key, steps in present.items()
+        )
+
     def close(self) -> dict[str, int]:
         """Return the steps of the epoch that has ended.
 

@@ -314,3 +314,85 @@ def test_more_batches_than_were_told_are_named_before_one_trains_at_a_stale_rate
 def test_exchanged_arguments_are_told_apart() -> None:
     with pytest.raises(ValueError, match=r"a decay callback.* The order is steer\(model, decay"):
         steer(CosineDecay(0.1), new_odometer(), epochs=1, steps_per_epoch=4)
+
+
+def steered_without_batches(decay: Any, optimizer: Any, step: Any, **steering: Any) -> None:
+    with steer(optimizer, decay, epochs=2, steps_per_epoch=STEPS, **steering) as run:
+        for _ in run:
+            for _ in range(STEPS):
+                step()
+            run.end_epoch()
+
+
+@pytest.mark.parametrize("update", ["batch", "2 steps"])
+def test_batches_that_the_loop_does_not_begin_are_named_as_the_first_epoch_ends(
+    update: str,
+) -> None:
+    model = new_odometer()
+    told = r"changes within an epoch, and epoch 1 .* at learning_rate 0\.5\. Call run\.begin_step\(\) before each"
+    with pytest.raises(RuntimeError, match=told):
+        steered_without_batches(
+            LearningRateDecay(Linear(0.5), update=update),
+            model,
+            lambda: model.train_on_batch(X[:BATCH], Y[:BATCH]),
+        )
+    assert model.optimizer.iterations == STEPS
+
+
+@pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="its optimizers all count")
+def test_so_they_are_where_the_optimizer_does_not_count_its_steps() -> None:
+    if keras.backend.backend() == "torch":
+        import torch
+
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    else:
+        optimizer = new_odometer().optimizer
+    with pytest.raises(RuntimeError, match=r"Call run\.begin_step\(\) before each"):
+        steered_without_batches(CosineDecay(0.5), optimizer, lambda: None, stateless=True)
+
+
+def test_a_rate_that_changes_between_epochs_needs_no_batches_begun() -> None:
+    model = new_odometer()
+    steered_without_batches(
+        LearningRateDecay(Linear(0.5), update="epoch"),
+        model,
+        lambda: model.train_on_batch(X[:BATCH], Y[:BATCH]),
+    )
+    assert travelled(model) == near(STEPS * (0.5 + 0.25))
+
+
+def test_an_epoch_without_data_needs_no_batches_begun() -> None:
+    with steer(new_odometer(), CosineDecay(0.5), epochs=2, steps_per_epoch=STEPS) as run:
+        assert [run.end_epoch() for _ in run] == [{}, {}]
+
+
+def test_a_mean_of_the_weights_needs_the_batches_too() -> None:
+    model = new_odometer()
+    with pytest.raises(RuntimeError, match=r"Call run\.begin_step\(\) before each"):
+        steered_without_batches(
+            LearningRateDecay(Constant(0.5), average_last=1),
+            model,
+            lambda: model.train_on_batch(X[:BATCH], Y[:BATCH]),
+        )
+
+
+def test_a_rule_that_waits_for_losses_in_vain_says_so_as_the_first_epoch_ends() -> None:
+    model = new_odometer()
+    with pytest.raises(RuntimeError, match=r"call run\.end_step\(loss\) after each batch"):
+        steered_without_batches(
+            LearningRateDecay(Constant(0.5), rules=[Rescue()]),
+            model,
+            lambda: model.train_on_batch(X[:BATCH], Y[:BATCH]),
+        )
+
+
+def test_a_list_of_callbacks_that_tells_of_epochs_alone_is_named() -> None:
+    model = new_odometer()
+    callbacks = keras.callbacks.CallbackList(
+        [CosineDecay(0.5)], add_history=False, model=model, epochs=2, steps=STEPS
+    )
+    callbacks.on_train_begin()
+    callbacks.on_epoch_begin(0)
+    model.train_on_batch(X[:BATCH], Y[:BATCH])
+    with pytest.raises(RuntimeError, match="on_train_batch_begin"):
+        callbacks.on_epoch_end(0, {})
