@@ -64,6 +64,7 @@ class WeightAverage:
         self._due = self._first = self._total - (averaged - 1) // self._every * self._every
         self._goes_on_within = first_epoch * self._steps_per_epoch >= self._first
         self._done = 0
+        self._trained: list[Any] = []
         self._means: list[Any] = []
         self._count = 0
         self._move = _moving()
@@ -86,9 +87,24 @@ class WeightAverage:
         self._done = epoch * self._steps_per_epoch + batch
         if self._done >= self._due:
             under_way = weights_under_way(callback)
+            self._trained = self._trained or callback._model.trainable_variables
             self._take(callback.model.trainable_variables if under_way is None else under_way)
             missed = (self._done - self._due) // self._every
             self._due += (missed + 1) * self._every
+
+    def go_on(self, model: Any, timeline: Timeline) -> None:
+        """Go on under a new optimizer: the mean is one of the weights, if the same ones train."""
+        self.check(self._owner, model, timeline)
+        before, now = (
+            {id(one) for one in some} for some in (self._trained, model.trainable_variables)
+        )
+        if before and before != now:
+            self._trained = []
+            self.restart()
+            self._warn(
+                f"average_last={self._last!r}: other weights are trained from now on: their mean "
+                "begins anew, and what was averaged before is not kept."
+            )
 
     def restart(self) -> None:
         """Begin the mean anew, for a rule has put other weights back."""

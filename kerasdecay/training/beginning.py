@@ -83,15 +83,15 @@ class Beginning:
         origin = Origin(bases, None, f"found by the probe: {choice.reason}")
         return dataclasses.replace(self, origin=origin)
 
-    def session(self, model: Any, trace: Trace | None) -> Session:
+    def session(self, model: Any, former: Session | None) -> Session:
         """Return the session of this training, and tell what may not be expected of the rate.
 
-        A `trace` is gone on with, where the optimizer was exchanged in mid-training.
+        The record and the mean of the weights of the `former` one are gone on with, where the
+        optimizer was exchanged in mid-training.
         """
         plan = self.plan
         controller = self._controller()
-        if trace is None:
-            trace = Trace(self._setup(controller))
+        trace = Trace(self._setup(controller)) if former is None else former.trace
         tell(self, controller, trace)
         for target in self.targets.values():
             before = LEFT.get(target.optimizer)
@@ -107,8 +107,10 @@ class Beginning:
         actuators: list[Any] = [host]
         if plan.update.compiled:
             actuators = [CompiledActuator(tracks, targets, trace, may_skip=may_skip), host]
-        average = None
-        if plan.average_last is not None:
+        average = None if former is None else former.average
+        if average is not None:
+            average.go_on(model, plan.timeline)
+        elif plan.average_last is not None:
             first = trace.setup.first_epoch
             average = WeightAverage(plan.owner, plan.average_last, model, plan.timeline, first)
             trace.record_note(average.note)

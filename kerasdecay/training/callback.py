@@ -402,16 +402,17 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         if isinstance(begun, Probing):
             self._probing = begun
         else:
-            self._open(model, begun, self.trace if changed else None)
+            self._open(model, begun)
 
-    def _open(self, model: Any, beginning: Beginning, trace: Trace | None = None) -> Session:
+    def _open(self, model: Any, beginning: Beginning) -> Session:
         """Begin the session of a training whose initial rates are known."""
-        self._session = session = beginning.session(model, trace)
+        former = self._session
+        self._session = session = beginning.session(model, former)
         if self.knobs or self.update.compiled:
             interrupted.watch(model, self)
         self.trace = session.trace
         self._memory = Memory(next_epoch=self._epoch)
-        if self.verbose and trace is None:
+        if self.verbose and former is None:
             output.show("announcement", self.trace)
         # The initial rate, which a model saved within this epoch no longer tells.
         self._save_state(self._epoch)

@@ -13,7 +13,9 @@ from tiny import (
     Odometer,
     X,
     Y,
+    distance,
     fit,
+    is_ours,
     level_odometer,
     near,
     new_odometer,
@@ -21,6 +23,7 @@ from tiny import (
     odometer,
     regression,
     travelled,
+    two_odometers,
     warned_once,
 )
 
@@ -137,6 +140,42 @@ def test_a_training_that_ends_too_early_or_goes_on_too_late_says_so() -> None:
         decay = LearningRateDecay(Constant(0.5), average_last="40%")
         fit(model, [decay], EPOCHS, initial_epoch=4)
     assert travelled(model) == near(np.mean([0.0, 0.5, 1.0, 1.5, 2.0]))
+
+
+def two_parts() -> keras.Model:
+    """Return a model of two weights that every step moves by the rate, one of them frozen."""
+    model = two_odometers(keras.optimizers.SGD(0.5))
+    model.get_layer("slow").trainable = False
+    model.compile(keras.optimizers.SGD(0.5), distance)
+    return model
+
+
+@pytest.mark.parametrize("unfreezes", [False, True])
+def test_a_new_optimizer_within_the_last_part_changes_no_mean(unfreezes: bool) -> None:
+    model = two_parts()
+    places: list[float] = []
+    decay = LearningRateDecay(Constant(0.5), average_last="100%")
+    with (
+        pytest.warns(UserWarning) as caught,
+        steer(model, decay, epochs=2, steps_per_epoch=STEPS) as run,
+    ):
+        for epoch in run:
+            for _ in range(STEPS):
+                run.begin_step()
+                model.train_on_batch(X[:10], Y[:10])
+                places.append(travelled(model, "fast"))
+            run.end_epoch()
+            if epoch == 0:
+                model.get_layer("slow").trainable = unfreezes
+                model.compile(keras.optimizers.SGD(0.25), distance)
+    told = " ".join(str(one.message) for one in caught if is_ours(one))
+    assert "the model has a new optimizer" in told
+    assert ("other weights are trained from now on: their mean begins anew" in told) == unfreezes
+    # Where other weights train, their mean begins with those that the exchange has found.
+    kept = places[STEPS - 1 :] if unfreezes else places
+    assert travelled(model, "fast") == near(np.mean(kept))
+    slow = np.mean(0.5 * np.arange(STEPS + 1)) if unfreezes else 0.0
+    assert travelled(model, "slow") == near(slow)
 
 
 def with_statistics(trainable: bool) -> keras.Model:
