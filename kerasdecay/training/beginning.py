@@ -37,13 +37,18 @@ from kerasdecay.training.telling import tell
 
 @dataclasses.dataclass(frozen=True)
 class Beginning:
-    """What is known as a training begins, or goes on."""
+    """What is known as a training begins, or goes on.
+
+    `former` is the session of the optimizer that was exchanged in mid-training. Its record and its
+    mean of the weights are gone on with.
+    """
 
     plan: Plan
     epoch: int
     targets: Mapping[str, RateTarget]
     found: Mapping[str, Found]
     origin: Origin
+    former: Session | None = None
 
     @property
     def automatic(self) -> dict[str, RateTarget]:
@@ -80,16 +85,17 @@ class Beginning:
             key: self.plan.accepted(key, choice.rate) if key in self.automatic else rate
             for key, rate in self.origin.base_rates.items()
         }
-        origin = Origin(bases, None, f"found by the probe: {choice.reason}")
+        told = ""
+        if self.former is not None:
+            told = _exchange_told(
+                self.plan, self.epoch, f". Rates were tried for it: {choice.reason}"
+            )
+        origin = Origin(bases, None, f"found by the probe: {choice.reason}", told)
         return dataclasses.replace(self, origin=origin)
 
-    def session(self, model: Any, former: Session | None) -> Session:
-        """Return the session of this training, and tell what may not be expected of the rate.
-
-        The record and the mean of the weights of the `former` one are gone on with, where the
-        optimizer was exchanged in mid-training.
-        """
-        plan = self.plan
+    def session(self, model: Any) -> Session:
+        """Return the session of this training, and tell what may not be expected of the rate."""
+        plan, former = self.plan, self.former
         controller = self._controller()
         trace = Trace(self._setup(controller)) if former is None else former.trace
         tell(self, controller, trace)
@@ -190,27 +196,30 @@ def begin(
     memory: Memory | None,
     state_file: StateFile | None,
     *,
-    is_exchanged: bool = False,
+    former: Session | None = None,
 ) -> Beginning:
     """Return what is known of the training that begins, or goes on, with `epoch`.
 
-    With `is_exchanged` the optimizer was exchanged in mid-training.
+    `former` is the session of the optimizer that was exchanged in mid-training.
     """
     # They were found to be settable before the training, but for an exchanged optimizer.
-    find_targets = find.rate_targets if is_exchanged else find.targets_of
+    find_targets = find.targets_of if former is None else find.rate_targets
     targets = find_targets(model, plan.names)
     for target in targets.values():
         target.counts_steps = plan.counts_steps
     found = {key: _found(target, memory) for key, target in targets.items()}
     origin = _origin(plan, epoch, found, _past(plan, epoch, found, memory, state_file))
-    if is_exchanged:
-        told = f"the model has a new optimizer from epoch {epoch + 1} on"
+    if former is not None:
         rates = ", ".join(f"{key} {one.rate:g}" for key, one in found.items())
-        if not plan.is_absolute:
-            told += f"; its rate is taken for the initial one ({rates})"
-        told += ". The rules start afresh." if plan.rules else "."
+        taken = f"; its rate is taken for the initial one ({rates})"
+        told = _exchange_told(plan, epoch, "" if plan.is_absolute else taken)
         origin = dataclasses.replace(origin, warning=told)
-    return Beginning(plan, epoch, targets, found, origin)
+    return Beginning(plan, epoch, targets, found, origin, former)
+
+
+def _exchange_told(plan: Plan, epoch: int, what: str) -> str:
+    afresh = " The rules start afresh." if plan.rules else ""
+    return f"the model has a new optimizer from epoch {epoch + 1} on{what}.{afresh}"
 
 
 def _found(target: RateTarget, memory: Memory | None) -> Found:

@@ -394,25 +394,24 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             epoch,
             self._memory,
             None if changed else self._state_file,
-            is_exchanged=changed,
+            former=self._session,
         )
         if any(rule.watches_batches for rule in self.rules):
             self._batch_rules = BatchRules(model, self.rules)
         begun = probed(model, beginning)
         if isinstance(begun, Probing):
-            self._probing = begun
+            self._probing, self._session = begun, None
         else:
             self._open(model, begun)
 
     def _open(self, model: Any, beginning: Beginning) -> Session:
         """Begin the session of a training whose initial rates are known."""
-        former = self._session
-        self._session = session = beginning.session(model, former)
+        self._session = session = beginning.session(model)
         if self.knobs or self.update.compiled:
             interrupted.watch(model, self)
         self.trace = session.trace
         self._memory = Memory(next_epoch=self._epoch)
-        if self.verbose and former is None:
+        if self.verbose and beginning.former is None:
             output.show("announcement", self.trace)
         # The initial rate, which a model saved within this epoch no longer tells.
         self._save_state(self._epoch)

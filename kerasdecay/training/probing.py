@@ -126,7 +126,12 @@ class Probing:
             logs.setdefault(key, target.held(self._tried[-1][2]))
 
     def record(self, trace: Trace) -> None:
-        """Record the rates that were tried, before those of the training."""
+        """Record the rates that were tried, before those of the training.
+
+        Those of an optimizer that has come later stay out, for the first rows alone are a probe's.
+        """
+        if self._beginning.former is not None:
+            return
         for epoch, batch, rate in self._tried:
             trace.record_tried(epoch, batch, rate)
 

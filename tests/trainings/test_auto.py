@@ -28,6 +28,7 @@ from kerasdecay import (
     PowerStepDecay,
     WarmupDecay,
     simulate,
+    steer,
 )
 from kerasdecay.callbacks import as_keras
 from kerasdecay.records.range import Choice
@@ -485,6 +486,40 @@ def test_a_second_fit_starts_from_the_rate_found_without_a_probe(
     going_on, _ = drive(decay, model, initial_epoch=EPOCHS - 1)
     assert going_on == first[-1:]
     assert len(chosen.made) == 1
+
+
+def test_a_new_optimizer_in_mid_training_is_probed_and_the_trace_tells_what_trained(
+    chosen: type[Chosen],
+) -> None:
+    model, decay = new_odometer(0.5), LearningRateDecay(Linear("auto"), rules=[Rescue()])
+    x, y = tiny.X[: tiny.BATCH], tiny.Y[: tiny.BATCH]
+    logs, real = [], {}
+    with (
+        warned_once("new optimizer from epoch 4 on. Rates were tried for it: 0.25", "afresh"),
+        steer(model, decay, epochs=EPOCHS, steps_per_epoch=STEPS) as run,
+    ):
+        for epoch in run:
+            for batch in range(STEPS):
+                run.begin_step()
+                before = tiny.travelled(model)
+                loss = model.train_on_batch(x, y)
+                real[epoch, batch] = tiny.travelled(model) - before
+                run.end_step(loss)
+            logs.append(run.end_epoch({"loss": 1.0})["learning_rate"])
+            if epoch == 2:
+                model.compile(keras.optimizers.SGD(0.5), tiny.distance)
+    planned = simulate(Linear(FOUND), epochs=EPOCHS, steps_per_epoch=STEPS).tolist()
+    tried = [0.01, 0.02, 0.03]
+    trains = [*tried, *planned[3:12], *tried, *planned[15:]]
+    assert list(real.values()) == near(trains)
+    assert logs == near(trains[3::4])
+    trace = decay.trace
+    assert trace is not None
+    told = dict(zip(zip(trace.epochs.tolist(), trace.batches.tolist(), strict=True),
+                    trace.learning_rates.tolist(), strict=True))  # fmt: skip
+    assert told == near({place: rate for place, rate in real.items()
+                         if place[0] != 3 or place[1] == 3})  # fmt: skip
+    assert trace.tried == 3
 
 
 def test_another_model_is_probed_again(chosen: type[Chosen]) -> None:
