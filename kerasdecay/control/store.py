@@ -13,15 +13,18 @@ import json
 import os
 import pathlib
 import re
+import sys
 from typing import Any
 
 from kerasdecay import _checks
 from kerasdecay._files import write_atomically
 from kerasdecay._warnings import warn
 from kerasdecay.control.bookmark import Bookmark
+from kerasdecay.control.makings import makings
 
 SCHEMA = 2
 _FORMAT = "kerasdecay state"
+_FUNCTIONS = "functions"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -54,13 +57,23 @@ class StateFile:
 
     def __init__(self, path: str | os.PathLike[str], configuration: Any) -> None:
         self.path = pathlib.Path(os.path.abspath(os.path.expanduser(path)))
-        text = json.dumps(configuration, sort_keys=True, default=_name_of)
-        header = {
+        functions: list[Any] = []
+
+        def named(value: Any) -> str:
+            functions.append(makings(value))
+            return _name_of(value)
+
+        text = json.dumps(configuration, sort_keys=True, default=named)
+        self._header: dict[str, Any] = {
             "format": _FORMAT,
             "schema": SCHEMA,
-            "configuration": hashlib.sha256(text.encode()).hexdigest(),
+            "configuration": _hash(text),
         }
-        self._header = json.dumps(header)
+        if functions:
+            # Another version of Python has other code for the same function.
+            version = f"{sys.implementation.cache_tag}: "
+            self._header[_FUNCTIONS] = version + _hash(json.dumps(functions))
+        self._has_other_function = False
         # Lines that the next write must bring to the file: at first all that is kept of the old
         # one, later those that could not be written.
         self._pending: list[str] = []
@@ -95,10 +108,16 @@ class StateFile:
             ValueError: If the file holds nothing from before `epoch`.
 
         Warns:
-            UserWarning: If there is no file, or it ends before `epoch`.
+            UserWarning: If there is no file, it ends before `epoch`, or a function is another one.
         """
         if epoch == 0:
             return None
+        if self._has_other_function:
+            warn(
+                f"kerasdecay: state_path={str(self.path)!r} was written with another function in "
+                "the place of a schedule: its code, or a number in it, has changed. From epoch "
+                f"{epoch + 1} on the rate follows the present one."
+            )
         if self._found is None:
             what = "the rules start afresh"
             if may_have_probed:
@@ -144,7 +163,9 @@ class StateFile:
         self._pending.append(_line(bookmark))
         try:
             if self._rewrites:
-                write_atomically(self.path, "".join([self._header, "\n", *self._pending]))
+                write_atomically(
+                    self.path, "".join([json.dumps(self._header), "\n", *self._pending])
+                )
             elif self._signature() != self._left:
                 self._tell(
                     "has been changed by something else: two trainings share it, or it was "
@@ -206,9 +227,13 @@ class StateFile:
             raise self.refusal(
                 f"has schema {found.get('schema')!r}, and this kerasdecay reads schema {SCHEMA}"
             )
-        if json.dumps(found) != self._header:
+        expected = dict(self._header)
+        written, present = (one.pop(_FUNCTIONS, "") for one in (found, expected))
+        if found != expected:
             what = "another schedule or other rules, update, groups or driven numbers"
             raise self.refusal(f"was written by a decay with {what}")
+        same_python = str(written).partition(":")[0] == present.partition(":")[0]
+        self._has_other_function = same_python and written != present
 
     def _tell(self, what: str) -> None:
         if not self._has_told:
@@ -220,6 +245,10 @@ class StateFile:
             f"kerasdecay: state_path={str(self.path)!r} cannot be read and written: {why}. Pass "
             "the path of a file, in a folder that you may write to."
         )
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _line(bookmark: Bookmark) -> str:

@@ -329,9 +329,7 @@ def test_batches_that_the_loop_does_not_begin_are_named_as_the_first_epoch_ends(
     update: str,
 ) -> None:
     model = new_odometer()
-    told = (
-        r"within an epoch, and epoch 1 .* at learning_rate 0\.5\. Call run\.begin_step\(\) before"
-    )
+    told = r"within an epoch, and epoch 1 .* at learning_rate 0\.5\. Call run\.begin_step\(\)"
     with pytest.raises(RuntimeError, match=told):
         steered_without_batches(
             LearningRateDecay(Linear(0.5), update=update),
