@@ -145,7 +145,7 @@ class BatchLosses:
         size = (done - self._since) * self._batch_size
         if self._metric is not None and (self._looks_always or is_last):
             _ = callback.model  # on JAX this brings the metrics up to date
-            samples = _number(self._metric.count)
+            samples = number_of(self._metric.count)
             if samples <= self._size:  # somebody has begun the mean anew
                 self._size = self._total = 0.0
             if self._looks_always or self._size < samples <= size * (1 + 1e-6):
@@ -169,12 +169,12 @@ class BatchLosses:
         metrics = [] if model is None else model.metrics
         means = [one for one in metrics if hasattr(one, "total") and hasattr(one, "count")]
         if self._since == self._done:
-            self._first_counts = {id(one): _number(one.count) for one in means}
+            self._first_counts = {id(one): number_of(one.count) for one in means}
             return
         self._is_running_mean = False
         for metric in means:
-            count = _number(metric.count)
-            if count > 0 and abs(_number(metric.total) / count - loss) <= 1e-4 * abs(loss):
+            count = number_of(metric.count)
+            if count > 0 and abs(number_of(metric.total) / count - loss) <= 1e-4 * abs(loss):
                 self._is_running_mean, self._metric = True, metric
                 size = self._first_counts.get(id(metric), 0.0)
                 self._batch_size = size / (self._done - self._since)
@@ -192,7 +192,8 @@ class BatchLosses:
             )
 
 
-def _number(variable: Any) -> float:
+def number_of(variable: Any) -> float:
+    """Return what a metric's variable holds."""
     value = getattr(variable, "value", variable)  # a user's own metric may hold a plain number
     if hasattr(type(value), "__float__"):  # for a third of the time, which counts at each batch
         return float(value)

@@ -199,7 +199,8 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             self._watch.directed(rule, model, is_built=rule.watched in logs)
             for rule in self._directed
         )
-        events = self._session.end_epoch(model, epoch, logs, self._directed, losses)
+        unfed = self._watch.unfed(self.rules, logs, model)
+        events = self._session.end_epoch(model, epoch, logs, self._directed, losses, unfed)
         if self._ended_probing is not None:
             self._ended_probing.log(logs)
             self._ended_probing = None

@@ -12,6 +12,8 @@ from kerasdecay._warnings import warn
 from kerasdecay.records.numbers import as_number
 from kerasdecay.rules import Rule
 from kerasdecay.rules import monitor as monitors
+from kerasdecay.training.batch_losses import number_of
+from kerasdecay.training.under_way import epoch_iterator
 
 
 class MetricWatch:
@@ -51,6 +53,30 @@ class MetricWatch:
                     self._name_unusable(name, logs[name])
             elif name not in self._seen and (validated or not name.startswith("val_")):
                 self._name_missing(name)
+
+    def unfed(self, rules: Iterable[Rule[Any]], logs: Mapping[str, Any], model: Any) -> set[str]:
+        """Return the watched metrics whose 0 in the logs is of no batch; warn of each, once.
+
+        Keras puts the model's metrics in the place of what `train_step` returns under their names,
+        also of a metric that was never given anything, as the loss of a model that was compiled
+        without one.
+        """
+        zeros = {rule.watched for rule in rules if as_number(logs.get(rule.watched)) == 0}
+        if not zeros or epoch_iterator() is None:  # a loop of the user's own gives its own logs
+            return set()
+        counts = {one.name: number_of(one.count) for one in model.metrics if hasattr(one, "count")}
+        unfed = {name for name in zeros if counts.get(name.removeprefix("val_")) == 0}
+        for name in sorted(unfed):
+            metric = name.removeprefix("val_")
+            step = "train_step" if metric == name else "test_step"
+            self._warn(
+                name,
+                f"the rules watch {name!r}, and Keras logs 0 for it, whatever {step} returns: the "
+                f"model has a metric {metric!r} of its own that {step} never updates. Nothing is "
+                f"decided by it. Keep a keras.metrics.Mean(name={metric!r}) in {step}, compile "
+                f"with a loss, or return it under another name and pass that as monitor=….",
+            )
+        return unfed
 
     def close(self, rules: Iterable[Rule[Any]]) -> None:
         """At the end, name what was never seen."""

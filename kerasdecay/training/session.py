@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from kerasdecay._warnings import warn
@@ -87,10 +87,12 @@ class Session:
         logs: dict[str, Any],
         rules: tuple[Rule[Any], ...],
         losses: tuple[float, ...] = (),
+        unfed: Collection[str] = (),
     ) -> list[Event]:
         """Put the rates used into the logs, feed the rules, write what they decided.
 
-        The rates and what the rules have measured are added to the logs. Returns what the rules
+        The rates and what the rules have measured are added to the logs. The `unfed` of them are
+        kept from the rules. Returns what the rules
         decided, also the "not yet"s; nothing where the epoch had no batch.
         """
         self._refuse_unbegun_batches(epoch)
@@ -115,7 +117,8 @@ class Session:
         numbers = {key: as_number(value) for key, value in logs.items()}
         metrics = {key: number for key, number in numbers.items() if number is not None}
         self.trace.record_logs(epoch, metrics)
-        events = self.controller.observe(rules, Observation(epoch, metrics, losses=losses))
+        seen = {key: number for key, number in metrics.items() if key not in unfed}
+        events = self.controller.observe(rules, Observation(epoch, seen, losses=losses))
         for event in events:
             self.trace.record_decision(event)
         self._left_before = dict(self.left)
