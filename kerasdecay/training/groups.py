@@ -18,6 +18,7 @@ from kerasdecay.schedules import Constant, Moment, Schedule
 from kerasdecay.training.as_schedule import as_schedule
 from kerasdecay.training.knobs import BoundKnob, Knob, PlannedValue, Run, Step
 from kerasdecay.training.paths import matches, names_of, path_of
+from kerasdecay.training.snapshot import build
 from kerasdecay.training.trials import reason_against
 from kerasdecay.training.velocities import scales_its_velocity, velocities_of
 
@@ -80,7 +81,9 @@ class GroupFactors(Knob):
         missing = [name for name in (_UPDATE, _DECAY) if not hasattr(optimizer, name)]
         if missing:
             raise self._refusal(optimizer, f"it has no method {missing[0]}")
-        # A model that builds itself with its first batch has no variables yet: see `bind`.
+        if not _names(optimizer, model):
+            with contextlib.suppress(ValueError):  # nothing tells the shapes: `bind` refuses it
+                build(model)
         if names := _names(optimizer, model):
             self._matched(names)
         self._try(optimizer, 0.5)

@@ -83,6 +83,18 @@ def test_a_probe_leaves_nothing_in_weights_that_the_first_step_would_have_made(k
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_groups_are_found_among_weights_that_the_first_step_would_have_made(kind: str) -> None:
+    decay = CosineDecay(0.05, group_factors={".*kernel": 0.1})
+    found, expected = (trained(kind, decay, X, 2, built=built) for built in (False, True))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+    assert decay.trace is not None
+    assert decay.trace.notes[-1] == "group_factors: '.*kernel' × 0.1 (2 variables), 2 variables × 1"
+    with pytest.raises(ValueError, match=r"group_factors must be patterns .*The paths are "):
+        trained(kind, CosineDecay(0.05, group_factors={"nowhere": 0.1}), X, 1, built=False)
+
+
 def test_where_nothing_tells_the_shapes_the_model_must_be_built() -> None:
     model = sequential()
     model.compile("sgd", "mse")
