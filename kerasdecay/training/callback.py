@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import keras
 
 from kerasdecay import _checks
 from kerasdecay._config import to_config
-from kerasdecay._warnings import warn
 from kerasdecay.control import StateFile
 from kerasdecay.control.store import check_path
 from kerasdecay.records import Event, Trace
-from kerasdecay.records.numbers import as_number
 from kerasdecay.rules import BatchObservation, Rule
 from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.schedules.duration import Duration
-from kerasdecay.training import arguments, find, interrupted, output, probes, updates
+from kerasdecay.training import arguments, conflicts, find, interrupted, output, probes, updates
 from kerasdecay.training.averaging import WeightAverage, check_average
 from kerasdecay.training.batch_losses import BatchLosses
 from kerasdecay.training.batch_rules import BatchRules
@@ -34,8 +32,6 @@ from kerasdecay.training.plan import Plan, has_auto
 from kerasdecay.training.probing import Probing, probed
 from kerasdecay.training.session import Session
 from kerasdecay.training.snapshot import BestStates
-from kerasdecay.training.targets import RateTarget
-from kerasdecay.training.under_way import beside, trainings_under_way
 
 
 class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
@@ -108,7 +104,6 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self._remember()
         self._session = None
         self._probing: Probing | None = None
-        self._ended_probing: Probing | None = None
         self._batch_rules: BatchRules | None = None
         self._has_spoilt_metrics = False
         self._epoch = 0
@@ -130,27 +125,19 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
                 "callbacks=[…] holds the class of a decay, and no decay. Make one: CosineDecay(…)."
             )
         if model is not self._model:
-            self._refuse_two_trainings(allowed=0)
+            conflicts.refuse_two_trainings(self, allowed=0)
         super().set_model(model)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Find out, before the first step, whether this training can be done."""
-        self._refuse_two_trainings(allowed=1)
-        left_over = self._probing
-        model = self.model
-        self._refuse_two_writers(model)
-        self._refuse_exchanged_weights()
-        self._warn_of_termination()
+        conflicts.check(self)
+        model, left_over = self.model, self._probing if self._is_probing else None
         find.release(model)  # first, so that the rate it leaves is remembered
         self._end_training()
         self.trace = None
         targets = find.rate_targets(model, self.optimizer_names)
-        if left_over is not None and left_over.is_left_in(targets):
-            left_over.put_back()
-            self._warn(
-                "the training before was interrupted while rates were tried for it. The model and "
-                "its optimizer are put back to where it began."
-            )
+        if left_over is not None:
+            left_over.recover(targets)
         for schedule in self.schedules.values():
             if isinstance(schedule, Schedule):
                 schedule.check(Moment.of(0, self._timeline()))
@@ -166,12 +153,12 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         """Write the rate of the epoch's first batch."""
         model = self.model
         self._epoch = epoch
-        if self._probing is None and (self._session is None or not self._is_steered(model)):
+        if not (self._is_probing or self._is_steered(model)):
             self._start(model, epoch)
-        if self._probing is not None:
-            self._probing.begin_epoch(epoch)
-        elif self._session is not None:
+        if self._session is not None:
             self._session.begin_epoch(model, epoch)
+        elif self._probing is not None:
+            self._probing.begin_epoch(epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the rate of this batch, if the schedule moves within epochs."""
@@ -190,10 +177,10 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             self._watch_batch()
         losses = self._batch_losses.take()
         self._has_spoilt_metrics = False  # Keras begins them anew with each epoch
-        model = self.model
-        if self._probing is not None:
-            self._probing.end_epoch(logs)
+        model, probing = self.model, self._probing
         if self._session is None:
+            if probing is not None:
+                probing.end_epoch(logs)
             return
         self._directed = tuple(
             self._watch.directed(rule, model, is_built=rule.watched in logs)
@@ -201,9 +188,9 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         )
         unfed = self._watch.unfed(self.rules, logs, model)
         events = self._session.end_epoch(model, epoch, logs, self._directed, losses, unfed)
-        if self._ended_probing is not None:
-            self._ended_probing.log(logs)
-            self._ended_probing = None
+        if probing is not None:  # it has ended in this epoch, perhaps with its last batch
+            probing.log(logs)
+            self._probing = None
         self._follow(events, model)
         self._watch.note(self.rules, logs)
         self._save_state(epoch + 1)
@@ -216,12 +203,8 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         if self._session is not None:
             self._session.end(self.model)
         elif self._probing is not None:
-            self._end_probing(self.model, 0).end(self.model)
-            self._warn(
-                "the training has ended while rates were tried for it, and all was put back: the "
-                "model is not trained. Train it for more batches, or give an initial rate instead "
-                'of "auto".'
-            )
+            self._end_probing(self._probing, 0).end(self.model)
+            self._probing.warn_of_the_end()
         if self.verbose and self.trace is not None:
             output.show("summary", self.trace, told=True)
         watch = self._watch
@@ -236,7 +219,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles carry the configuration and the record, not the model or the run."""
         owner = type(self).__name__
-        run = ("session", "state_file", "memory", "probing", "ended_probing", "batch_rules")
+        run = ("session", "state_file", "memory", "probing", "batch_rules")
         return {
             **self.__dict__,
             **{f"_{name}": None for name in ("model", *run)},
@@ -245,14 +228,19 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         }
 
     def _note_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        logs = logs or {}
-        if self._probing is not None and as_number(logs.get("loss")) is None:
-            self._refuse_to_probe(logs)
+        logs, probing = logs or {}, self._probing if self._is_probing else None
+        if probing is not None:
+            _ = self.model  # on JAX this brings the state of the training to the variables
+            probing.require_loss(logs)
         if not self._batch_losses.note(self, batch, logs.get("loss"), self._due()):
             return
-        if self._probing is not None:
-            self._go_on_probing(batch)
-        elif self._batch_rules is not None and self._session is not None:
+        if probing is not None:
+            probing.add(self._batch_losses.latest)
+            if probing.is_done:
+                self._end_probing(probing, batch + 1)
+            elif probing.begin_batch(self._epoch, batch + 1):
+                self._has_spoilt_metrics = True
+        elif self._batch_rules is not None:
             self._watch_batch()
 
     def _due(self) -> int:
@@ -262,34 +250,9 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             return 1
         return session.due(self._batch_losses.done)
 
-    def _refuse_to_probe(self, logs: Mapping[str, Any]) -> None:
-        """Put everything back and raise a ValueError: no loss tells which rate is good."""
-        assert self._probing is not None
-        _ = self.model  # on JAX this brings the state of the training to the variables
-        probing, self._probing = self._probing, None
-        probing.put_back()
-        raise ValueError(
-            f'{type(self).__name__}: "auto" finds a rate by the loss of each batch, and the logs '
-            f'of a batch hold no number as their "loss". There are: {", ".join(logs) or "none"}. '
-            'Let train_step return one as "loss", or give an initial rate instead of "auto".'
-        )
-
-    def _go_on_probing(self, batch: int) -> None:
-        """Tell the probe the batch's loss, and write the rate of the next batch."""
-        assert self._probing is not None
-        model = self.model
-        self._probing.add(self._batch_losses.latest)
-        if self._probing.is_done:
-            self._end_probing(model, batch + 1)
-        elif self._probing.begin_batch(self._epoch, batch + 1):
-            self._has_spoilt_metrics = True
-
-    def _end_probing(self, model: Any, batch: int) -> Session:
+    def _end_probing(self, probing: Probing, batch: int) -> Session:
         """Put everything back, and begin the training with this batch, from the rate found."""
-        assert self._probing is not None
-        probing, self._probing = self._probing, None
-        self._ended_probing = probing
-        found = probing.end()
+        model, found = self.model, probing.end()
         self._batch_losses.forget()
         self._has_spoilt_metrics = True
         session = self._open(model, found)
@@ -330,46 +293,31 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         return Timeline(epochs, params.get("steps"), self.update.unit)
 
     @property
-    def optimizer_names(self) -> list[str] | None:
-        """The optimizers that the user has named, None if it is the model's own."""
-        names = [name for name in self.schedules if name is not None]
-        return names or None
-
-    @property
-    def _is_auto(self) -> bool:
+    def probes(self) -> bool:
+        """Whether a training begins with a probe, which finds an initial rate."""
         return has_auto(self.schedules.values())
 
     @property
     def needs_batch_losses(self) -> bool:
         """Whether the loss of each batch must be told, for a probe or a rule."""
-        return self._is_auto or any(
+        return self.probes or any(
             one.needs_batch_losses or one.watches_batches for one in self.rules
         )
 
     @property
     def may_put_back(self) -> bool:
         """Whether weights may be put back: by a rule, or after the trials of a probe."""
-        return self._is_auto or any(
-            one.restores_best_weights or one.puts_back for one in self.rules
-        )
+        return self.probes or any(one.restores_best_weights or one.puts_back for one in self.rules)
+
+    @property
+    def _is_probing(self) -> bool:
+        """Whether a probe is under way: the session begins when it has ended."""
+        return self._probing is not None and self._session is None
 
     def _is_steered(self, model: Any) -> bool:
-        """Whether the session's optimizers are still those that train the model."""
-        assert self._session is not None
-        known, present = self._session.targets, find.targets_of(model, self.optimizer_names)
-        ours, theirs = ({id(one.optimizer) for one in some.values()} for some in (known, present))
-        if ours != theirs:
-            return False
-        if len(present) > len(known):
-            self._refuse_added_group(list(present.values())[-1])
-        return True
-
-    def _refuse_added_group(self, added: RateTarget) -> NoReturn:
-        raise ValueError(
-            f"{type(self).__name__}: an optimizer must have all its parameter groups before "
-            f"the first epoch. Received: {added.key}, added since, at a rate of its own, "
-            f"{added.read():g}. Add it before, and set requires_grad when it is to train."
-        )
+        """Whether there is a session, whose optimizers are still those that train the model."""
+        session = self._session
+        return session is not None and session.drives(find.targets_of(model, self.optimizer_names))
 
     def _start(self, model: Any, epoch: int) -> None:
         """Begin the training with `epoch`, or go on with it under a new optimizer."""
@@ -429,9 +377,9 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
                 weights_only = not rule.restores_optimizer
                 self._best_states.keep(event.rule, model, weights_only=weights_only)
         for event in events:
-            self._obey(event, model)
+            self._carry_out(event, model)
 
-    def _obey(self, event: Event, model: Any) -> None:
+    def _carry_out(self, event: Event, model: Any) -> None:
         assert self._session is not None
         if self.verbose and event.decision.changes_rate and self.trace is not None:
             output.show("decision_line", event, self.trace, wrap=False)
@@ -440,67 +388,10 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         if event.decision.stop:
             model.stop_training = True
 
-    def _warn(self, what: str) -> None:
-        warn(f"{type(self).__name__}: {what}")
-
     def _remember(self) -> None:
         """Keep what the next training must know of this one, without a reference to its model."""
         if self._session is not None and self._memory is not None:
             self._memory.close(self._session)
-
-    def _refuse_two_trainings(self, allowed: int) -> None:
-        """Raise a ValueError if more than so many trainings are under way with this object."""
-        if trainings_under_way(self) > allowed:
-            raise ValueError(
-                f"{type(self).__name__}: one callback object cannot steer two trainings at once. "
-                "Received: a second fit while the first is running, or the object twice in "
-                "callbacks=[…]. Give each fit an object of its own."
-            )
-
-    def _refuse_two_writers(self, model: Any) -> None:
-        """Raise a ValueError for a second decay, beside or around this one, of one optimizer."""
-        mine = {id(one) for one in find.optimizers_of(model, self.optimizer_names).values()}
-        for other in beside(self):
-            if not isinstance(other, DecayCallback) or other._model is None:
-                continue
-            theirs = find.optimizers_of(other._model, other.optimizer_names).values()
-            if mine & {id(one) for one in theirs}:
-                raise ValueError(
-                    f"{type(self).__name__}: one optimizer may have one decay, in callbacks=[…] or "
-                    f"in a loop that is steered. Received: {type(self).__name__} and "
-                    f"{type(other).__name__}, which would both write the learning_rate of one. "
-                    "Compose them into one, shape × warmup × rules: "
-                    "LearningRateDecay(Cosine(0.1), warmup=2, rules=[Plateau('val_loss')])."
-                )
-
-    def _refuse_exchanged_weights(self) -> None:
-        """Raise a ValueError where the weights would be kept while their mean is in the model."""
-        if not self.may_put_back:
-            return
-        owner, swap = type(self).__name__, "SwapEMAWeights(swap_on_epoch=True)"
-        is_listed = False
-        for other in beside(self):
-            is_listed = is_listed or other is None
-            is_swap = isinstance(other, keras.callbacks.SwapEMAWeights) and other.swap_on_epoch
-            if not is_swap or other._model is not self._model or (is_listed and not self._is_auto):
-                continue
-            remedy = f"Write callbacks=[{owner}(…), {swap}], in this order."
-            if self._is_auto:  # a trial of the probe goes on in the next epoch
-                remedy = f'Give an initial rate instead of "auto", and list {swap} after the decay.'
-            raise ValueError(
-                f"{owner}: {swap} exchanges the weights with their mean between epochs, and what "
-                f"is put back would train and end as the other of the two. {remedy}"
-            )
-
-    def _warn_of_termination(self) -> None:
-        if any(rule.puts_back for rule in self.rules) and any(
-            isinstance(other, keras.callbacks.TerminateOnNaN) and other._model is self._model
-            for other in beside(self)
-        ):
-            self._warn(
-                "TerminateOnNaN ends the training at the first loss that is not finite, from which "
-                "Rescue would put it back and go on. Leave TerminateOnNaN out."
-            )
 
     def _configuration(self) -> Any:
         """Return what must be the same for a state file to be this training's."""

@@ -35,6 +35,7 @@ class Looking(Guessed):
 
     schedules: Mapping[str | None, Any]
     trace: Trace | None
+    _model: Any
     _session: Session | None
 
     @property
@@ -45,6 +46,12 @@ class Looking(Guessed):
     @schedule.setter
     def schedule(self, value: Any) -> None:
         raise self._refusal("schedule", value)
+
+    @property
+    def optimizer_names(self) -> list[str] | None:
+        """The optimizers that the user has named, None if it is the model's own."""
+        names = [name for name in self.schedules if name is not None]
+        return names or None
 
     @property
     def learning_rate(self) -> float | None:

@@ -11,6 +11,7 @@ from kerasdecay._warnings import warn
 from kerasdecay.control.probe import Probe, probe_steps
 from kerasdecay.control.range_test import most_cautious
 from kerasdecay.records import Trace
+from kerasdecay.records.numbers import as_number
 from kerasdecay.records.range import Choice
 from kerasdecay.training import find
 from kerasdecay.training.beginning import Beginning
@@ -109,14 +110,45 @@ class Probing:
         self.put_back()
         return self._beginning.probed(self._probe.choice())
 
-    def is_left_in(self, targets: Mapping[str, RateTarget]) -> bool:
-        """Whether the optimizers still hold what was tried last, as after Ctrl-C."""
-        return all(
+    def recover(self, targets: Mapping[str, RateTarget]) -> None:
+        """Put everything back where a training was interrupted within its probe, by Ctrl-C say.
+
+        These are the rates of the training that begins: they tell whether the optimizers still hold
+        what was tried last.
+        """
+        if all(
             key in targets
             and targets[key].optimizer is target.optimizer
             and target.same(target.read(), self._begun[2])
             for key, target in self._targets.items()
+        ):
+            self.put_back()
+            self._warn(
+                "the training before was interrupted while rates were tried for it. The model and "
+                "its optimizer are put back to where it began."
+            )
+
+    def require_loss(self, logs: Mapping[str, Any]) -> None:
+        """Put everything back and raise a ValueError where the logs of a batch hold no loss."""
+        if as_number(logs.get("loss")) is not None:
+            return
+        self.put_back()
+        raise ValueError(
+            f'{self._beginning.plan.owner}: "auto" finds a rate by the loss of each batch, and the '
+            f'logs of a batch hold no number as their "loss". There are: '
+            f'{", ".join(logs) or "none"}. Let train_step return one as "loss", or give an initial '
+            'rate instead of "auto".'
         )
+
+    def warn_of_the_end(self) -> None:
+        """Warn that the training has ended within the probe."""
+        self._warn(
+            "the training has ended while rates were tried for it, and all was put back: the model "
+            'is not trained. Train it for more batches, or give an initial rate instead of "auto".'
+        )
+
+    def _warn(self, what: str) -> None:
+        warn(f"{self._beginning.plan.owner}: {what}")
 
     def log(self, logs: dict[str, Any]) -> None:
         """Log the rate that was tried last, in an epoch that has seen no other."""

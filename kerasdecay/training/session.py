@@ -59,6 +59,23 @@ class Session:
         """What each optimizer was left with; NaN before the first write."""
         return self.actuator.left
 
+    def drives(self, present: Mapping[str, RateTarget]) -> bool:
+        """Whether these are the rates of the session's optimizers, and not of exchanged ones.
+
+        A ValueError tells of a parameter group that was added since.
+        """
+        ours, theirs = (
+            {id(one.optimizer) for one in rates.values()} for rates in (self.targets, present)
+        )
+        if ours == theirs and len(present) > len(self.targets):
+            added = list(present.values())[-1]
+            raise ValueError(
+                f"{self.trace.setup.decay}: an optimizer must have all its parameter groups before "
+                f"the first epoch. Received: {added.key}, added since, at a rate of its own, "
+                f"{added.read():g}. Add it before, and set requires_grad when it is to train."
+            )
+        return ours == theirs
+
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
         """Bring the rates of the epoch's first batch, or of the one with which training begins."""
         self._epoch, self._first = epoch, first

@@ -1,0 +1,80 @@
+"""What cannot stand beside a decay in a training, refused before the first step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import keras
+
+from kerasdecay._warnings import warn
+from kerasdecay.training import find
+from kerasdecay.training.looking import Looking
+from kerasdecay.training.under_way import beside, trainings_under_way
+
+if TYPE_CHECKING:
+    from kerasdecay.training.callback import DecayCallback
+
+
+def check(decay: DecayCallback) -> None:
+    """Raise a ValueError for what conflicts with a decay whose training begins."""
+    refuse_two_trainings(decay, allowed=1)
+    _refuse_two_writers(decay)
+    if decay.may_put_back:
+        _refuse_exchanged_weights(decay)
+    _warn_of_termination(decay)
+
+
+def refuse_two_trainings(decay: DecayCallback, allowed: int) -> None:
+    """Raise a ValueError if more than so many trainings are under way with this object."""
+    if trainings_under_way(decay) > allowed:
+        raise ValueError(
+            f"{type(decay).__name__}: one callback object cannot steer two trainings at once. "
+            "Received: a second fit while the first is running, or the object twice in "
+            "callbacks=[…]. Give each fit an object of its own."
+        )
+
+
+def _refuse_two_writers(decay: DecayCallback) -> None:
+    """Raise a ValueError for a second decay, beside or around this one, of one optimizer."""
+    owner = type(decay).__name__
+    mine = {id(one) for one in find.optimizers_of(decay.model, decay.optimizer_names).values()}
+    for other in beside(decay):
+        if not isinstance(other, Looking) or other._model is None:
+            continue
+        theirs = find.optimizers_of(other._model, other.optimizer_names).values()
+        if mine & {id(one) for one in theirs}:
+            raise ValueError(
+                f"{owner}: one optimizer may have one decay, in callbacks=[…] or in a loop that is "
+                f"steered. Received: {owner} and {type(other).__name__}, which would both write "
+                "the learning_rate of one. Compose them into one, shape × warmup × rules: "
+                "LearningRateDecay(Cosine(0.1), warmup=2, rules=[Plateau('val_loss')])."
+            )
+
+
+def _refuse_exchanged_weights(decay: DecayCallback) -> None:
+    """Raise a ValueError where the weights would be kept while their mean is in the model."""
+    owner, swap = type(decay).__name__, "SwapEMAWeights(swap_on_epoch=True)"
+    is_listed = False
+    for other in beside(decay):
+        is_listed = is_listed or other is None
+        is_swap = isinstance(other, keras.callbacks.SwapEMAWeights) and other.swap_on_epoch
+        if not is_swap or other._model is not decay._model or (is_listed and not decay.probes):
+            continue
+        remedy = f"Write callbacks=[{owner}(…), {swap}], in this order."
+        if decay.probes:  # a trial of the probe goes on in the next epoch
+            remedy = f'Give an initial rate instead of "auto", and list {swap} after the decay.'
+        raise ValueError(
+            f"{owner}: {swap} exchanges the weights with their mean between epochs, and what is "
+            f"put back would train and end as the other of the two. {remedy}"
+        )
+
+
+def _warn_of_termination(decay: DecayCallback) -> None:
+    if any(rule.puts_back for rule in decay.rules) and any(
+        isinstance(other, keras.callbacks.TerminateOnNaN) and other._model is decay._model
+        for other in beside(decay)
+    ):
+        warn(
+            f"{type(decay).__name__}: TerminateOnNaN ends the training at the first loss that is "
+            "not finite, from which Rescue would put it back and go on. Leave TerminateOnNaN out."
+        )
