@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from kerasdecay._names import did_you_mean, no_such_name
+from kerasdecay._names import no_such_name
 
 if TYPE_CHECKING:
     from kerasdecay.callbacks import (
@@ -53,7 +53,7 @@ _HOMES = {
 
 _ELSEWHERE = {
     **dict.fromkeys(("summary", "timeline"), "kerasdecay.report.{}"),
-    **dict.fromkeys(("ReduceLROnPlateau",), "PlateauDecay"),
+    "ReduceLROnPlateau": "PlateauDecay",
     **dict.fromkeys(
         ("LearningRateScheduler", "LRScheduler", "LambdaLR", "Decay"), "LearningRateDecay"
     ),
@@ -73,7 +73,7 @@ _ELSEWHERE = {
         ("CosineDecayRestarts", "CosineAnnealingWarmRestarts"),
         "LearningRateDecay(CosineRestarts(…))",
     ),
-    **dict.fromkeys(("StepLR",), "StepDecay"),
+    "StepLR": "StepDecay",
     **dict.fromkeys(("OneCycleLR", "fit_one_cycle"), "OneCycleDecay"),
     **dict.fromkeys(
         ("LearningRateFinder", "LRFinder", "lr_find", "lr_finder"), "find_learning_rate"
@@ -120,7 +120,7 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(importlib.import_module(_HOMES.get(name, "kerasdecay.callbacks")), name)
     if name.startswith("_"):
-        raise no_such_name(__name__, name, "")
+        raise no_such_name(__name__, name)
     if name in _PARTS:
         return importlib.import_module(f"kerasdecay.{name}")
     found = [*map(importlib.import_module, _SUBPACKAGES)]
@@ -128,9 +128,9 @@ def __getattr__(name: str) -> Any:
         if name != "FAMILY" and name in module.__all__:
             return getattr(module, name)
     if name in _ELSEWHERE:
-        raise no_such_name(__name__, name, f"Did you mean {_ELSEWHERE[name].format(name)!r}?")
-    everything = [*__all__, *(one for module in found for one in module.__all__)]
-    raise no_such_name(__name__, name, did_you_mean(everything, name))
+        remedy = f"Did you mean {_ELSEWHERE[name].format(name)!r}?"
+        raise no_such_name(__name__, name, remedy=remedy)
+    raise no_such_name(__name__, name, sum((module.__all__ for module in found), __all__))
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import math
 import numbers
@@ -28,6 +29,12 @@ _STEPS = re.compile(r"\s*([0-9]{1,15})\s*steps?\s*", re.IGNORECASE)
 _LONGEST = 200
 """Characters of a received value that an error shows."""
 
+NEAR = 0.7
+"""The likeness, of at most 1, from which on a name is taken for a misspelling of another."""
+
+_START = 3
+"""Letters that the beginning of a name must have to stand for it."""
+
 
 def invalid(owner: str, argument: str, allowed: str, received: Any, remedy: str = "") -> ValueError:
     """Return the `ValueError` for an argument out of its range, in one line."""
@@ -38,7 +45,7 @@ def invalid(owner: str, argument: str, allowed: str, received: Any, remedy: str 
 def shown(value: Any) -> str:
     """Return a received value as an error shows it: in one line, cut where it is long."""
     try:
-        text = " ".join(repr(value).split())
+        text = value.__name__ if isinstance(value, type) else " ".join(repr(value).split())
     except ValueError:  # Python refuses to print integers of more than 4,300 digits
         return f"a value of type {type(value).__name__} that cannot be printed"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
@@ -210,11 +217,20 @@ def verbose(owner: str, value: Any) -> int:
 def choice(owner: str, argument: str, value: Any, allowed: tuple[str, ...]) -> str:
     """Return `value` if it is one of `allowed`, or raise a `ValueError` that lists them."""
     if not isinstance(value, str) or value not in allowed:
-        start = value[:3].lower() if isinstance(value, str) else ""
-        near = [one for one in allowed if start and one.startswith(start)]
-        remedy = f"Did you mean {near[0]!r}?" if near else ""
+        remedy = did_you_mean(allowed, value) if isinstance(value, str) else ""
         raise invalid(owner, argument, "one of " + ", ".join(map(repr, allowed)), value, remedy)
     return value
+
+
+def did_you_mean(family: Iterable[str], name: str) -> str:
+    """Return a question with the name nearest to one that there is not, or nothing."""
+    folded = {one.lower(): one for one in family}
+    written = name.strip().lower()
+    near = difflib.get_close_matches(written, folded, n=1, cutoff=NEAR)
+    # A name with more around it, as cosine-annealing, or the beginning of one, as exp.
+    near += sorted((one for one in folded if one in written), key=len, reverse=True)
+    near += [one for one in folded if len(written) >= _START and one.startswith(written)]
+    return f"Did you mean {folded[near[0]]!r}?" if near else ""
 
 
 def text(owner: str, argument: str, value: Any, *, what: str) -> str:
@@ -227,8 +243,14 @@ def text(owner: str, argument: str, value: Any, *, what: str) -> str:
 def instance(owner: str, argument: str, value: Any, kind: type, what: str, remedy: str = "") -> Any:
     """Return `value` if it is an instance of `kind`, or raise a `ValueError`."""
     if not isinstance(value, kind):
-        raise invalid(owner, argument, what, value, remedy)
+        raise invalid(owner, argument, what, value, made(value, kind) or remedy)
     return value
+
+
+def made(value: Any, kind: type = object) -> str:
+    """Return how an instance is written, where its class was given; else nothing."""
+    is_class = isinstance(value, type) and issubclass(value, kind)
+    return f"Write {value.__name__}(…)." if is_class else ""
 
 
 def function(owner: str, argument: str, value: Any, what: str) -> Any:

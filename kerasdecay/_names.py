@@ -20,12 +20,6 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 Kind = TypeVar("Kind")
 
-_NEAR = 0.7
-"""The likeness, of at most 1, from which on a name is taken for a misspelling of another."""
-
-_START = 3
-"""Letters that the beginning of a name must have to stand for it."""
-
 _RATE = ("initial_learning_rate", "learning_rate", "schedule", "then")
 _FINAL = ("final_learning_rate", "min_learning_rate", "min_lr", "final_div_factor")
 _PERIOD = ("every", "cycle", "timescale", "epochs")
@@ -143,7 +137,7 @@ def argument_named(
     known = list(known)
     candidates, differs = FAMILIAR.get(name, ((), ""))
     here = [one for one in candidates if one in known]
-    near = here or difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
+    near = here or difflib.get_close_matches(name, known, n=1, cutoff=_checks.NEAR)
     if near:
         differs = _ABOUT.get(near[0], differs) if here else ""
         return f"Did you mean {spelled(near[0])}{f', {differs}' if differs else ''}?"
@@ -209,12 +203,17 @@ def takes_familiar(function: Callable[Parameters, Result]) -> Callable[Parameter
     return checked
 
 
-def no_such_name(module: str, name: str, remedy: str) -> AttributeError | ImportError:
+def no_such_name(
+    module: str, name: str, known: Iterable[str] = (), remedy: str = ""
+) -> AttributeError | ImportError:
     """Return the error of a module's `__getattr__`, which raises it, for a name that is not there.
+
+    Without a remedy it asks for the nearest of the known names.
 
     Of an AttributeError `from kerasdecay import …` shows nothing: Python replaces it by an
     ImportError of its own. There the error is an ImportError, unless the name is that of a file.
     """
+    remedy = remedy or _checks.did_you_mean(known, name)
     imports = sys._getframe(2).f_code.co_name == "_handle_fromlist"
     if imports and importlib.util.find_spec(f"{module}.{name}") is None:
         return ImportError(f"cannot import name {name!r} from {module!r}. {remedy}".rstrip())
@@ -233,17 +232,6 @@ def key_named(family: Mapping[str, Any], name: str) -> str | None:
     return next((one for one in (dashed, dashed.removesuffix("-decay")) if one in family), None)
 
 
-def did_you_mean(family: Iterable[str], name: str) -> str:
-    """Return a question with the name nearest to one that there is not, or nothing."""
-    folded = {one.lower(): one for one in family}
-    written = name.strip().lower()
-    near = difflib.get_close_matches(written, folded, n=1, cutoff=_NEAR)
-    # A name with more around it, as cosine-annealing, or the beginning of one, as exp.
-    near += sorted((one for one in folded if one in written), key=len, reverse=True)
-    near += [one for one in folded if len(written) >= _START and one.startswith(written)]
-    return f"Did you mean {folded[near[0]]!r}?" if near else ""
-
-
 def member_named(family: Mapping[str, Kind], owner: str, argument: str, name: str) -> Kind:
     """Return the member of a family that a name stands for, or raise a ValueError that lists them.
 
@@ -256,6 +244,5 @@ def member_named(family: Mapping[str, Kind], owner: str, argument: str, name: st
     key = key_named(family, name)
     if key is not None:
         return family[key]
-    raise _checks.invalid(
-        owner, argument, f"one of {', '.join(family)}", name, did_you_mean(family, name)
-    )
+    remedy = _checks.did_you_mean(family, name)
+    raise _checks.invalid(owner, argument, f"one of {', '.join(family)}", name, remedy)

@@ -13,6 +13,7 @@ from typing import Any, TypeGuard, Unpack
 from kerasdecay import _checks
 from kerasdecay.rules import Rule, Staged
 from kerasdecay.rules.family import rule_named
+from kerasdecay.rules.triggered import a_trigger
 from kerasdecay.schedules import (
     Constant,
     Cosine,
@@ -81,9 +82,7 @@ class PowerStepDecay(DecayCallback):
         if advance_on is not None:
             if isinstance(advance_on, str):
                 advance_on = rule_named("PowerStepDecay", "advance_on", advance_on)
-            if not isinstance(advance_on, Rule):
-                allowed = "a rule that reduces, such as Plateau('val_loss'), or None"
-                raise _checks.invalid("PowerStepDecay", "advance_on", allowed, advance_on)
+            advance_on = a_trigger("PowerStepDecay", "advance_on", advance_on)
             # One stage that lasts; the rule scales it to the further ones.
             shape = dataclasses.replace(shape, stages=1, remainder="last")
             staged = Staged(advance_on, stages, min_learning_rate)

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from kerasdecay._names import argument_named, did_you_mean
+from kerasdecay._checks import did_you_mean
+from kerasdecay._names import argument_named
 from kerasdecay.cli.parts import SEVERAL
 from kerasdecay.report import console
 

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from kerasdecay._names import argument_named, did_you_mean, key_named
+from kerasdecay._checks import did_you_mean
+from kerasdecay._names import argument_named, key_named
 
 _ARGUMENT = re.compile(r"^    (\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 _SYMBOL = re.compile(r"^(η\S*|\w)(?:: |, | (?=in |[<>]))")

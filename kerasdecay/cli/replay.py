@@ -7,7 +7,7 @@ import csv
 import itertools
 from collections.abc import Mapping
 
-from kerasdecay._names import did_you_mean
+from kerasdecay._checks import did_you_mean
 from kerasdecay.cli import parts
 from kerasdecay.rules import FAMILY, Rule
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerasdecay import _checks
 from kerasdecay.records.range import Choice
 
 __all__ = ["KINDS", "checked_kind", "choose", "most_cautious"]
@@ -213,8 +214,6 @@ def without(why: str) -> Choice:
 def checked_kind(owner: str, kind: str) -> str:
     """Return a kind of optimizers, or raise if there is no such."""
     if kind not in _RULES:
-        raise ValueError(
-            f"{owner}: kind must be one of {', '.join(KINDS)}. Received: kind={kind!r}. "
-            "optimizer_kind(optimizer) gives it."
-        )
+        allowed, remedy = f"one of {', '.join(KINDS)}", "optimizer_kind(optimizer) gives it."
+        raise _checks.invalid(owner, "kind", allowed, kind, remedy)
     return kind

@@ -93,7 +93,7 @@ class Comparison(Guessed):
         found = tuple(run for run in self.runs if run.arm == arm)
         if not found:
             names = ", ".join(map(repr, self.arms))
-            raise ValueError(f"Comparison: arm must be one of {names}. Received: arm={arm!r}.")
+            raise invalid("Comparison", "arm", f"one of {names}", arm)
         return found
 
     def final(self, metric: str) -> dict[str, tuple[float, ...]]:
@@ -215,10 +215,7 @@ class Comparison(Guessed):
         rates = dict.fromkeys(name for run in self.runs for name in run.learning_rates)
         known = (*self.metrics, *rates)
         if metric not in known:
-            raise ValueError(
-                f"Comparison: metric must be one of {', '.join(known)}. "
-                f"Received: metric={metric!r}."
-            )
+            raise invalid("Comparison", "metric", f"one of {', '.join(known)}", metric)
 
 
 def _spread(values: tuple[float, ...]) -> float:

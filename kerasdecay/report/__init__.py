@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from kerasdecay._names import did_you_mean, no_such_name
+from kerasdecay._names import no_such_name
 
 if TYPE_CHECKING:
     from kerasdecay.report.comparison import comparison_figure, comparison_table
@@ -56,7 +56,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise no_such_name(__name__, name, did_you_mean(__all__, name))
+        raise no_such_name(__name__, name, __all__)
     return getattr(importlib.import_module(f"kerasdecay.report.{_HOMES[name]}"), name)
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from kerasdecay._names import did_you_mean, no_such_name
+from kerasdecay._names import no_such_name
 from kerasdecay.rules.adaptive_knee import AdaptiveKnee
 from kerasdecay.rules.base import Descent, Rule, WayDown
 from kerasdecay.rules.family import FAMILY
@@ -47,4 +47,4 @@ __all__ = [
 if not TYPE_CHECKING:  # a type checker would take any name for one that is there
 
     def __getattr__(name: str) -> Any:
-        raise no_such_name(__name__, name, did_you_mean(__all__, name))
+        raise no_such_name(__name__, name, __all__)

@@ -34,14 +34,16 @@ def a_trigger(owner: str, argument: str, value: Any) -> Rule[Any]:
     if not isinstance(value, Rule) or value.way_down is not None:
         allowed = "a rule that reduces, such as Plateau('val_loss')"
         remedy = "A rate belongs in the schedule, not in the rule."
-        if isinstance(value, type):
-            remedy = f"Write {value.__name__}(…)."
-        elif isinstance(value, str):
+        if isinstance(value, str):
             remedy = "Write the rule itself."
-        elif own := getattr(value, "rules", ()):
-            remedy = f"Take its rule: {type(own[0]).__name__}(…)."
-        raise _checks.invalid(owner, argument, allowed, value, remedy)
+        raise _checks.invalid(owner, argument, allowed, value, rule_meant(value) or remedy)
     return value
+
+
+def rule_meant(value: Any) -> str:
+    """Return what to write for a class, or for a callback, in the place of a rule; else nothing."""
+    own = () if isinstance(value, type) else getattr(value, "rules", ())
+    return f"Take its rule: {type(own[0]).__name__}(…)." if own else _checks.made(value, Rule)
 
 
 def _of_trigger(name: str) -> Any:

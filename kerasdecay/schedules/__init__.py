@@ -6,7 +6,7 @@ This floor needs NumPy alone.
 import warnings
 from typing import Any
 
-from kerasdecay._names import did_you_mean, no_such_name
+from kerasdecay._names import no_such_name
 from kerasdecay.schedules.base import Schedule, Shape
 from kerasdecay.schedules.by_epoch import ByEpoch
 from kerasdecay.schedules.by_step import ByStep
@@ -77,7 +77,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name != "WarmupStableDecay":
-        raise no_such_name(__name__, name, did_you_mean(__all__, name))
+        raise no_such_name(__name__, name, __all__)
     warnings.warn(
         "kerasdecay.schedules.WarmupStableDecay is now called kerasdecay.schedules.WarmupStable; "
         "kerasdecay.WarmupStableDecay, the callback, keeps its name.",

@@ -60,7 +60,7 @@ def schedule_of(owner: str, argument: str, given: Any) -> Any:
     if isinstance(given, str):
         return shape_named(owner, argument, given)
     if isinstance(given, type):
-        raise _checks.invalid(owner, argument, "a schedule", given, f"Write {given.__name__}(…).")
+        raise _checks.invalid(owner, argument, "a schedule", given, _checks.made(given))
     return given if _checks.real(given) is None else Constant(given)
 
 

@@ -15,7 +15,7 @@ from kerasdecay.records.range import LAST_LEFT_OUT, Suggestion, looked_at
 
 def suggest(
     rates: Sequence[float], losses: Sequence[float], steps: int | None = None
-) -> tuple[Suggestion, Suggestion, Suggestion]:
+) -> tuple[Suggestion, ...]:
     """Return valley, steepest and minimum/10 of a curve.
 
     The first ⌊steps/10⌋ points and the last 5 are left out, and so is every loss that is not
@@ -42,11 +42,8 @@ def suggest(
             f"{len(points)} of {len(losses)} points are left without the first "
             f"{window.start} and the last {LAST_LEFT_OUT}; it takes 3"
         )
-        return (
-            Suggestion("valley", None, reason),
-            Suggestion("steepest", None, reason),
-            Suggestion("minimum/10", None, reason),
-        )
+        names = ("valley", "steepest", "minimum/10")
+        return tuple(Suggestion(name, None, reason) for name in names)
     return valley(x, y), steepest(x, y), minimum_tenth(x, y)
 
 

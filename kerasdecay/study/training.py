@@ -10,7 +10,6 @@ from typing import Any
 
 import keras
 
-from kerasdecay._checks import invalid
 from kerasdecay.records import Trace
 from kerasdecay.records.run import Run
 from kerasdecay.study.arms import Arm, callbacks_of
@@ -97,8 +96,6 @@ def train(spec: RunSpec) -> Run:
 
 def new_model(build_model: Callable[[], keras.Model], seed: int) -> keras.Model:
     """Return what `build_model()` builds from a seed; ValueError unless it is compiled and new."""
-    if isinstance(build_model, keras.Model):
-        raise invalid("compare", "build_model", "a function that returns a new model", build_model)
     keras.utils.set_random_seed(seed)
     model = build_model()
     if not isinstance(model, keras.Model) or not model.compiled:

@@ -13,6 +13,7 @@ from kerasdecay import _checks
 from kerasdecay._names import check_arguments
 from kerasdecay.rules import Rule
 from kerasdecay.rules.family import rule_named
+from kerasdecay.rules.triggered import rule_meant
 from kerasdecay.schedules import Schedule
 from kerasdecay.schedules import warmup as warmed_up
 from kerasdecay.schedules.duration import Duration
@@ -67,18 +68,12 @@ def checked_rules(owner: str, rules: Any) -> tuple[Rule[Any], ...]:
 def _rule(owner: str, rule: Any) -> Rule[Any]:
     if isinstance(rule, str):
         return rule_named(owner, "rules", rule)
-    if isinstance(rule, type) and issubclass(rule, Rule):
-        raise _checks.invalid(
-            owner, "rules", "rules themselves", rule.__name__, f"Write {rule.__name__}(…)."
-        )
-    remedy = ""
+    remedy = rule_meant(rule)
     if isinstance(rule, Schedule):
         remedy = "A schedule is the first argument of LearningRateDecay."
     elif isinstance(rule, keras.callbacks.ReduceLROnPlateau):
         remedy = "Write kerasdecay.Plateau(…), which takes the same arguments."
-    elif own := getattr(rule, "rules", ()):
-        remedy = f"Take its rule: {type(own[0]).__name__}(…)."
-    elif isinstance(rule, keras.callbacks.Callback):
+    elif isinstance(rule, keras.callbacks.Callback) and not remedy:
         remedy = "A callback is given to fit: callbacks=[…]."
     found: Rule[Any] = _checks.instance(owner, "rules", rule, Rule, _RULES, remedy)
     return found

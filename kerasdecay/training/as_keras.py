@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import keras
 
-from kerasdecay._checks import invalid
+from kerasdecay._checks import instance, invalid
 from kerasdecay._config import from_config
 from kerasdecay._names import takes_familiar
 from kerasdecay.schedules import Moment, Schedule, Timeline
@@ -27,11 +27,7 @@ class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):
     ) -> None:
         super().__init__()
         self.schedule = from_config(schedule) if isinstance(schedule, dict) else schedule
-        if not isinstance(self.schedule, Schedule):
-            raise ValueError(
-                "as_keras: schedule must be a kerasdecay schedule. "
-                f"Received: schedule={schedule!r}."
-            )
+        instance("as_keras", "schedule", self.schedule, Schedule, "a kerasdecay schedule")
         self.timeline = Timeline(epochs, steps_per_epoch)
         if self.timeline.updates > _MOST_UPDATES:
             raise ValueError(

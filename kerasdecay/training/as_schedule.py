@@ -47,22 +47,8 @@ def as_schedule(
         return EpochRates(schedule)  # type: ignore[arg-type]  # its field becomes a tuple
     if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
         return FromKeras(schedule)
-    must_be = f"{owner}: {argument} must be a kerasdecay schedule or a function of the epoch."
-    if isinstance(schedule, keras.callbacks.Callback):
-        raise ValueError(
-            f"{must_be} Received: the callback {schedule!r}. Give it to fit by itself, or take its "
-            "shape from kerasdecay.schedules."
-        )
-    if isinstance(schedule, Rule):
-        raise ValueError(
-            f"{must_be} Received: the rule {type(schedule).__name__}. Give it as rules=[…]."
-        )
-    if isinstance(schedule, type):
-        raise ValueError(
-            f"{owner}: {argument} must be a schedule itself. Received: the class "
-            f"{schedule.__name__}. Write {schedule.__name__}(…)."
-        )
-    if callable(schedule) and not isinstance(schedule, keras.Layer):  # as a model is
+    is_part = isinstance(schedule, (keras.callbacks.Callback, Rule, type, keras.Layer))
+    if callable(schedule) and not is_part:
         _check_name(owner, argument, schedule)
         if _accepts(schedule, 2):
             return schedule
@@ -72,13 +58,23 @@ def as_schedule(
         "a kerasdecay schedule, the name of one, a number, a list of one an epoch, or a function "
         "f(epoch) or f(epoch, learning_rate)"
     )
-    remedy = _checks.meant(schedule) or _checks.rate_within(schedule)
-    if isinstance(schedule, Mapping):
-        remedy = "Optimizers with a schedule each are optimizers={…}; rates one after the other, "
-        remedy += "sequence([Constant(0.1), Constant(0.01)], [10])."
-    if schedule is None and argument == "schedule":
-        remedy = f"The optimizer's rate, held but for warmup and rules, is {owner}('constant')."
-    raise _checks.invalid(owner, argument, allowed, schedule, remedy)
+    raise _checks.invalid(owner, argument, allowed, schedule, _remedy(owner, argument, schedule))
+
+
+def _remedy(owner: str, argument: str, given: Any) -> str:
+    """Return what to do with something that is given as a schedule, and is none."""
+    if isinstance(given, keras.callbacks.Callback):
+        return "Give the callback to fit by itself, or take its shape from kerasdecay.schedules."
+    if isinstance(given, Rule):
+        return "Give the rule as rules=[…]."
+    if isinstance(given, Mapping):
+        return (
+            "Optimizers with a schedule each are optimizers={…}; rates one after the other, "
+            "sequence([Constant(0.1), Constant(0.01)], [10])."
+        )
+    if given is None and argument == "schedule":
+        return f"The optimizer's rate, held but for warmup and rules, is {owner}('constant')."
+    return _checks.made(given) or _checks.meant(given) or _checks.rate_within(given)
 
 
 def _check_name(owner: str, argument: str, function: Callable[..., Any]) -> None:

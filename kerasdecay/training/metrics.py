@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasdecay._names import did_you_mean
+from kerasdecay._checks import did_you_mean
 from kerasdecay._warnings import warn
 from kerasdecay.records.numbers import as_number
 from kerasdecay.rules import Rule

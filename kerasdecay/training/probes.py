@@ -62,12 +62,9 @@ def register_measurement(name: str, function: Callable[[Any], float]) -> None:
         ...     return max(float(abs(weight).max()) for weight in model.get_weights())
         >>> register_measurement("largest_weight", largest_weight)
     """
-    if not isinstance(name, str) or not name:
-        raise _checks.invalid("register_measurement", "name", "a name for the logs", name)
-    if not callable(function):
-        allowed = "a function of the model"
-        raise _checks.invalid("register_measurement", "function", allowed, function)
-    _MEASUREMENTS[name] = function
+    owner = "register_measurement"
+    name = _checks.text(owner, "name", name, what="a name for the logs")
+    _MEASUREMENTS[name] = _checks.function(owner, "function", function, "a function of the model")
 
 
 def check(owner: str, rules: Iterable[Rule[Any]]) -> None:

@@ -10,7 +10,6 @@ from typing import Any, Self, TypeAlias
 import keras_tuner
 
 from kerasdecay import _checks
-from kerasdecay._names import did_you_mean
 from kerasdecay.callbacks import LearningRateDecay
 from kerasdecay.schedules import Constant
 from kerasdecay.tuner.candidates import DECAYS, Candidate, Settings
@@ -83,8 +82,7 @@ class Space:
                 owner, "learning_rate_step", learning_rate_step, above=1
             )
         for argument, text in (("prefix", prefix), ("monitor", monitor)):
-            if not isinstance(text, str) or not text:
-                raise _checks.invalid(owner, argument, "a string that is not empty", text)
+            _checks.text(owner, argument, text, what="a string that is not empty")
         settings = Settings(monitor, update=update)
         settings.decay(Constant(low))  # the callback knows which values of update there are
         chosen = _chosen(owner, decays)
@@ -217,7 +215,7 @@ def _chosen(owner: str, decays: Any) -> dict[str, Candidate]:
         names = list(decays)
         for name in names:
             if not isinstance(name, str) or name not in DECAYS:
-                meant = did_you_mean(DECAYS, str(name).replace("-", "_")) or remedy
+                meant = _checks.did_you_mean(DECAYS, str(name).replace("-", "_")) or remedy
                 raise _checks.invalid(owner, "decays", f"some of {known}", name, meant)
         chosen = {name: DECAYS[name] for name in names}
     for name, candidate in chosen.items():

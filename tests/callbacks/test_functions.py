@@ -101,14 +101,14 @@ def test_what_is_neither_schedule_nor_function_is_refused(schedule: Any) -> None
 
 
 def test_a_class_in_the_place_of_a_schedule_is_named() -> None:
-    with pytest.raises(ValueError, match=r"Received: the class Cosine\. Write Cosine\(…\)"):
+    with pytest.raises(ValueError, match=r"Received: schedule=Cosine\. Write Cosine\(…\)"):
         LearningRateDecay(Cosine)
 
 
 def test_a_callback_in_the_place_of_a_schedule_is_named_as_it_was_written() -> None:
-    with pytest.raises(ValueError, match=r"the callback CosineDecay\(0\.1, warmup=2\)\. Give it"):
+    with pytest.raises(ValueError, match=r"=CosineDecay\(0\.1, warmup=2\)\. Give the"):
         LearningRateDecay(CosineDecay(0.1, warmup=2))
-    with pytest.raises(ValueError, match=r"WarmupDecay: then must be .*the callback CosineDecay"):
+    with pytest.raises(ValueError, match=r"WarmupDecay: then must be .*then=CosineDecay"):
         WarmupDecay(5, CosineDecay(0.1))
 
 
