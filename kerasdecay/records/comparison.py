@@ -16,6 +16,7 @@ from kerasdecay._checks import invalid
 from kerasdecay._files import write_atomically
 from kerasdecay._json import to_json
 from kerasdecay._names import Guessed
+from kerasdecay._shown import InNotebook, Tabular
 from kerasdecay.records.paired import Difference
 from kerasdecay.records.run import OutputError, Run, is_rate, read_run, run_files
 from kerasdecay.records.steadiness import steadiness
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Comparison(Guessed):
+class Comparison(Guessed, InNotebook, Tabular):
     """The finished runs of a comparison.
 
     Printed with rich it is a table. All figures are those of the last epoch, not of the best one.
@@ -151,22 +152,8 @@ class Comparison(Guessed):
 
         return comparison_table(self, **options)
 
-    def __rich__(self) -> Table:
-        return self.table()
-
-    def __str__(self) -> str:
-        from kerasdecay.report.console import printed
-
-        return printed(self.table())
-
     def __repr__(self) -> str:
         return f"Comparison({', '.join(self.arms)}: {len(self.runs)} runs, seeds {self.seeds})"
-
-    def _repr_html_(self) -> str:
-        """Return the curves and the table that a notebook shows."""
-        from kerasdecay.report.notebook import html_of
-
-        return html_of(self)
 
     def plot(
         self, path: str | os.PathLike[str] | None = None, *, show: bool = False, **options: Any

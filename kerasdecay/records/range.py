@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from kerasdecay._names import Guessed
+from kerasdecay._shown import InNotebook, Tabular
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,7 +56,7 @@ class Choice(Guessed):
 
 
 @dataclass(frozen=True)
-class LearningRateRange(Guessed):
+class LearningRateRange(Guessed, InNotebook, Tabular):
     """The result of `find_learning_rate`.
 
     `print` shows it as a table.
@@ -130,24 +131,10 @@ class LearningRateRange(Guessed):
     def __float__(self) -> NoReturn:
         raise TypeError("'LearningRateRange' object is no number. Write found.suggestion.rate.")
 
-    def __rich__(self) -> Table:
-        return self.table()
-
-    def __str__(self) -> str:
-        from kerasdecay.report.console import printed
-
-        return printed(self.table())
-
     def __repr__(self) -> str:
         choice = self.suggestion
         told = choice.reason if choice.rate is None else f"{choice.rate:.2g} recommended"
         return f"LearningRateRange({len(self.rates)} of {self.steps} steps: {told})"
-
-    def _repr_html_(self) -> str:
-        """Return the curve and the table that a notebook shows."""
-        from kerasdecay.report.notebook import html_of
-
-        return html_of(self)
 
     def plot(self, path: str | os.PathLike[str] | None = None, *, show: bool = False) -> Figure:
         """Draw the losses over the rates, with the suggestions.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasdecay._files import write_atomically
 from kerasdecay._json import to_json
+from kerasdecay._shown import Tabular
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +54,7 @@ class TrialResult:
 
 
 @dataclass(frozen=True)
-class SearchResult:
+class SearchResult(Tabular):
     """The trials of a search, the best first. Printed with rich, it is a table.
 
     Attributes:
@@ -76,14 +77,6 @@ class SearchResult:
         from kerasdecay.report.tuner import search_table
 
         return search_table(self, **options)
-
-    def __rich__(self) -> Table:
-        return self.table()
-
-    def __str__(self) -> str:
-        from kerasdecay.report.console import printed
-
-        return printed(self.table())
 
     def plot(
         self, path: str | os.PathLike[str] | None = None, *, show: bool = False, **options: Any

@@ -15,6 +15,7 @@ import numpy as np
 
 from kerasdecay._files import write_atomically
 from kerasdecay._names import Guessed
+from kerasdecay._shown import InNotebook
 from kerasdecay.records.curve import Curve
 from kerasdecay.rules import Decision
 
@@ -108,7 +109,7 @@ class Setup:
         return next(iter(self.schedules.values()))
 
 
-class Trace(Guessed):
+class Trace(Guessed, InNotebook):
     """The record of one training, in bounded memory apart from the logs of each epoch.
 
     **Rates** are three parallel columns: the epoch, the batch within it, and the rate from that
@@ -309,9 +310,3 @@ class Trace(Guessed):
             f"Trace({self.setup.decay}: {len(self.logs)} epochs, {len(self)} rates, "
             f"{len(self.events)} events)"
         )
-
-    def _repr_html_(self) -> str:
-        """Return the picture that a notebook shows."""
-        from kerasdecay.report.notebook import html_of
-
-        return html_of(self)

@@ -32,6 +32,9 @@ _ASCII = str.maketrans(
     }
 )
 
+_LOGGED = 120
+"""Characters in a line of the log."""
+
 
 def show(*renderables: RenderableType, wrap: bool = True) -> None:
     """Print to standard output: with colour on a terminal, plain text everywhere else.
@@ -47,11 +50,11 @@ def show(*renderables: RenderableType, wrap: bool = True) -> None:
     console.file.write(spelled(captured.get(), console.encoding))
 
 
-def plain(*renderables: RenderableType, width: int = 80, wrap: bool = True) -> str:
+def plain(*renderables: RenderableType, width: int = 80) -> str:
     """Return what `show` prints as text without colour, for a logger or a file."""
     output = io.StringIO()
     console = _console(file=output, width=width, color_system=None, force_terminal=False)
-    console.print(*renderables, sep="\n", soft_wrap=not wrap)
+    console.print(*renderables, sep="\n")
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
 
@@ -60,14 +63,14 @@ def printed(renderable: RenderableType) -> str:
     return spelled(plain(renderable, width=width()), getattr(sys.stdout, "encoding", "utf-8"))
 
 
-def log(*renderables: RenderableType, width: int = 120) -> None:
+def log(*renderables: RenderableType) -> None:
     """Write to the absl log at info level, one record a line, without colour.
 
     Keras' own callbacks do the same after `keras.utils.disable_interactive_logging()`.
     """
     from absl import logging
 
-    for line in plain(*renderables, width=width).splitlines():
+    for line in plain(*renderables, width=_LOGGED).splitlines():
         if line:
             logging.info("%s", line)
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Span = tuple[int, int]
 """Epochs as places in an array: the first, and the one after the last."""
 
+_ROWS = 12
+"""The most rows of a table of stages."""
+
 _STEPS = 3
 """Steps from epoch to epoch that are stages each; more of them are one movement."""
 
@@ -96,13 +99,12 @@ def table_rows(
     *,
     first: int = 0,
     cuts: Collection[int] = (),
-    limit: int = 12,
 ) -> list[Stage]:
-    """Return the stages as the rows of a table; more than `limit` become half as many parts."""
+    """Return the stages as the rows of a table; more than 12 become 6 equal parts."""
     found = stages(begins, ends, first=first, cuts=cuts)
-    if len(found) <= limit:
+    if len(found) <= _ROWS:
         return found
-    edges = np.linspace(0, len(begins), limit // 2 + 1).round().astype(int).tolist()
+    edges = np.linspace(0, len(begins), _ROWS // 2 + 1).round().astype(int).tolist()
     return [_stage(span, begins, ends, first) for span in itertools.pairwise(edges)]
 
 

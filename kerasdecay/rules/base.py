@@ -202,12 +202,12 @@ class Rule(Configurable, abc.ABC, Generic[State]):
     @property
     def restores_best_weights(self) -> bool:
         """Whether its decisions may ask for the weights of the best epoch."""
-        return False
+        return getattr(self, "restore_best_weights", False)
 
     @property
     def restores_optimizer(self) -> bool:
         """Whether optimizer variables and non-trainable state are restored with the weights."""
-        return True
+        return getattr(self, "restore_optimizer", True)
 
     @property
     def depends_on_rate(self) -> bool:

@@ -106,10 +106,7 @@ class Greedy(Rule[GreedyState]):
         """`monitor`."""
         return self.monitor
 
-    @property
-    def depends_on_rate(self) -> bool:
-        """Always: `max_lr` bounds it."""
-        return True
+    depends_on_rate = True  # `max_lr` bounds it
 
     def initial_state(self) -> GreedyState:
         """Return the state before any observation."""

@@ -104,10 +104,7 @@ class LossSlope(Rule[LossSlopeState]):
     min_losses: int = _checks.field(400, _checks.integer, at_least=_BLOCKS // 2)
     min_lr: float = _checks.field(0.0, _checks.rate, zero=True)
 
-    @property
-    def watched(self) -> str:
-        """`"loss"`."""
-        return "loss"
+    watched = "loss"
 
     @property
     def needs_batch_losses(self) -> bool:

@@ -98,16 +98,6 @@ class Plateau(Rule[PlateauState]):
         """`monitor`."""
         return self.monitor
 
-    @property
-    def restores_best_weights(self) -> bool:
-        """`restore_best_weights`."""
-        return self.restore_best_weights
-
-    @property
-    def restores_optimizer(self) -> bool:
-        """`restore_optimizer`."""
-        return self.restore_optimizer
-
     def advance(self, state: PlateauState, observation: Observation) -> PlateauState:
         """Return the state after one more epoch."""
         value = observation.value(self.monitor)

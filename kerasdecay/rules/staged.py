@@ -55,10 +55,7 @@ class Staged(Triggered[StagedState]):
     stages: int = _checks.field(3, _checks.integer, at_least=1)
     min_learning_rate: float = _checks.field(0.0, _checks.rate, zero=True)
 
-    @property
-    def depends_on_rate(self) -> bool:
-        """Always: the stages are its powers."""
-        return True
+    depends_on_rate = True  # the stages are its powers
 
     def act(self, state: StagedState, observation: Observation) -> StagedState:
         """Enter the next stage, if there is one."""

@@ -66,15 +66,7 @@ class WeightNorm(Rule[WeightNormState]):
     )
     min_lr: float = _checks.field(0.0, _checks.rate, zero=True)
 
-    @property
-    def watched(self) -> str:
-        """`"weight_norm"`."""
-        return "weight_norm"
-
-    @property
-    def measurement(self) -> str:
-        """Σw² is measured at each epoch's end."""
-        return "weight_norm"
+    watched = measurement = "weight_norm"
 
     def advance(self, state: WeightNormState, observation: Observation) -> WeightNormState:
         """Return the state after one more epoch."""

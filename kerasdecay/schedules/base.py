@@ -15,13 +15,14 @@ import numpy as np
 
 from kerasdecay import _checks
 from kerasdecay._config import Configurable
+from kerasdecay._shown import InNotebook
 from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.namespace import NUMPY, ArrayNamespace
 from kerasdecay.schedules.timeline import HALF_UP, Moment, Timeline
 
 
 @dataclasses.dataclass(frozen=True)
-class Schedule(Configurable, abc.ABC):
+class Schedule(Configurable, InNotebook, abc.ABC):
     """A pure function of time. Subclasses are final and state one formula, `learning_rate`.
 
     Schedules multiply: `0.5 * Cosine(0.1)`, `Cosine(0.1) * Step()`; see `Scaled` and `Product`.
@@ -153,12 +154,6 @@ class Schedule(Configurable, abc.ABC):
         """Return how the rates of this schedule over a run are written."""
         return f"kerasdecay.simulate({type(self).__name__}(…), epochs=…, steps_per_epoch=…)"
 
-    def _repr_html_(self) -> str:
-        """Return the picture that a notebook shows."""
-        from kerasdecay.report.notebook import html_of
-
-        return html_of(self)
-
 
 def _of_moments(formula: Callable[[Any, Moment], Any]) -> Callable[[Any, Moment], Any]:
     """Return a formula that refuses what is no moment, such as the number of an epoch."""
@@ -189,10 +184,7 @@ class Given(Schedule):
         """Return itself."""
         return self
 
-    @property
-    def is_resolved(self) -> bool:
-        """Always."""
-        return True
+    is_resolved = True
 
 
 AUTO = "auto"

@@ -35,10 +35,7 @@ class ByEpoch(Given):
         ..., _checks.function, what="callable with an epoch"
     )
 
-    @property
-    def changes_within_epochs(self) -> bool:
-        """Changes only between epochs."""
-        return False
+    changes_within_epochs = False
 
     def learning_rate(self, now: Moment) -> Any:
         """f(⌊t⌋), the function called once for each epoch that occurs."""

@@ -31,10 +31,7 @@ class Constant(Shape):
         None, rate_or_auto, optional=True, zero=True
     )
 
-    @property
-    def changes_within_epochs(self) -> bool:
-        """Never changes."""
-        return False
+    changes_within_epochs = False
 
     def learning_rate(self, now: Moment) -> Any:
         """η₀."""

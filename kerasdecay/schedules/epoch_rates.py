@@ -37,10 +37,7 @@ class EpochRates(Given):
 
     rates_by_epoch: tuple[float, ...] = _checks.field(..., _rates)
 
-    @property
-    def changes_within_epochs(self) -> bool:
-        """Changes only between epochs."""
-        return False
+    changes_within_epochs = False
 
     def unreached(self, start: Moment) -> Iterator[str]:
         """Yield it if there are more rates than epochs."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Self
+from typing import Any
 
 from kerasdecay import _checks
 from kerasdecay.schedules import duration as durations
 from kerasdecay.schedules.annealing import descent
-from kerasdecay.schedules.base import Schedule, Shape
+from kerasdecay.schedules.base import Given, Shape
 from kerasdecay.schedules.duration import Duration
 from kerasdecay.schedules.timeline import Moment
 
@@ -76,7 +76,7 @@ class OneCycle(Shape):
 
 
 @dataclasses.dataclass(frozen=True)
-class OneCycleMomentum(Schedule):
+class OneCycleMomentum(Given):
     """The momentum of a one-cycle policy: down from `high` to `low` while the rate rises, and back.
 
     It is `low` at the peak of the rate, and `high` at both ends; both lie in [0, 1).
@@ -99,15 +99,6 @@ class OneCycleMomentum(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         _checks.number("OneCycleMomentum", "high", self.high, at_least=self.low)
-
-    @property
-    def is_resolved(self) -> bool:
-        """Always: its values are given."""
-        return True
-
-    def resolve(self, initial_learning_rate: float) -> Self:
-        """Return the same schedule."""
-        return self
 
     def check(self, start: Moment) -> None:
         """Raise a ValueError unless the rise is shorter than the horizon."""

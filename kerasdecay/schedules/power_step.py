@@ -63,10 +63,7 @@ class PowerStep(Shape):
                 "Step(factor=0.1) falls tenfold from any rate.",
             )
 
-    @property
-    def changes_within_epochs(self) -> bool:
-        """Changes only between epochs."""
-        return False
+    changes_within_epochs = False
 
     def check(self, start: Moment) -> None:
         """Raise a ValueError if there are fewer epochs than stages."""
