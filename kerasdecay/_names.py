@@ -173,31 +173,47 @@ def check_arguments(owner: str, given: Iterable[str], known: Iterable[str]) -> N
             raise TypeError(" ".join(filter(None, told)))
 
 
+def check_call(
+    owner: str,
+    signature: inspect.Signature,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    remedy: str = "",
+) -> None:
+    """Raise a TypeError that says how to write a call which does not fit a signature.
+
+    `remedy` says where an argument belongs that came without a name.
+    """
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        check_arguments(owner, kwargs, signature.parameters)
+        kinds = signature.parameters.values()
+        ordered = [one.name for one in kinds if one.kind is one.POSITIONAL_OR_KEYWORD]
+        named = [f"{one.name}=…" for one in kinds if one.kind is one.KEYWORD_ONLY]
+        if len(args) > len(ordered) and named:
+            remedy = remedy or f"Write the others by name: {', '.join(named)}."
+            pair = " Inputs and targets are one: data=(x, y)." if "data" in ordered else ""
+            raise TypeError(
+                f"{owner}(): {len(args)} argument{'s' * (len(args) > 1)} without a name, where "
+                f"{', '.join(ordered) or 'none'} can do without. {remedy}{pair}"
+            ) from None
+        given = {*ordered[: len(args)], *kwargs}
+        needed = (one.name for one in kinds if one.default is one.empty)
+        missing = ", ".join(f"{one}=…" for one in needed if one not in given)
+        told = f"{owner}() needs {missing}." if missing else f"{owner}(): {error}."
+        if "multiple" in str(error) and remedy:
+            told = f"{owner}(): {error}. {remedy}"
+        raise TypeError(f"{told} It takes {', '.join(signature.parameters)}.") from None
+
+
 def takes_familiar(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Let a function say of an argument that it does not have which one is meant."""
-    parameters = inspect.signature(function).parameters.values()
-    known = [one.name for one in parameters]
-    takes_any = any(one.kind is one.VAR_POSITIONAL for one in parameters)
-    ordered = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
-    named = [f"{one.name}=…" for one in parameters if one.kind is one.KEYWORD_ONLY]
-    needed = [one.name for one in parameters if one.default is one.empty and not takes_any]
+    """Let a function say of a call that does not fit how to write it; see `check_call`."""
+    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        check_arguments(function.__name__, kwargs, known)
-        if len(args) > len(ordered) and not takes_any:
-            pair = " Inputs and targets are one: data=(x, y)." if "data" in ordered else ""
-            raise TypeError(
-                f"{function.__name__}(): {len(args)} arguments without a name, where "
-                f"{', '.join(ordered)} can do without. Write the others by name: "
-                f"{', '.join(named)}.{pair}"
-            )
-        missing = [one for one in needed if one not in kwargs and one not in ordered[: len(args)]]
-        if missing:
-            raise TypeError(
-                f"{function.__name__}() needs {', '.join(f'{one}=…' for one in missing)}. "
-                f"It takes {', '.join(known)}."
-            )
+        check_call(function.__name__, signature, args, kwargs)
         return function(*args, **kwargs)
 
     return checked

@@ -6,7 +6,7 @@ import inspect
 from typing import Any, Self
 
 from kerasdecay._config import from_config, to_config
-from kerasdecay._names import check_arguments
+from kerasdecay._names import check_call
 
 
 class GivenArguments:
@@ -20,33 +20,10 @@ class GivenArguments:
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the arguments as they were given, for `get_config`, as Keras' layers do."""
         if args or kwargs:  # copies are made without any
-            cls._check(args, kwargs)
+            check_call(cls.__name__, inspect.signature(cls), args, kwargs, cls._unnamed)
         self = super().__new__(cls)
         self._given = (args, kwargs)
         return self
-
-    @classmethod
-    def _check(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Raise a TypeError that says how to write what cannot be the arguments."""
-        signature = inspect.signature(cls)
-        try:
-            signature.bind(*args, **kwargs)
-        except TypeError as error:
-            known = list(signature.parameters)
-            check_arguments(cls.__name__, kwargs, known)
-            kinds = signature.parameters.values()
-            first = [one.name for one in kinds if one.kind is one.POSITIONAL_OR_KEYWORD]
-            named = [f"{one.name}=…" for one in kinds if one.kind is one.KEYWORD_ONLY]
-            twice = f" {cls._unnamed}" if "multiple" in str(error) and cls._unnamed else ""
-            told = f"{cls.__name__}(): {error}.{twice} It takes {', '.join(known)}."
-            if len(args) > len(first) and named:
-                remedy = cls._unnamed or f"Write the others by name: {', '.join(named)}."
-                arguments = f"{len(args)} argument{'s' * (len(args) > 1)}"
-                told = (
-                    f"{cls.__name__}(): {arguments} without a name, where "
-                    f"{', '.join(first) or 'none'} can do without. {remedy}"
-                )
-            raise TypeError(told) from None
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as plain data; a function stays the object that it is."""

@@ -66,18 +66,9 @@ class Hyperparameter(Knob):
     schedule: Schedule
 
     @property
-    def schedules(self) -> tuple[Schedule, ...]:
-        """The schedule."""
-        return (self.schedule,)
-
-    @property
     def plans(self) -> dict[str, Any]:
         """The argument and its schedule."""
         return {self.argument: self.schedule}
-
-    def get_config(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {self.argument: self.schedule.get_config()}
 
     def check(self, optimizer: Any, model: Any) -> None:
         """Raise a ValueError for an optimizer without this number, or that does not go by it."""
@@ -130,17 +121,8 @@ class HeldWeightDecay(Knob):
     owner: str
 
     @property
-    def schedules(self) -> tuple[Schedule, ...]:
-        """None: it follows the rate."""
-        return ()
-
-    @property
     def plans(self) -> dict[str, Any]:
         """The argument, as it was given."""
-        return {"weight_decay": HOLD}
-
-    def get_config(self) -> dict[str, Any]:
-        """Return plain data."""
         return {"weight_decay": HOLD}
 
     def check(self, optimizer: Any, model: Any) -> None:

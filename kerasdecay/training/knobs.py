@@ -20,6 +20,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasdecay._config import to_config
 from kerasdecay._warnings import warn
 from kerasdecay.control import ScheduledRates, Track
 from kerasdecay.records import Trace
@@ -98,18 +99,18 @@ class Knob(abc.ABC):
     """
 
     @property
-    @abc.abstractmethod
-    def schedules(self) -> tuple[Schedule, ...]:
-        """What is sampled: they decide whether `update="auto"` samples within epochs."""
-
-    @abc.abstractmethod
-    def get_config(self) -> dict[str, Any]:
-        """Return plain data by which a state file tells one configuration from another."""
-
-    @property
     def plans(self) -> dict[str, Any]:
         """What a report shows of it: argument → its schedule, or a word."""
         return {}
+
+    @property
+    def schedules(self) -> tuple[Schedule, ...]:
+        """What is sampled: they decide whether `update="auto"` samples within epochs."""
+        return tuple(one for one in self.plans.values() if isinstance(one, Schedule))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return plain data by which a state file tells one configuration from another."""
+        return {name: to_config(one) for name, one in self.plans.items()}
 
     @abc.abstractmethod
     def check(self, optimizer: Any, model: Any) -> None:
