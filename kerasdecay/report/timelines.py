@@ -12,10 +12,8 @@ from kerasdecay._checks import invalid
 from kerasdecay.records import Event, Trace
 from kerasdecay.report.console import show
 from kerasdecay.report.decisions import Epoch, decision_table
-from kerasdecay.report.driven import driven_lines
-from kerasdecay.report.origins import base_rates
 from kerasdecay.report.stages import movement_text, recorded
-from kerasdecay.report.wording import shown_metrics
+from kerasdecay.report.wording import base_rates, driven_lines, shown_metrics
 
 
 def explain(training: Any, *, every_epoch: bool = False) -> None:

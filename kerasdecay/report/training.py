@@ -14,18 +14,20 @@ from rich.table import Table
 from rich.text import Text
 
 from kerasdecay.report.decisions import new_table
-from kerasdecay.report.driven import driven_lines, way_text
-from kerasdecay.report.origins import base_rates, schedules_of
 from kerasdecay.report.sparklines import needs_log, sparkline
 from kerasdecay.report.stages import planned, rate_text, recorded, stages, table_rows, whole
 from kerasdecay.report.timelines import nothing_finished, trace_of
 from kerasdecay.report.wording import (
+    base_rates,
     best_place,
     brief,
     count,
+    driven_lines,
     is_known_ahead,
     rule_text,
+    schedules_of,
     shown_metrics,
+    way_text,
 )
 from kerasdecay.rules import Rule
 from kerasdecay.schedules import Schedule, Timeline

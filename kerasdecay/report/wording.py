@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from rich.text import Text
+
+from kerasdecay.report.stages import rate_text
 from kerasdecay.rules import Rule
 from kerasdecay.rules.monitor import direction_of
 from kerasdecay.schedules import ByEpoch, Schedule
 from kerasdecay.schedules.by_step import OfStep
+
+if TYPE_CHECKING:
+    from kerasdecay.records import Setup, Trace
 
 FLAGGED = {
     "cooldown_start": "the way down begins",
@@ -72,6 +79,50 @@ def initial_rate(schedule: Any) -> float | None:
         rates = (initial_rate(part) for part in getattr(schedule, "parts", ()))
         rate = next((found for found in rates if found is not None), None)
     return rate
+
+
+def schedules_of(setup: Setup) -> Iterator[tuple[str, str]]:
+    """Yield each schedule once, as code, with the log name of the first rate that follows it."""
+    texts: dict[str, str] = {}
+    for key, schedule in setup.schedules.items():
+        texts.setdefault(brief(schedule), key)
+    for text, key in texts.items():
+        yield (text if len(texts) == 1 else text + _of(key)), key
+
+
+def base_rates(setup: Setup) -> Iterator[str]:
+    """Yield for each optimizer the rate that its schedule began with, and where it came from."""
+    for key, base in setup.base_rates.items():
+        given = initial_rate(setup.schedules[key]) if base is None else base
+        source = "given" if base is None else setup.base_source
+        rate = "from the function" if given is None else f"{rate_text(given)}, {source}"
+        yield rate + _of(key)
+
+
+def _of(key: str) -> str:
+    """Return which of several optimizers a rate belongs to."""
+    name = key.removeprefix("learning_rate_")
+    return "" if name == "learning_rate" else f" ({name})"
+
+
+def driven_lines(trace: Trace) -> Iterator[Text]:
+    """Yield a line for each thing driven besides the rate: `momentum: 0.95 → 0.85 → 0.95`."""
+    for name, curve in trace.knobs.items():
+        yield Text(f"{name}: {way_text(curve.rates(name))}", style="dim")
+
+
+def way_text(values: np.ndarray) -> str:
+    """Return the first value, the ones farthest from both ends, and the last."""
+    first, last = float(values[0]), float(values[-1])
+    turns = {
+        int(place): float(values[place])
+        for place in (np.argmin(values), np.argmax(values))
+        if not min(first, last) <= values[place] <= max(first, last)
+    }
+    way = [first, *(turns[place] for place in sorted(turns)), last]
+    texts = [rate_text(value) for value in way]
+    kept = [text for place, text in enumerate(texts) if not place or text != texts[place - 1]]
+    return " → ".join(kept)
 
 
 def is_known_ahead(schedule: Any) -> bool:

@@ -16,11 +16,10 @@ _LARGEST_STEP = 2**31 - 1
 """Inside a compiled step updates are counted in 32 bits, on JAX and torch at least."""
 
 _MOST_EPOCHS = 10**9
-_MOST_UPDATES = _checks.LARGEST_INTEGER
 
 
 @dataclasses.dataclass(frozen=True)
-class Timeline:
+class Timeline(_checks.Checked):
     """The epochs that a decay is planned for, cut into updates.
 
     Args:
@@ -40,26 +39,18 @@ class Timeline:
         15
     """
 
-    epochs: int
-    steps_per_epoch: int | None = None
-    unit: Literal["step", "epoch"] = "step"
+    epochs: int = _checks.field(..., _checks.integer, at_least=1, at_most=_MOST_EPOCHS)
+    steps_per_epoch: int | None = _checks.field(None, _checks.integer, optional=True, at_least=1)
+    unit: Literal["step", "epoch"] = _checks.field(
+        "step", _checks.choice, allowed=("step", "epoch")
+    )
 
     def __post_init__(self) -> None:
-        set_field = object.__setattr__
-        epochs = _checks.integer(
-            "Timeline", "epochs", self.epochs, at_least=1, at_most=_MOST_EPOCHS
-        )
-        set_field(self, "epochs", epochs)
-        _checks.choice("Timeline", "unit", self.unit, ("step", "epoch"))
+        super().__post_init__()
         if self.steps_per_epoch is not None:
-            steps = _checks.integer(
-                "Timeline",
-                "steps_per_epoch",
-                self.steps_per_epoch,
-                at_least=1,
-                at_most=_MOST_UPDATES // epochs,
-            )
-            set_field(self, "steps_per_epoch", steps)
+            most = _checks.LARGEST_INTEGER // self.epochs
+            steps = self.steps_per_epoch
+            _checks.integer("Timeline", "steps_per_epoch", steps, at_least=1, at_most=most)
         elif self.unit == "step":
             once = ' Or let it change once an epoch, with update="epoch".'
             raise unknown_steps("a rate that changes within an epoch", once)

@@ -13,7 +13,7 @@ from kerasdecay._json import encode
 from kerasdecay._names import takes_familiar
 from kerasdecay.records.comparison import Comparison
 from kerasdecay.records.run import Run
-from kerasdecay.report.comparison_progress import ComparisonProgress
+from kerasdecay.report.progress import ComparisonProgress
 from kerasdecay.study import arguments, arrays
 from kerasdecay.study.execution import Executor, executor_of
 from kerasdecay.study.finder import needs_targets
@@ -220,7 +220,7 @@ def _specs(
         "validation_data": describe.describe_data(settings["validation_data"]),
         "test_data": describe.describe_data(settings["test_data"]),
         "model": describe.describe_model(probe),
-        "fit_arguments": describe.describe_fit_arguments(settings["fit_arguments"]),
+        "fit_arguments": describe.plain(settings["fit_arguments"]),
         "metadata": metadata,
     }
     for name, arm in checked.items():

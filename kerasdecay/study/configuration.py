@@ -54,10 +54,10 @@ def describe_model(model: keras.Model) -> dict[str, Any]:
     compiled.pop("jit_compile", None)
     own = {name: _config(each.get_config) for name, each in own_optimizers(model).items()}
     return {
-        **({"own_optimizers": _plain(own)} if own else {}),
+        **({"own_optimizers": plain(own)} if own else {}),
         "layers": [{type(layer).__name__: _options(layer)} for layer in model._flatten_layers()],
         "weights": [list(weight.shape) for weight in model.weights],
-        "compiled": _plain(compiled),
+        "compiled": plain(compiled),
     }
 
 
@@ -78,7 +78,7 @@ def _options(layer: keras.Layer) -> dict[str, Any]:
     elif "input_layers" in config:  # a graph of layers
         graph = {key: config.pop(key) for key in ("layers", "input_layers", "output_layers")}
         config["connections"] = _checksum_of_graph(graph, {inner.name for inner in layer.layers})
-    return _plain(config)
+    return plain(config)
 
 
 def _checksum_of_graph(graph: Mapping[str, Any], layers: set[str]) -> int:
@@ -89,7 +89,7 @@ def _checksum_of_graph(graph: Mapping[str, Any], layers: set[str]) -> int:
         for part in graph["layers"]
     ]
     ends = [graph["input_layers"], graph["output_layers"]]
-    return _checksum_of_text(_plain(_placed([parts, ends], places)))
+    return _checksum_of_text(plain(_placed([parts, ends], places)))
 
 
 def _placed(value: Any, places: Mapping[str, int]) -> Any:
@@ -103,19 +103,15 @@ def _placed(value: Any, places: Mapping[str, int]) -> Any:
     return [_placed(item, places) for item in value]
 
 
-def describe_fit_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe further arguments of `fit`.
+def plain(value: Any) -> Any:
+    """Return further arguments of `fit`, say, as JSON data.
 
     Arrays and long lists are described by a checksum, values without a JSON form by their type.
     """
-    return _plain(arguments)
-
-
-def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return _plain_mapping(value)
     if isinstance(value, (list, tuple)):
-        items = [_plain(item) for item in value]
+        items = [plain(item) for item in value]
         if len(items) <= _LONGEST_LIST:
             return items
         return {"length": len(items), "crc32": _checksum_of_text(items)}
@@ -138,7 +134,7 @@ def _plain_mapping(value: Mapping[str, Any]) -> Any:
         return value["config"]["name"]
     left_out = {"name", "module", "registered_name"} if "class_name" in value else {"name"}
     return {
-        str(key): _plain(item)
+        str(key): plain(item)
         for key, item in value.items()
         if key not in left_out and item is not None
     }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import joblib
 
     from kerasdecay.records.run import Run
-    from kerasdecay.report.comparison_progress import ComparisonProgress
+    from kerasdecay.report.progress import ComparisonProgress
     from kerasdecay.study.training import RunSpec
 
 Executor: TypeAlias = "Callable[[list[RunSpec], ComparisonProgress], Generator[Run, None, None]]"

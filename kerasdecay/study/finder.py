@@ -12,7 +12,7 @@ from kerasdecay._names import takes_familiar
 from kerasdecay._warnings import warn
 from kerasdecay.control.range_test import choose, most_cautious
 from kerasdecay.records.range import LearningRateRange
-from kerasdecay.report.finder_progress import RangeTestProgress
+from kerasdecay.report.progress import RangeTestProgress
 from kerasdecay.study import arguments
 from kerasdecay.study.suggestions import suggest
 

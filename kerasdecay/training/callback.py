@@ -16,13 +16,13 @@ from kerasdecay.records import Event, Trace
 from kerasdecay.rules import BatchObservation, Rule
 from kerasdecay.schedules import Moment, Schedule, Timeline
 from kerasdecay.schedules.duration import Duration
-from kerasdecay.training import arguments, conflicts, find, interrupted, output, probes, updates
+from kerasdecay.training import arguments, conflicts, find, interrupted, probes, updates
 from kerasdecay.training.averaging import WeightAverage, check_average
 from kerasdecay.training.batch_losses import BatchLosses
-from kerasdecay.training.batch_rules import BatchRules
 from kerasdecay.training.beginning import Beginning, begin
 from kerasdecay.training.given import GivenArguments
 from kerasdecay.training.groups import group_knobs
+from kerasdecay.training.guard import BatchRules
 from kerasdecay.training.hyperparameters import hyperparameters
 from kerasdecay.training.knobs import Knob, check_knobs
 from kerasdecay.training.looking import Looking
@@ -206,7 +206,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             self._end_probing(self._probing, 0).end(self.model)
             self._probing.warn_of_the_end()
         if self.verbose and self.trace is not None:
-            output.show("summary", self.trace, told=True)
+            self._show("summary", self.trace, told=True)
         watch = self._watch
         self._end_training()
         self._model = None
@@ -361,7 +361,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         self.trace = session.trace
         self._memory = Memory(next_epoch=self._epoch)
         if self.verbose and beginning.former is None:
-            output.show("announcement", self.trace)
+            self._show("announcement", self.trace)
         # The initial rate, which a model saved within this epoch no longer tells.
         self._save_state(self._epoch)
         return session
@@ -382,7 +382,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     def _carry_out(self, event: Event, model: Any) -> None:
         assert self._session is not None
         if self.verbose and event.decision.changes_rate and self.trace is not None:
-            output.show("decision_line", event, self.trace, wrap=False)
+            self._show("decision_line", event, self.trace, wrap=False)
         if event.decision.restore_best:
             self._session.restore(model, lambda: self._best_states.restore(event.rule), event.batch)
         if event.decision.stop:

@@ -5,18 +5,63 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from kerasdecay.rules import Look
+from kerasdecay.records import Event
+from kerasdecay.rules import BatchObservation, Look, Rule
 from kerasdecay.training import find
 from kerasdecay.training.snapshot import Snapshot, build
 from kerasdecay.training.units import moving_units
 
+if TYPE_CHECKING:
+    from kerasdecay.training.session import Session
+
 _UPDATES = 16
 """Looks between which an optimizer has made fewer updates are not compared."""
+
+
+class BatchRules:
+    """The rules of one training that watch its batches."""
+
+    def __init__(self, model: Any, rules: tuple[Rule[Any], ...]) -> None:
+        self._guard = Guard(model) if any(rule.puts_back for rule in rules) else None
+
+    def watch(
+        self,
+        callback: Any,
+        session: Session,
+        rules: tuple[Rule[Any], ...],
+        seen: BatchObservation,
+    ) -> list[Event]:
+        """Show a batch to the rules, put back what they say is lost, and bring the new rates.
+
+        The callback's model is asked for only where it is needed: on JAX that copies the whole
+        state of the training. Returns what the rules, their directions settled, decided.
+        """
+        taken = None
+        if self._guard is not None and session.controller.looks:
+            taken, look = self._guard.look(callback.model)
+            seen = dataclasses.replace(seen, look=look)
+        events = session.observe_batch(rules, seen)
+        which = {event.decision.put_back for event in events} - {""}
+        if which:
+            assert self._guard is not None  # else nobody may say so
+            guard, state = self._guard, min(which)  # "first" goes furthest back
+            model = callback.model
+            session.put_back(model, lambda: guard.put_back(model, state), seen.batch)
+            return events
+        if self._guard is not None and session.controller.confirms:
+            self._guard.confirm()
+        if self._guard is not None and taken is not None:
+            self._guard.hold(taken)
+        restores = any(event.decision.restore_best for event in events)  # which brings them too
+        if not restores and any(event.decision.changes_rate for event in events):
+            _ = callback.model  # on JAX this brings the state of the training into the variables
+            session.rescale(seen.batch)
+        return events
 
 
 class Guard:

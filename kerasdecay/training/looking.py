@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import keras
+
 from kerasdecay import _checks
 from kerasdecay._names import Guessed
 
@@ -83,6 +85,16 @@ class Looking(Guessed):
         from kerasdecay.report import explain
 
         explain(self, every_epoch=every_epoch)
+
+    def _show(self, part: str, *data: Any, wrap: bool = True, **options: Any) -> None:
+        """Show a part of `kerasdecay.report.training`: printed, or logged where Keras logs."""
+        from kerasdecay.report import console, training
+
+        renderable = getattr(training, part)(*data, **options)
+        if keras.config.is_interactive_logging_enabled():
+            console.show(renderable, wrap=wrap)
+        else:
+            console.log(renderable)
 
     def _repr_html_(self) -> str:
         """Return the picture of the last training, or of the schedule, that a notebook shows."""

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasdecay.study.configuration import describe_fit_arguments, describe_model
+from kerasdecay.study.configuration import describe_model, plain
 from kerasdecay.study.resuming import differences
 from kerasdecay.study.training import new_model
 
@@ -145,8 +145,7 @@ def test_what_differs_is_named(before, now, named):
 def test_large_values_are_checksums():
     weights = np.zeros((200, 100))
     one, other = (
-        describe_fit_arguments({"array": values, "list": values.tolist()})
-        for values in (weights, weights + 1)
+        plain({"array": values, "list": values.tolist()}) for values in (weights, weights + 1)
     )
     assert one["array"] != other["array"]
     assert one["list"] != other["list"]

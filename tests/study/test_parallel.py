@@ -17,7 +17,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from kerasdecay import PowerStepDecay
-from kerasdecay.report.comparison_progress import ComparisonProgress
+from kerasdecay.report.progress import ComparisonProgress
 from kerasdecay.study import Comparison, compare
 from kerasdecay.study.execution import LostRunsError
 

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from finder_cases import OPTIMIZERS, X, Y, assert_leaves_no_trace, assert_same, build, values
 
-from kerasdecay.study.contents import Contents
 from kerasdecay.study.random_state import RandomState
-from kerasdecay.study.snapshot import unchanged
+from kerasdecay.study.snapshot import Contents, unchanged
 
 pytestmark = pytest.mark.any_backend
 

@@ -32,7 +32,7 @@ from kerasdecay import (
 )
 from kerasdecay.callbacks import as_keras
 from kerasdecay.records.range import Choice
-from kerasdecay.report import origins
+from kerasdecay.report import wording
 from kerasdecay.rules import LossSlope, Observation, Rescue
 from kerasdecay.schedules import (
     FAMILY,
@@ -417,7 +417,7 @@ def test_a_rate_that_was_given_is_not_told_to_be_found(
     adversaries.fit(model, [decay], epochs=2)
     assert decay.trace is not None
     assert decay.trace.setup.base_rates["learning_rate_g_optimizer"] is None
-    assert list(origins.base_rates(decay.trace.setup))[1] == told
+    assert list(wording.base_rates(decay.trace.setup))[1] == told
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])

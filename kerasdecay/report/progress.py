@@ -1,21 +1,24 @@
-"""What a running comparison shows: a heading for each run, Keras' own progress, a closing line.
+"""What a comparison and a learning-rate range test show while they run.
 
-Runs that are trained at the same time show their closing lines only.
+Of a run of a comparison: a heading, Keras' own progress, a closing line; of runs trained at a
+time the closing lines alone. Of a range test: a progress bar, and then the suggestions.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.rule import Rule
 from rich.text import Text
 
 from kerasdecay.report.console import log, show
 
 if TYPE_CHECKING:
-    from kerasdecay.records.run import Run
+    from kerasdecay.records import LearningRateRange, Run
 
 
 class ComparisonProgress:
@@ -82,3 +85,46 @@ class ComparisonProgress:
             return
         show(Text(text, style="cyan" if self._terminal else ""), wrap=False)
         sys.stdout.flush()
+
+
+class RangeTestProgress:
+    """Shows a bar with the rate and the loss on a terminal; elsewhere only the suggestions."""
+
+    def __init__(self, speaks: bool, steps: int, *, interactive: bool = True) -> None:
+        self._speaks = speaks
+        self._steps = steps
+        self._interactive = interactive
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        if self._speaks and self._interactive and sys.stdout.isatty():
+            self._bar = Progress(
+                TextColumn("[cyan]learning-rate range"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("rate {task.fields[rate]:.1e} · loss {task.fields[loss]:.4g}"),
+                TimeRemainingColumn(),
+                transient=True,
+            )
+            self._bar.add_task("", total=self._steps, rate=0.0, loss=float("nan"))
+            self._bar.start()
+        return self
+
+    def advance(self, rate: float, loss: float) -> None:
+        """Report that a step is done."""
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], advance=1, rate=rate, loss=loss)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def summarise(self, result: LearningRateRange) -> None:
+        """Show the suggestions as a table."""
+        if self._speaks:
+            (show if self._interactive else log)(result.table())
