@@ -141,8 +141,8 @@ def argument_named(
     if near:
         differs = _ABOUT.get(near[0], differs) if here else ""
         return f"Did you mean {spelled(near[0])}{f', {differs}' if differs else ''}?"
-    told = (f"{name} is {_NOWHERE[one]}." for one in (name, *candidates[:1]) if one in _NOWHERE)
-    return next(told, "")
+    answers = (f"{name} is {_NOWHERE[one]}." for one in (name, *candidates[:1]) if one in _NOWHERE)
+    return next(answers, "")
 
 
 class Guessed:
@@ -156,8 +156,8 @@ class Guessed:
         def __getattr__(self, name: str) -> NoReturn:
             if name not in self._guesses:
                 return object.__getattribute__(self, name)  # raises what it has raised
-            told = f"{type(self).__name__!r} object has no attribute {name!r}"
-            raise AttributeError(f"{told}. Did you mean {self._guesses[name]!r}?")
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(f"{message}. Did you mean {self._guesses[name]!r}?")
 
 
 def check_arguments(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -165,12 +165,12 @@ def check_arguments(owner: str, given: Iterable[str], known: Iterable[str]) -> N
     known = list(known)
     for name in given:
         if name not in known:
-            told = [
+            parts = [
                 f"{owner}() got an unexpected keyword argument {name!r}.",
                 argument_named(name, known),
                 f"It takes {', '.join(known)}." if known else "It takes no arguments.",
             ]
-            raise TypeError(" ".join(filter(None, told)))
+            raise TypeError(" ".join(filter(None, parts)))
 
 
 def check_call(
@@ -201,10 +201,10 @@ def check_call(
         given = {*ordered[: len(args)], *kwargs}
         needed = (one.name for one in kinds if one.default is one.empty)
         missing = ", ".join(f"{one}=…" for one in needed if one not in given)
-        told = f"{owner}() needs {missing}." if missing else f"{owner}(): {error}."
+        message = f"{owner}() needs {missing}." if missing else f"{owner}(): {error}."
         if "multiple" in str(error) and remedy:
-            told = f"{owner}(): {error}. {remedy}"
-        raise TypeError(f"{told} It takes {', '.join(signature.parameters)}.") from None
+            message = f"{owner}(): {error}. {remedy}"
+        raise TypeError(f"{message} It takes {', '.join(signature.parameters)}.") from None
 
 
 def takes_familiar(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:

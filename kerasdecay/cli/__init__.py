@@ -37,9 +37,9 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if typed := re.search(r"invalid choice: '(.*?)'", message):
             name = typed[1]
-            told = f"Did you mean {_MEANT[name]}?" if name in _MEANT else ""
-            told = told or did_you_mean(_COMMANDS, name) or f"There are: {', '.join(_COMMANDS)}"
-            message = f"there is no {name!r}. {told}"
+            hint = f"Did you mean {_MEANT[name]}?" if name in _MEANT else ""
+            hint = hint or did_you_mean(_COMMANDS, name) or f"There are: {', '.join(_COMMANDS)}"
+            message = f"there is no {name!r}. {hint}"
         if "are required" in message and self.usage:
             message += f". Usage: {self.usage}"
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")

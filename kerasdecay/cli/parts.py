@@ -99,8 +99,8 @@ def build(family: Mapping[str, Any], text: str, given: Mapping[str, Any]) -> Any
             is_rate = "initial_learning_rate" in fields and not equals and number(option) != option
             if is_rate:  # as Cosine(0.1) takes one
                 raise ValueError(f"{text!r}: did you mean {name}:initial-learning-rate={option}?")
-            told = [argument_named(field, fields, dashed), f"It has: {known}"]
-            raise ValueError(" ".join([f"{name} has no option {option!r}.", *filter(None, told)]))
+            hints = [argument_named(field, fields, dashed), f"It has: {known}"]
+            raise ValueError(" ".join([f"{name} has no option {option!r}.", *filter(None, hints)]))
         if not equals and fields[field].type != "bool":
             raise ValueError(f"{text!r}: {option} needs a value, as in {name}:{option}=…")
         own[field] = value if equals else True
@@ -119,13 +119,13 @@ def known_name(family: Mapping[str, Any], typed: str) -> str:
         from kerasdecay.rules import FAMILY as RULES
         from kerasdecay.schedules import FAMILY as SHAPES
 
-        told = [did_you_mean(family, typed), f"There are: {', '.join(family)}"]
+        hints = [did_you_mean(family, typed), f"There are: {', '.join(family)}"]
         for command, others in (("preview", SHAPES), ("replay --rule", RULES)):
             if other := key_named(others, typed):
-                told = [f"Did you mean kerasdecay {command} {other}?"]
+                hints = [f"Did you mean kerasdecay {command} {other}?"]
         if number(typed) != typed:
-            told = [f"Did you mean --initial-learning-rate {typed}?"]
-        raise ValueError(" ".join([f"there is no {typed!r}.", *filter(None, told)]))
+            hints = [f"Did you mean --initial-learning-rate {typed}?"]
+        raise ValueError(" ".join([f"there is no {typed!r}.", *filter(None, hints)]))
     return name
 
 

@@ -105,8 +105,8 @@ def read_log(path: str, column: str, separator: str = ",") -> Log:
         raise ValueError(f"{path} holds no epoch")
     if column not in rows[0]:
         known = [name for name in rows[0] if name]
-        told = [did_you_mean(known, column), f"There are: {', '.join(known)}"]
-        raise ValueError(" ".join([f"{path} has no column {column!r}.", *filter(None, told)]))
+        hints = [did_you_mean(known, column), f"There are: {', '.join(known)}"]
+        raise ValueError(" ".join([f"{path} has no column {column!r}.", *filter(None, hints)]))
     epochs: Log = []
     for line, row in enumerate(rows, 2):
         numbers = {

@@ -76,13 +76,13 @@ class Controller:
     def bookmark(self, epoch: int, *left: Mapping[str, float]) -> Bookmark:
         """Return what must be known to go on with `epoch`.
 
-        `left` tells what the optimizers' variables were left with, before the last decisions and
-        after them: it need not be the rate itself.
+        `left` is what was last written to the optimizers' variables, before the last decisions and
+        after them; it need not be the rate itself.
         """
         tracks = {}
         for track in self.tracks:
             mark = track.bookmark()
-            held = (one.get(track.key, math.nan) for one in left)
-            rates = dict.fromkeys([*mark.rates, *(rate for rate in held if not math.isnan(rate))])
+            written = [one.get(track.key, math.nan) for one in left]
+            rates = dict.fromkeys([*mark.rates, *(one for one in written if not math.isnan(one))])
             tracks[track.key] = dataclasses.replace(mark, rates=tuple(rates))
         return Bookmark(epoch, tracks)

@@ -77,7 +77,7 @@ def absolute(
     if epoch > 0 and past.remembered is not None and _are_known(found, past.remembered):
         return Origin(bases, past.remembered, "given")
     forgets = has_rules and epoch > 0 and any(one.has_trained for one in found.values())
-    return Origin(bases, None, "given", _afresh_told(epoch).strip() if forgets else "")
+    return Origin(bases, None, "given", _forgotten(epoch).strip() if forgets else "")
 
 
 def from_optimizer(
@@ -160,11 +160,11 @@ def _afresh(
                 f"the initial one. {remedy}"
             )
             if has_rules and epoch > 0:
-                warning += _afresh_told(epoch)
+                warning += _forgotten(epoch)
     return Origin(bases, None, source, warning, is_found)
 
 
-def _afresh_told(epoch: int) -> str:
+def _forgotten(epoch: int) -> str:
     return (
         f" The rules start afresh at epoch {epoch + 1}: to let them go on, pass the same callback "
         "object again, or give it a state_path."

@@ -80,7 +80,7 @@ class StateFile:
         self._rewrites = True
         self._left: tuple[int, int] | None = None
         self._written: int | None = None
-        self._has_told = self._is_shared = False
+        self._has_warned = self._is_shared = False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if self.path.exists() and not self.path.is_file():
@@ -101,8 +101,8 @@ class StateFile:
 
         `may_have_probed`: rates are to be found for a model that has not been trained.
 
-        Epoch 0 starts afresh, and the first save forgets what the file held. Later, the first save
-        drops what the file held of later epochs.
+        Epoch 0 starts afresh, and the first save drops all that the file contains. Later, the first
+        save drops what it contains of later epochs.
 
         Raises:
             ValueError: If the file holds nothing from before `epoch`.
@@ -167,7 +167,7 @@ class StateFile:
                     self.path, "".join([json.dumps(self._header), "\n", *self._pending])
                 )
             elif self._signature() != self._left:
-                self._tell(
+                self._warn_once(
                     "has been changed by something else: two trainings share it, or it was "
                     "removed. This training leaves it alone from now on. Give each training a "
                     "state_path of its own."
@@ -180,7 +180,7 @@ class StateFile:
             why = error.strerror or str(error)
             if self._written is None:
                 raise self._unusable(why) from error
-            self._tell(
+            self._warn_once(
                 f"cannot be written any more: {why}. The training goes on, and each epoch's end "
                 f"tries again. Until that works the file ends with the start of epoch "
                 f"{self._written + 1}, and a crash would lose what the rules have seen since."
@@ -235,9 +235,9 @@ class StateFile:
         same_python = str(written).partition(":")[0] == present.partition(":")[0]
         self._has_other_function = same_python and written != present
 
-    def _tell(self, what: str) -> None:
-        if not self._has_told:
-            self._has_told = True
+    def _warn_once(self, what: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
             warn(f"kerasdecay: state_path={str(self.path)!r} {what}")
 
     def _unusable(self, why: str) -> OSError:

@@ -45,7 +45,7 @@ class Curve:
         self._epoch = 0  # the one that rates were last added for
         self._stride = 1
         self._written = 0  # interior rows so far
-        self._held = 0  # interior rows on the stride
+        self._kept = 0  # interior rows on the stride
 
     def add(self, epoch: int, batch: int, rates: Sequence[float]) -> None:
         """Add the rates, one for each key, that are in force from a batch on."""
@@ -60,9 +60,9 @@ class Curve:
         number = _START
         if not is_first and not (opens and batch == 0):
             self._written = number = self._written + 1
-            while number % self._stride == 0 and self._held == INTERIOR_ROWS:
+            while number % self._stride == 0 and self._kept == INTERIOR_ROWS:
                 self._double_stride()
-            self._held += number % self._stride == 0
+            self._kept += number % self._stride == 0
         row = (epoch, batch, number, *rates)
         if self._last_is_off_stride():
             for column, value in zip(self._columns, row, strict=True):
@@ -85,10 +85,10 @@ class Curve:
             return
         numbers = self._written + 1 + np.arange(len(changes), dtype=np.int64)
         self._written += len(changes)
-        while self._held + np.count_nonzero(numbers % self._stride == 0) > INTERIOR_ROWS:
+        while self._kept + np.count_nonzero(numbers % self._stride == 0) > INTERIOR_ROWS:
             self._double_stride()
         on_stride = numbers % self._stride == 0
-        self._held += int(np.count_nonzero(on_stride))
+        self._kept += int(np.count_nonzero(on_stride))
         if self._last_is_off_stride():
             for column in self._columns:
                 column.pop()
@@ -107,7 +107,7 @@ class Curve:
         """Take the last row back if it is of this batch."""
         if len(self) and (self._epochs[-1], self._batches[-1]) == (epoch, batch):
             number = self._numbers[-1]
-            self._held -= number != _START and number % self._stride == 0
+            self._kept -= number != _START and number % self._stride == 0
             for column in self._columns:
                 column.pop()
 
@@ -141,7 +141,7 @@ class Curve:
     def _keep_last(self) -> None:
         """Keep the last row for good: it is in force at the start of an epoch."""
         number = self._numbers[-1]
-        self._held -= number != _START and number % self._stride == 0
+        self._kept -= number != _START and number % self._stride == 0
         self._numbers[-1] = _START
 
     def _double_stride(self) -> None:
@@ -149,7 +149,7 @@ class Curve:
         self._stride *= 2
         numbers = np.array(self._numbers, dtype=np.int64)
         kept = numbers % self._stride == 0
-        self._held = int(np.count_nonzero(numbers[kept] != _START))
+        self._kept = int(np.count_nonzero(numbers[kept] != _START))
         for column in self._columns:
             values = np.array(column, dtype=column.typecode)[kept]
             del column[:]

@@ -55,8 +55,8 @@ class Difference:
     def __str__(self) -> str:
         if math.isnan(self.mean):
             return "–"
-        told = f"{self.mean:+.4f}"
-        return told if math.isnan(self.half_width) else f"{told} ± {self.half_width:.4f}"
+        text = f"{self.mean:+.4f}"
+        return text if math.isnan(self.half_width) else f"{text} ± {self.half_width:.4f}"
 
 
 def quantile(freedom: int) -> float:

@@ -133,8 +133,8 @@ class LearningRateRange(Guessed, InNotebook, Tabular):
 
     def __repr__(self) -> str:
         choice = self.suggestion
-        told = choice.reason if choice.rate is None else f"{choice.rate:.2g} recommended"
-        return f"LearningRateRange({len(self.rates)} of {self.steps} steps: {told})"
+        text = choice.reason if choice.rate is None else f"{choice.rate:.2g} recommended"
+        return f"LearningRateRange({len(self.rates)} of {self.steps} steps: {text})"
 
     def plot(self, path: str | os.PathLike[str] | None = None, *, show: bool = False) -> Figure:
         """Draw the losses over the rates, with the suggestions.

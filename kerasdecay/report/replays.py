@@ -102,8 +102,8 @@ def open_loop(rule: Rule[Any], states: Sequence[RuleState], learning_rate: float
         >>> simulate(open_loop(rule, states, 0.4), epochs=5).tolist()
         [0.4, 0.4, 0.4, 0.4, 0.2]
     """
-    held, begin, way_down = Constant(learning_rate), states[-1].cooldown_from, rule.way_down
+    constant, begin, way_down = Constant(learning_rate), states[-1].cooldown_from, rule.way_down
     if begin is None or way_down is None:
-        return held
+        return constant
     final = way_down.final_learning_rate
-    return cooldown(held, begin, way_down.curve, final, states[-1].cooldown_to)
+    return cooldown(constant, begin, way_down.curve, final, states[-1].cooldown_to)

@@ -131,8 +131,8 @@ _WRITTEN = {
 
 def _curve(setup: Setup, schedule: Any) -> Iterable[tuple[str, RenderableType]]:
     if not is_known_ahead(schedule):
-        told = "none: a function of yours is asked when its epoch comes"
-        yield "curve", Text(told, style="dim")
+        note = "none: a function of yours is asked when its epoch comes"
+        yield "curve", Text(note, style="dim")
         return
     timeline = _timeline(setup)
     every = int(setup.update.split()[0]) if setup.update.endswith(" steps") else 1
@@ -216,10 +216,10 @@ def _decisions(trace: Trace, told: bool) -> list[Text]:
         lines[_FEW:-_FEW] = [Text(f"… {len(lines) - 2 * _FEW} more decisions …", style="dim")]
     if told and changes:
         times = "once" if len(changes) == 1 else f"{len(changes)} times"
-        told_of = (
+        repeated = (
             f"Rules changed the course {times}, as told above; explain(decay) shows each epoch."
         )
-        lines.insert(0, Text(told_of))
+        lines.insert(0, Text(repeated))
     if trace.setup.rules and not trace.events:
         names = " and ".join(dict.fromkeys(type(rule).__name__ for rule in trace.setup.rules))
         looked = count(trace.decided_epochs, "epoch")

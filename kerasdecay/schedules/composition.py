@@ -165,8 +165,8 @@ class Sequence(Composition):
         """Yield what the parts yield, and that a part never begins."""
         for part, (moment, begin) in zip(self.schedules, self._moments(start), strict=True):
             if begin >= start.horizon:
-                told = f"sequence: durations={self.durations!r} fill the run"
-                yield f"{told}: the {type(part).__name__} never begins"
+                filled = f"sequence: durations={self.durations!r} fill the run"
+                yield f"{filled}: the {type(part).__name__} never begins"
                 return
             yield from part.unreached(moment)
 

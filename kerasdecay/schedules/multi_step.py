@@ -66,8 +66,8 @@ class MultiStep(Shape):
             if durations.updates_in(one, start.timeline, start.horizon) >= start.horizon
         ]
         if late:
-            told = ", ".join(map(repr, late))
-            yield f"MultiStep: milestones={self.milestones!r}: {told} is not before the run's end"
+            listed = ", ".join(map(repr, late))
+            yield f"MultiStep: milestones={self.milestones!r}: {listed} is not before the run's end"
 
     def learning_rate(self, now: Moment) -> Any:
         """η₀ γ^#{milestones <= t}."""

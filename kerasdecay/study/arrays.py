@@ -30,8 +30,8 @@ def arrays(argument: str, value: Any) -> Data:
     shapes = [array.shape for array in leaves(found)]
     lengths = {shape[0] if shape else 0 for shape in shapes}
     if len(lengths) != 1 or 0 in lengths:
-        told = " and ".join(map(str, shapes))
-        raise ValueError(f"compare: {argument} must be {_ALLOWED}. Received: shapes {told}.")
+        listed = " and ".join(map(str, shapes))
+        raise ValueError(f"compare: {argument} must be {_ALLOWED}. Received: shapes {listed}.")
     return found
 
 

@@ -275,13 +275,13 @@ def _check_model(model: Any) -> None:
     from kerasdecay.study.own_optimizers import named
 
     if not isinstance(model, keras.Model) or not model.compiled or model.optimizer is None:
-        held = named(model) if isinstance(model, keras.Model) else ""
+        own = named(model) if isinstance(model, keras.Model) else ""
         remedy = "Call model.compile(optimizer=...) first."
         if inspect.isfunction(model):
             remedy = f"Give what {model.__name__}() returns."
         raise ValueError(
             f"{_OWNER}: model must be a compiled keras.Model with an optimizer. "
-            f"Received: {_checks.shown(model)}.{held} {remedy}"
+            f"Received: {_checks.shown(model)}.{own} {remedy}"
         )
     has_call = type(model).call is not keras.Model.call
     if (has_call and not model.built) or not all(layer.built for layer in model.layers):

@@ -110,7 +110,7 @@ class Contents:
     """
 
     def __init__(self, owner: Any) -> None:
-        self._held: list[tuple[Any, Any]] = []
+        self._saved: list[tuple[Any, Any]] = []
         seen: set[int] = set()
         self._visit(vars(owner), seen)
         if hasattr(owner, "_tracker"):
@@ -118,21 +118,21 @@ class Contents:
 
     def restore(self) -> None:
         """Put the attributes and the contents back; may be called more than once."""
-        for container, held in self._held:
+        for container, saved in self._saved:
             # The plain methods: those of Keras' own lists and dicts would track or untrack.
-            if isinstance(held, list):
-                list.__setitem__(container, slice(None), held)
+            if isinstance(saved, list):
+                list.__setitem__(container, slice(None), saved)
             else:
-                kind = type(held)
+                kind = type(saved)
                 kind.clear(container)
-                kind.update(container, held)
+                kind.update(container, saved)
 
     def _visit(self, container: Any, seen: set[int]) -> None:
         kinds = [kind for kind in (dict, list, set) if issubclass(type(container), kind)]
         if not kinds or id(container) in seen:
             return
         seen.add(id(container))
-        self._held.append((container, kinds[0](container)))
+        self._saved.append((container, kinds[0](container)))
         if kinds[0] is list and hasattr(container, "__dict__"):
             self._visit(vars(container), seen)  # TensorFlow's lists keep their items in another one
         for item in container.values() if kinds[0] is dict else container:

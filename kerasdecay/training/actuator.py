@@ -76,7 +76,7 @@ class Actuator(abc.ABC):
     def notice_others(self, epoch: int) -> None:
         """Look whether the rates are those that were left there; warn once if they are not."""
         for key, target in self.targets.items():
-            left, found = self.left[key], self._held(target)
+            left, found = self.left[key], self._stored(target)
             if math.isnan(left) or target.same(found, left):
                 continue
             self.left[key] = found
@@ -89,7 +89,7 @@ class Actuator(abc.ABC):
                     "ReduceLROnPlateau in callbacks=[…].",
                 )
 
-    def _held(self, target: RateTarget) -> float:
+    def _stored(self, target: RateTarget) -> float:
         """Return what a target was left with, if nothing else has written it."""
         return target.read()
 

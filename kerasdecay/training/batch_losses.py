@@ -33,7 +33,7 @@ class BatchLosses:
         self._owner = owner
         self._thread = threading.get_ident()
         self._looks_always = keras.backend.backend() != "jax"
-        self._told: list[tuple[int, float]] = []  # by other threads: batches done, loss logged
+        self._late: list[tuple[int, float]] = []  # by other threads: batches done, loss logged
         self._losses: list[float] = []
         self._done = 0
         self._is_running_mean: bool | None = None
@@ -54,7 +54,7 @@ class BatchLosses:
 
     @property
     def latest(self) -> float:
-        """The loss that was told last, NaN before the first."""
+        """The loss that was known last, NaN before the first."""
         return self._losses[-1] if self._losses else math.nan
 
     def note(self, callback: Any, batch: int, logged: Any, due: int = 1) -> bool:
@@ -76,7 +76,7 @@ class BatchLosses:
         steps = (callback.params or {}).get("steps")
         done = batch + 1 if steps is None else min(batch + 1, steps)
         if threading.get_ident() != self._thread:  # the metrics may be batches ahead
-            self._told.append((done, loss))
+            self._late.append((done, loss))
             rules = getattr(callback, "rules", ())
             self._comes_late = any(rule.watches_batches for rule in rules)
             return False
@@ -119,7 +119,7 @@ class BatchLosses:
     def take(self) -> tuple[float, ...]:
         """Return the epoch's losses and begin the next epoch."""
         losses, self._losses = self._losses, []
-        told, self._told = sorted(self._told), []
+        late, self._late = sorted(self._late), []
         if self._comes_late:
             self._comes_late = False
             warn(
@@ -128,7 +128,7 @@ class BatchLosses:
                 "callbacks=[decay], in place of callbacks=decay."
             )
         self._restart(0)
-        losses += [self._difference(done, loss) for done, loss in told]
+        losses += [self._difference(done, loss) for done, loss in late]
         self._restart(0)
         return tuple(losses)
 

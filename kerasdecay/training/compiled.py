@@ -78,14 +78,14 @@ def next_step(optimizer: Any) -> int | None:
     return steps_of(optimizer) + getattr(optimizer, _OFFSET)
 
 
-def held(optimizer: Any) -> float:
+def stored(optimizer: Any) -> float:
     """Return what the optimizer's own variable holds: base × scale, while one is installed."""
     return shortest(float(np.float32(keras.ops.convert_to_numpy(optimizer._learning_rate))))
 
 
 def note_written(optimizer: Any) -> None:
     """Note that what the optimizer's own variable holds now is base × scale."""
-    object.__setattr__(optimizer, _WRITTEN, held(optimizer))
+    object.__setattr__(optimizer, _WRITTEN, stored(optimizer))
 
 
 def uninstall(model: Any, optimizers: Any) -> dict[int, float]:
@@ -98,7 +98,7 @@ def uninstall(model: Any, optimizers: Any) -> dict[int, float]:
     for place, optimizer in enumerate(optimizers):
         if _is_installed(optimizer):
             try:
-                rate = held(optimizer)
+                rate = stored(optimizer)
                 if rate == getattr(optimizer, _WRITTEN, rate):
                     rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
             finally:  # a schedule of the user's own may fail, and must not stay for that
@@ -125,10 +125,10 @@ def check_supported(optimizer: Any) -> None:
     """
 
     def trial() -> str:
-        asked, found = _step_of_copy(optimizer, held=3 * _TRIED, hooked=True)
+        asked, found = _step_of_copy(optimizer, stored=3 * _TRIED, hooked=True)
         if not asked:
             return "it does not ask the hook for its rate"
-        _, expected = _step_of_copy(optimizer, held=_TRIED, hooked=False)
+        _, expected = _step_of_copy(optimizer, stored=_TRIED, hooked=False)
         is_same = np.allclose(found, expected, rtol=1e-5, equal_nan=True)
         return "" if is_same else "its step does not go by the rate that the hook gives"
 
@@ -140,7 +140,7 @@ def check_supported(optimizer: Any) -> None:
         )
 
 
-def _step_of_copy(optimizer: Any, *, held: float, hooked: bool) -> tuple[bool, Any]:
+def _step_of_copy(optimizer: Any, *, stored: float, hooked: bool) -> tuple[bool, Any]:
     """Step a copy that holds a rate, perhaps with a hook that gives `_TRIED`; return its weight."""
     probe = type(optimizer).from_config(optimizer.get_config())
     weight = keras.Variable(np.ones((1,), "float32"))
@@ -150,7 +150,7 @@ def _step_of_copy(optimizer: Any, *, held: float, hooked: bool) -> tuple[bool, A
         asked.append(True)
         return keras.ops.full((), _TRIED, "float32")
 
-    probe.learning_rate = held
+    probe.learning_rate = stored
     if hooked:
         _replace(probe, learning_rate)
     for _ in range(probe.gradient_accumulation_steps or 1):

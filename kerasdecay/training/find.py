@@ -258,14 +258,14 @@ def _named(model: Any, name: str) -> Any:
         value = getattr(value, part, None)
     if value is not None and isinstance(value, _kinds()):
         return value
-    held = own_optimizers(model)
-    if name in held:
-        return held[name]
+    own = own_optimizers(model)
+    if name in own:
+        return own[name]
     parts = {} if model.optimizer is None else _parts(model)
     if f"learning_rate_{name}" in parts:
         return parts[f"learning_rate_{name}"]
     known = [
-        *held,
+        *own,
         *(key.removeprefix("learning_rate_") for key in parts if key != "learning_rate"),
     ]
     if model.optimizer is not None:

@@ -174,8 +174,8 @@ class _Held(BoundKnob):
         """Set λ η₀ / η(t); at a rate of 0, where nothing is taken away, 0."""
         rate = keras.ops.cast(optimizer.learning_rate, "float32")
         divisor = keras.ops.where(rate > 0, rate, 1.0)
-        held = keras.ops.where(rate > 0, self.own * self.base_rate / divisor, 0.0)
-        with _set(optimizer, "weight_decay", step.choose(held, self.own), self.own):
+        value = keras.ops.where(rate > 0, self.own * self.base_rate / divisor, 0.0)
+        with _set(optimizer, "weight_decay", step.choose(value, self.own), self.own):
             yield
 
     def values(self, steps: np.ndarray, rates: np.ndarray) -> dict[str, np.ndarray]:

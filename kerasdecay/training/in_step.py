@@ -44,7 +44,7 @@ class CompiledActuator(Actuator):
         self._scales: dict[str, float] = {}
         self._first = self._recorded = 0
         self._block: tuple[int, dict[str, list[float]]] = (0, {})
-        self._held_then: dict[str, float] = {}
+        self._stored_then: dict[str, float] = {}
         self.is_new = False
         """Whether the schedule was installed, or anew, as the present epoch began."""
 
@@ -151,15 +151,15 @@ class CompiledActuator(Actuator):
             track.key: compiled.reference(_scheduled(track.planned)) * track.scale
             for track in self.tracks
         }
-        if rates != self._scaled or self.left != self._held_then:
+        if rates != self._scaled or self.left != self._stored_then:
             self._scaled = rates
             self._scales = {track.key: track.scale for track in self.tracks}
             self._write(rates)
             for target in self.targets.values():
                 compiled.note_written(target.optimizer)
             # As the variables hold it, which need not be in single precision.
-            self.left = {key: self._held(target) for key, target in self.targets.items()}
-            self._held_then = dict(self.left)
+            self.left = {key: self._stored(target) for key, target in self.targets.items()}
+            self._stored_then = dict(self.left)
 
     def rewrite(self) -> None:
         """Write base × scale again."""
@@ -171,8 +171,8 @@ class CompiledActuator(Actuator):
         compiled.uninstall(model, [target.optimizer for target in self.targets.values()])
         self._write({track.key: track.rate for track in self.tracks})
 
-    def _held(self, target: RateTarget) -> float:
-        return compiled.held(target.optimizer)
+    def _stored(self, target: RateTarget) -> float:
+        return compiled.stored(target.optimizer)
 
 
 def _scheduled(open_loop: Any) -> ScheduledRates:

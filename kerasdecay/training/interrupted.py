@@ -21,10 +21,10 @@ def watch(model: Any, callback: Any) -> None:
     """
     if not fits_under_way(callback):
         return
-    held = weakref.ref(callback)
+    reference = weakref.ref(callback)
 
     def make_train_function(self: Any, *given: Any, **named: Any) -> Any:
-        if not fits_under_way(held()):
+        if not fits_under_way(reference()):
             unwatch(self)
             find.release(self)
         return getattr(type(self), _HOOK)(self, *given, **named)

@@ -43,7 +43,7 @@ _TRACES = Traces()
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a knob is told of the run.
+    """What a knob needs to know of the run.
 
     `key` is the log name of the optimizer's rate. A sampled value holds for `every` steps.
     `base_rate` is the rate at the end of the warmup, before any rule has decided; `open_loop` what
@@ -125,7 +125,7 @@ class BoundKnob(abc.ABC):
     """A knob of one optimizer, in one run."""
 
     note = ""
-    """What is told of it at the beginning of the training."""
+    """A note for the report of the training; empty for none."""
 
     @abc.abstractmethod
     def within(self, optimizer: Any, step: Step) -> AbstractContextManager[None]:
@@ -298,14 +298,14 @@ class Knobs:
             if model is not None:
                 optimizer, done = self.targets[key].optimizer, self._begun_at[key] + batches
                 _install(model, optimizer, knobs, done, self._times[key])
-            told = (
+            message = (
                 f"the optimizer of {key} is applied {times[key]:.3g} times a batch. What is driven "
                 "besides its rate has gone by the optimizer's own steps so far, and goes by "
                 "batches from now on."
             )
-            self.trace.record_note(told)
+            self.trace.record_note(message)
             if batches > 1 and times[key] > present:  # it has run ahead for several batches
-                warn(f"{self.trace.setup.decay}: {told}")
+                warn(f"{self.trace.setup.decay}: {message}")
 
     def end(self, model: Any) -> None:
         """Leave the optimizers with their own constants."""

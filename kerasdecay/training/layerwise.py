@@ -53,15 +53,15 @@ def layerwise(model: Any, decay: float = 0.75) -> dict[str, float]:
     known = [variable for layer in layers for variable in layer]
     paths = Counter(path for path, *_ in known)
     # Models inside the model may have layers of one name: their own names then tell them apart.
-    told = [[one[0] if paths[one[0]] == 1 else one[-1] for one in layer] for layer in layers]
-    counts = Counter(name for layer in told for name in layer)
+    chosen = [[one[0] if paths[one[0]] == 1 else one[-1] for one in layer] for layer in layers]
+    counts = Counter(name for layer in chosen for name in layer)
     twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
         raise ValueError(
             f"{_OWNER}: variables of different layers have the same path: {', '.join(twice)}. "
             "Give the layers, or the models that they are in, names of their own."
         )
-    patterns = [_pattern(layer, known) for layer in told]
+    patterns = [_pattern(layer, known) for layer in chosen]
     return {one: decay ** (len(patterns) - 1 - place) for place, one in enumerate(patterns)}
 
 

@@ -155,7 +155,7 @@ class Probing:
         if not self._tried:  # no batch came
             return
         for key, target in self._targets.items():
-            logs.setdefault(key, target.held(self._tried[-1][2]))
+            logs.setdefault(key, target.stored(self._tried[-1][2]))
 
     def record(self, trace: Trace) -> None:
         """Record the rates that were tried, before those of the training.

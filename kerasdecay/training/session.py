@@ -129,7 +129,7 @@ class Session:
         for track in self.controller.tracks:
             # A part of a MultiOptimizer to which no variable belongs has the rates of the others.
             if made[track.key] or self.may_skip or (not self.are_named and most):
-                logs[track.key] = self.targets[track.key].held(used.get(track.key, track.rate))
+                logs[track.key] = self.targets[track.key].stored(used.get(track.key, track.rate))
         probes.measure(rules, model, logs)
         numbers = {key: as_number(value) for key, value in logs.items()}
         metrics = {key: number for key, number in numbers.items() if number is not None}
@@ -263,12 +263,12 @@ class Session:
         assert fallback is not None
         if not self.knobs.bound:
             self._next_look = math.inf
-        told = next((key for key, count in times.items() if count not in (0, 1)), None)
-        if told is not None:
+        other = next((key for key, count in times.items() if count not in (0, 1)), None)
+        if other is not None:
             self._has_left_compiled = True
             self._warn(
-                f'update="compiled" counts the optimizer\'s steps, and that of {told} is applied '
-                f"{times[told]:.3g} times a batch here. From now on the rate is written before "
+                f'update="compiled" counts the optimizer\'s steps, and that of {other} is applied '
+                f"{times[other]:.3g} times a batch here. From now on the rate is written before "
                 'each batch instead, as with update="batch".'
             )
         return fallback
@@ -301,13 +301,13 @@ class Session:
                 continue
             times = a_batch[key]
             if times != 1:
-                told = (
+                message = (
                     f"the optimizer of {key} is applied {times:.3g} times a batch; the schedule "
                     "goes by batches"
                 )
-                self.trace.record_note(told)
+                self.trace.record_note(message)
                 if not self.are_named and not self._has_left_compiled:
-                    self._warn(f"{told}.")
+                    self._warn(f"{message}.")
 
     def _refuse_unbegun_batches(self, epoch: int) -> None:
         """Raise a RuntimeError where a loop has told of no batch, and each was to be known."""
@@ -329,11 +329,11 @@ class Session:
             return
         kind = type(model.optimizer).__name__
         why = f"model.optimizer, {kind}, has made no step {epoch}: it does not train this model"
-        told = find.wrong_optimizer(self.trace.setup.decay, model, why)
+        message = find.wrong_optimizer(self.trace.setup.decay, model, why)
         if find.own_optimizers(model):
             self.actuator.end(model)
-            raise ValueError(told)
-        warn(f"{told} Its rate is not logged.")
+            raise ValueError(message)
+        warn(f"{message} Its rate is not logged.")
 
     def _refuse_deaf(self, model: Any) -> None:
         """Raise a ValueError if a wrapper's steps are taken at a rate that nobody sets."""

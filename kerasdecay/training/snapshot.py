@@ -23,7 +23,7 @@ class Snapshot:
 
     def __init__(self, model: Any, *, weights_only: bool = False) -> None:
         kept = model.weights if weights_only else _variables(model)
-        self._held = [(variable, copied(variable)) for variable in kept]
+        self._kept = [(variable, copied(variable)) for variable in kept]
         self._optimizers = [] if weights_only else find.all_optimizers(model)
 
     def restore(self) -> None:
@@ -31,24 +31,24 @@ class Snapshot:
 
         What an optimizer has made since, at its first step, begins at 0 as it did then.
         """
-        for variable, value in self._held:
+        for variable, value in self._kept:
             variable.assign(value)
         self.restore_optimizers()
 
     def restore_optimizers(self) -> None:
         """Put back what the optimizers keep, their rates too, and leave the weights."""
-        held = {id(variable): value for variable, value in self._held}
+        values = {id(variable): value for variable, value in self._kept}
         for optimizer in self._optimizers:
             for variable in optimizer.variables:
                 none = np.zeros(variable.shape, keras.backend.floatx())
-                variable.assign(held.get(id(variable), none))
+                variable.assign(values.get(id(variable), none))
 
     @property
     def is_finite(self) -> bool:
         """Whether every number in it is finite."""
         return all(
             np.isfinite(value.astype("float32")).all()
-            for _, value in self._held
+            for _, value in self._kept
             if value.dtype.kind not in "iub"
         )
 
@@ -62,7 +62,7 @@ class Snapshot:
 
     def _kernels(self, model: Any) -> list[tuple[Any, np.ndarray]]:
         wanted = {id(one) for one in model.trainable_variables if len(one.shape) >= 2}
-        return [pair for pair in self._held if id(pair[0]) in wanted]
+        return [pair for pair in self._kept if id(pair[0]) in wanted]
 
 
 class BestStates:
@@ -70,17 +70,17 @@ class BestStates:
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
-        self._held: dict[int, Snapshot] = {}
+        self._kept: dict[int, Snapshot] = {}
         self._has_missed = False
 
     def keep(self, rule: int, model: Any, *, weights_only: bool) -> None:
         """Keep the present state as the best that the rule with this index has seen."""
-        self._held[rule] = Snapshot(model, weights_only=weights_only)
+        self._kept[rule] = Snapshot(model, weights_only=weights_only)
 
     def miss(self, event: Event) -> None:
         """Warn, once, of a value that is not finite where nothing was kept to be restored."""
         is_lost = event.kind == "nonfinite" and not event.decision.restore_best
-        if is_lost and event.rule not in self._held and not self._has_missed:
+        if is_lost and event.rule not in self._kept and not self._has_missed:
             self._has_missed = True
             warn(
                 f"{self._owner}: there are no best weights to restore after {event.place} "
@@ -90,8 +90,8 @@ class BestStates:
 
     def restore(self, rule: int) -> None:
         """Put it back, or warn that this training has not seen any."""
-        if rule in self._held:
-            self._held[rule].restore()
+        if rule in self._kept:
+            self._kept[rule].restore()
             return
         warn(
             f"{self._owner}: the weights of the best epoch cannot be restored, for this training "

@@ -117,7 +117,7 @@ class RateTarget:
         """Whether two rates are equal as the optimizer holds them."""
         return self._rounded(one) == self._rounded(other)
 
-    def held(self, rate: float) -> float:
+    def stored(self, rate: float) -> float:
         """Return a rate as the optimizer holds it: as it was written, but for a coarser rounding.
 
         Single precision loses nothing that matters, so 0.1 stays 0.1; bfloat16 makes it 0.10009766,

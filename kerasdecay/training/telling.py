@@ -1,4 +1,4 @@
-"""What a user is told as a training begins, of what may not be expected of the rate."""
+"""What a user should know as a training begins: where it starts, and what has no effect."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 
 def tell(beginning: Beginning, controller: Controller, trace: Trace) -> None:
-    """Record where the training starts from, and warn, once, of what may not be expected."""
+    """Record where the training starts from, and warn, once, of what may be unexpected."""
     plan, epoch, origin = beginning.plan, beginning.epoch, beginning.origin
     if origin.goes_on is not None:
-        kept = ": the rules keep what they have decided" if plan.rules else ""
+        kept = ": the rules keep message they have decided" if plan.rules else ""
         trace.record_note(f"goes on with epoch {epoch + 1}{kept}")
     elif epoch > 0 and plan.rules:
         trace.record_note(f"begins with epoch {epoch + 1}: the rules start afresh")
-    told = [
+    messages = [
         origin.warning,
         _jump(beginning, controller),
         _loop_of_fits(plan, epoch, beginning.targets),
         "" if epoch or origin.goes_on or plan.fits_one_epoch else _nothing(plan, controller),
     ]
-    for what in filter(None, told):
-        trace.record_note(what)
-        warn(f"{plan.owner}: {what}")
+    for message in filter(None, messages):
+        trace.record_note(message)
+        warn(f"{plan.owner}: {message}")
 
 
 def _jump(beginning: Beginning, controller: Controller) -> str:
-    """Return what to tell where a longer horizon lifts the rate of a training that goes on."""
+    """Return the warning where a longer horizon lifts the rate of a training that goes on."""
     plan, epoch = beginning.plan, beginning.epoch
     for track in controller.tracks:
         left, open_loop = LEFT.get(beginning.targets[track.key].optimizer), track.planned
@@ -60,28 +60,28 @@ def _jump(beginning: Beginning, controller: Controller) -> str:
 
 
 def _nothing(plan: Plan, controller: Controller) -> str:
-    """Return what to tell of arguments that have no effect in a run as short as this one."""
+    """Return the warning of arguments that have no effect in a run as short as this one."""
     run = plan.timeline
-    told: list[str] = []
+    messages: list[str] = []
     for schedule in plan.schedules.values():
         if isinstance(schedule, Schedule):
-            told += schedule.unreached(Moment.of(0, run))
+            messages += schedule.unreached(Moment.of(0, run))
     rests = math.ceil(controller.resting / run.updates_per_epoch)
     for rule in plan.rules:
         earliest = rule.earliest(run.epochs, run.steps_per_epoch, rests)
         if rule.waits and earliest > run.epochs:
-            told.append(
+            messages.append(
                 f"{type(rule).__name__}: {rule.waits} lets it change the rate after epoch "
                 f"{earliest} at the earliest"
             )
-    if not told:
+    if not messages:
         return ""
     epochs = f"{run.epochs} epoch{'s' if run.epochs > 1 else ''}"
-    return f"some of it does nothing in {epochs}. {'. '.join(dict.fromkeys(told))}."
+    return f"some of it does nothing in {epochs}. {'. '.join(dict.fromkeys(messages))}."
 
 
 def _loop_of_fits(plan: Plan, epoch: int, targets: Mapping[str, RateTarget]) -> str:
-    """Return what to tell where `fit(epochs=1)` is called again and again."""
+    """Return the warning where `fit(epochs=1)` is called again and again."""
     constant = plan.follows and not plan.rules
     if epoch > 0 or not plan.fits_one_epoch or constant:
         return ""

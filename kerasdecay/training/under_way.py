@@ -27,7 +27,7 @@ def fits_under_way(callback: Any) -> int:
 
     Their frames tell it: a note of the callback's own would outlive an interrupted training.
     """
-    return sum(one is callback for held in _held(in_fits_alone=True) for one in held)
+    return sum(one is callback for listed in _listed(in_fits_alone=True) for one in listed)
 
 
 def beside(callback: Any) -> Iterator[Any]:
@@ -35,8 +35,8 @@ def beside(callback: Any) -> Iterator[Any]:
 
     Those of one training come in their order, with None in the place of `callback`.
     """
-    for held in [*_held(), list(LOOPS.values())]:
-        yield from (None if one is callback else one for one in held)
+    for listed in [*_listed(), list(LOOPS.values())]:
+        yield from (None if one is callback else one for one in listed)
 
 
 def epoch_iterator() -> Any:
@@ -51,7 +51,7 @@ def epoch_iterator() -> Any:
     return None
 
 
-def _held(*, in_fits_alone: bool = False) -> Iterator[list[Any]]:
+def _listed(*, in_fits_alone: bool = False) -> Iterator[list[Any]]:
     """Yield the callbacks of each `fit` of all threads, and of each `CallbackList` of this one."""
     for thread, frame in sys._current_frames().items():
         sees_lists = not in_fits_alone and thread == threading.get_ident()

@@ -208,7 +208,7 @@ def test_a_logger_gets_the_same_text_without_colour(plateau_trace, monkeypatch, 
 
 def test_a_logger_may_get_a_decision_as_one_line(plateau_trace):
     line = decision_line(plateau_trace.events[0], plateau_trace)
-    assert plain(line, wrap=False).strip() == (
+    assert plain(line, width=1000).strip() == (
         "Epoch 4: PlateauDecay reducing learning rate to 0.05. "
         "val_loss 0.75 has not improved on 0.7 by 0.0001 for 2 epochs: rate × 0.5"
     )
