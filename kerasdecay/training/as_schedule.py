@@ -58,6 +58,8 @@ def as_schedule(
         "a kerasdecay schedule, the name of one, a number, a list of one an epoch, or a function "
         "f(epoch) or f(epoch, learning_rate)"
     )
+    if is_part:
+        allowed = "a kerasdecay schedule or a function of the epoch"
     raise _checks.invalid(owner, argument, allowed, schedule, _remedy(owner, argument, schedule))
 
 
