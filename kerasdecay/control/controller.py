@@ -14,7 +14,7 @@ from kerasdecay.rules import BatchObservation, Observation, Rule
 
 
 class Controller:
-    """Knows what every rate should be; touches no optimizer.
+    """Computes what every rate should be; touches no optimizer.
 
     The rules rest in the first `resting` updates, in which the schedule warms up.
     """
@@ -33,9 +33,9 @@ class Controller:
             track.begin_epoch(epoch)
 
     def observe(self, rules: tuple[Rule[Any], ...], seen: Observation) -> list[Event]:
-        """Feed the rules what an epoch showed; return what they decided, also the "not yet"s.
+        """Let the rules observe an epoch; return their decisions, also those to do nothing.
 
-        While the schedule warms up the rules rest: they are shown nothing.
+        During the warmup of the schedule the rules rest: they observe nothing.
         """
         if self._rests(seen.epoch):
             return []
@@ -43,7 +43,7 @@ class Controller:
         return [event for track in self.tracks for event in track.observe(rules, seen)]
 
     def due(self, epoch: int, batch: int) -> int:
-        """Return how many batches from this one on may be shown to the rules as one."""
+        """Return how many batches from this one on the rules may observe as one."""
         if self._rests(epoch, batch):  # a window may begin with the next one
             return 1
         return min(track.due for track in self.tracks)
@@ -59,7 +59,7 @@ class Controller:
         return all(track.confirms for track in self.tracks)
 
     def observe_batch(self, rules: tuple[Rule[Any], ...], seen: BatchObservation) -> list[Event]:
-        """Show the rules that watch batches what one has shown; return what they decided."""
+        """Let the rules that watch batches observe one; return what they decided."""
         seen = dataclasses.replace(seen, epochs=self._epochs)
         rests = self._rests(seen.epoch, seen.batch)
         return [

@@ -146,9 +146,9 @@ class Track:
         self.open_loop.begin_epoch(epoch)
 
     def observe(self, rules: tuple[Rule[Any], ...], seen: Observation) -> list[Event]:
-        """Feed the rules what an epoch showed; return what they decided.
+        """Let the rules observe an epoch; return what they decided.
 
-        `seen` has everything but the rates, which are this track's.
+        `seen` lacks only the rates, which are this track's.
         """
         self._rate_before = self.rate
         events = []
@@ -165,7 +165,7 @@ class Track:
 
     @property
     def due(self) -> int:
-        """After how many batches the rules that watch them must be shown what they were."""
+        """After how many batches the rules that watch batches must observe them."""
         pairs = zip(self._rules, self._states, strict=True)
         return min(rule.due(state) for rule, state in pairs if rule.watches_batches)
 
@@ -188,12 +188,11 @@ class Track:
     def observe_batch(
         self, rules: tuple[Rule[Any], ...], seen: BatchObservation, *, rests: bool = False
     ) -> list[Event]:
-        """Show the rules that watch batches what one has shown; return what they decided.
+        """Let the rules that watch batches observe one; return what they decided.
 
-        Those that observe every so many steps tell all that they decide, the others their events.
+        Of rules with `every` all decisions are returned, of the others only their events.
 
-        While the schedule warms up (`rests`) only a rule that looks whether a training falls is
-        asked.
+        During the warmup (`rests`) only rules without `every` observe, such as `Rescue`.
         """
         events = []
         for index, rule in enumerate(rules):

@@ -104,7 +104,7 @@ class Curve:
             column.frombytes(values.tobytes())
 
     def withdraw(self, epoch: int, batch: int) -> None:
-        """Take the last row back if it is of this batch."""
+        """Remove the last row if it belongs to this batch."""
         if len(self) and (self._epochs[-1], self._batches[-1]) == (epoch, batch):
             number = self._numbers[-1]
             self._kept -= number != _START and number % self._stride == 0

@@ -32,7 +32,7 @@ _JSON_TYPES: dict[str, type[Any]] = {
 
 
 _LATER = ("courses",)
-"""Fields that runs written before do not have."""
+"""Fields that files of earlier versions lack."""
 
 
 class OutputError(ValueError):

@@ -194,11 +194,11 @@ class Trace(Guessed, InNotebook):
 
     @property
     def is_thinned(self) -> bool:
-        """Whether rates within epochs were so many that some rows were dropped."""
+        """Whether rows within epochs were dropped, because there were too many."""
         return self._curve.is_thinned
 
     def withdraw(self, epoch: int, batch: int) -> None:
-        """Take the last row back if it is of this batch, which was begun and never came."""
+        """Remove the last row if it belongs to this batch, which began but did not train."""
         self._curve.withdraw(epoch, batch)
 
     def record_decision(self, event: Event) -> None:

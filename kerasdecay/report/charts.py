@@ -16,7 +16,7 @@ COLOURS = ("cyan", "yellow", "magenta", "green", "red", "blue", "white")
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 _BLANK = 0x2800
 SEVERAL = "*"
-"""The letter of several curves."""
+"""The letter for a place where several curves meet."""
 
 
 class Piece(NamedTuple):

@@ -1,4 +1,4 @@
-"""Standard output, whatever it is and whatever it can write: all that is shown goes through here.
+"""Standard output, adapted to what it can show: everything that is printed goes through here.
 
 rich, which knows terminals, is loaded only when it is needed: a preview in a pipe does without it.
 """

@@ -16,10 +16,10 @@ from kerasdecay.report.stages import rate_text
 from kerasdecay.report.wording import FLAGGED, count
 
 _LONG = 500
-"""Epochs beyond which most are left out."""
+"""The most epochs that are all shown."""
 
 _FEW = 5
-"""Of a long training, so many first and last epochs are shown, and first and last events."""
+"""How many epochs, and how many events, are shown at each end of a long training."""
 
 _SHORT = {
     "improve": ("improved", "dim green"),
@@ -41,8 +41,8 @@ _COUNTED = _WORDS | {"reduce": "reduced", "raise": "raised"}
 class Epoch(NamedTuple):
     """An epoch of the table.
 
-    `observed` is what each of its events looked at, or one text where nothing was decided;
-    `undecided` stands in place of a decision then.
+    `observed` has a text for each event, or a single one if there was no decision; the text
+    `undecided` then takes the place of the decision.
     """
 
     number: int
@@ -129,7 +129,7 @@ def _selected(epochs: Sequence[Epoch]) -> Iterable[int]:
 def _waits(epochs: Sequence[Epoch], complete_from: int) -> list[list[float]]:
     """Return for each decision for how many epochs in a row it has been "not yet".
 
-    Where earlier decisions are no longer known the number is too, and is −∞.
+    The number is −∞ where it is unknown, because earlier decisions were not kept.
     """
     waits: dict[int, float] = {}
     unknown = -math.inf if epochs and epochs[0].number < complete_from else 0

@@ -23,7 +23,7 @@ COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure that pyplot does not know, so that nobody has to close it.
+    """Return an empty figure that is not registered with pyplot, and need not be closed.
 
     Raises:
         ImportError: If matplotlib is missing, with the command that installs it.
@@ -160,7 +160,7 @@ def show_figure(figure: Figure) -> None:
             "(figure.savefig('curve.png')), or choose another backend: MPLBACKEND=tkagg, say."
         )
         return
-    # pyplot shows the figures that it has made: this one takes the place of such a one.
+    # pyplot shows only figures that it has made: this one replaces the figure of a new window.
     canvas = pyplot.figure(figsize=tuple(figure.get_size_inches()), dpi=figure.dpi).canvas
     figure.set_canvas(canvas)
     canvas.figure = figure

@@ -9,12 +9,12 @@ from kerasdecay.records import Setup, Trace
 
 
 def is_history(subject: Any) -> bool:
-    """Whether it is what `fit` returns; Keras itself is not asked, for it need not be loaded."""
+    """Whether it is a Keras History, by its attributes: Keras itself need not be loaded."""
     return isinstance(getattr(subject, "history", None), dict) and hasattr(subject, "epoch")
 
 
 def trace_of(history: Any) -> Trace:
-    """Return what a History knows of a training, one rate an epoch; ValueError if nothing."""
+    """Return a History as a trace with one rate per epoch; ValueError if it has no rates."""
     names = [name for name in history.history if name.startswith("learning_rate")]
     if not names or not history.epoch:
         allowed = "a History with a learning_rate for each epoch"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MANY = 4000
-"""Changes of rate beyond which only so many points of a curve are drawn, evenly spread."""
+"""The most changes of rate that are all drawn; of more, this number, evenly spread."""
 
 
 @takes_familiar

@@ -21,7 +21,7 @@ _ROWS = 12
 """The most rows of a table of stages."""
 
 _STEPS = 3
-"""Steps from epoch to epoch that are stages each; more of them are one movement."""
+"""The most steps from epoch to epoch that are a stage each; more are one movement."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,13 +33,13 @@ _METRIC = COLOURS[1]
 _RATES = (INK, *COLOURS[2:])
 
 _DOTTED = 60
-"""Epochs beyond which the dots of a metric would merge, and are left out."""
+"""The most epochs for which a metric is drawn with dots, which would merge otherwise."""
 
 _MARKED = 400
-"""Epochs with decisions beyond which their lines would fill the picture, and are left out."""
+"""The most epochs with decisions that are marked; more lines would fill the picture."""
 
 _LETTER = 0.012
-"""The width of a letter of small print, as a share of a panel's: a label needs room of its own."""
+"""The width of a small letter as a share of the panel, to keep labels from overlapping."""
 
 
 def trace_figure(trace: Trace, *, title: str | None = None) -> Figure:

@@ -37,16 +37,16 @@ if TYPE_CHECKING:
     from kerasdecay.records import Event, Setup, Trace
 
 _STAGES = 8
-"""Stages beyond which the panel does not list them."""
+"""The most stages that the panel lists."""
 
 _POINTS = 400
-"""Points of a run that a sparkline is made from."""
+"""The number of points of a run that a sparkline shows."""
 
 _EVENTS = 100
-"""Decisions beyond which only the first and the last few are listed."""
+"""The most decisions that are all listed."""
 
 _FEW = 5
-"""How many these are, at either end."""
+"""How many of more decisions are listed at each end."""
 
 
 def decision_line(event: Event, trace: Trace) -> Text:
@@ -159,8 +159,8 @@ def summary(training: Any, *, told: bool = False) -> RenderableType:
 
     Args:
         training: A decay callback after `fit`, or its trace.
-        told: Whether each change of the rate has been shown as it was decided. The summary then
-            says how many there were, and not each of them again.
+        told: Whether each change of the rate was already shown when it was decided. The summary
+            then gives only their number.
 
     Raises:
         ValueError: If the callback has not trained.

@@ -24,11 +24,11 @@ FLAGGED = {
     "floor": "at the floor",
     "nonfinite": "not finite",
 }
-"""What decisions of these kinds are called, which need not change the rate."""
+"""Names for the kinds of decisions that need not change the rate."""
 
 
 _LONGEST = 8
-"""Characters of a number beyond which it is rounded."""
+"""The most characters of a number that is not rounded."""
 
 
 def brief(part: Any) -> str:

@@ -98,7 +98,7 @@ class Rule(Configurable, abc.ABC, Generic[State]):
 
     @property
     def waits(self) -> str:
-        """The argument that lets it wait before it decides: `patience=10`; empty if none does."""
+        """The argument that makes it wait before it decides: `patience=10`; empty without one."""
         return f"patience={self.patience}" if hasattr(self, "patience") else ""
 
     def earliest(self, epochs: int, steps_per_epoch: int | None = None, rests: int = 0) -> int:
@@ -145,9 +145,9 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         return self.every is not None
 
     def due(self, state: State) -> int:
-        """Return after how many batches at the latest it must be shown what they were.
+        """Return after how many batches at most the rule must observe them.
 
-        Of a rule with `every` those are the rest of its window, which may be shown as one.
+        With `every` this is the rest of its window, whose batches may be observed as one.
         """
         return 1 if self.every is None else int(self.every.split()[0]) - state.window_batches
 
@@ -183,9 +183,10 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         return self.advance(state, observed)
 
     def end_epoch(self, state: State, observation: Observation) -> State:
-        """Return the state after an epoch, of a rule that observes every so many steps.
+        """Return the state after an epoch, for a rule that observes every N steps.
 
-        The same state, if there is nothing to decide: it is not an observation.
+        The end of an epoch is no observation for it: the state is the same if there is nothing to
+        decide.
         """
         return state
 
@@ -194,7 +195,7 @@ class Rule(Configurable, abc.ABC, Generic[State]):
         return state.window_batches == 0
 
     def observations(self, count: int) -> str:
-        """Return so many observations in words: `3 epochs`, or `3 × 500 steps`."""
+        """Return a number of observations in words: `3 epochs`, or `3 × 500 steps`."""
         if self.every is not None:
             return f"{count} × {self.every}"
         return f"{count} epoch" + ("s" if count != 1 else "")

@@ -17,7 +17,7 @@ from kerasdecay.rules.state import RuleState
 from kerasdecay.rules.student import student_cdf
 
 _BLOCKS = 40
-"""At so many block means, neighbours are merged in pairs, and half as many are left."""
+"""The number of block means at which neighbours are merged in pairs, which halves it."""
 
 
 def _means(owner: str, argument: str, value: Any) -> tuple[Any, ...]:

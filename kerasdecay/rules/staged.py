@@ -1,4 +1,4 @@
-"""The power-step decay with stages that a rule enters, not the calendar."""
+"""The power-step decay whose stages are entered by a rule, not at fixed epochs."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ class Decision:
 
     Args:
         kind: `"reduce"` or `"raise"` (the scale changes), `"cooldown_start"` (the way down begins),
-            `"descent"` (it goes on), `"improve"`, `"armed"` (the next sign counts), `"wait"`,
-            `"well"` (nothing has fallen), `"cooldown"`, `"floor"`, `"absent"` (nothing to observe),
-            `"nonfinite"` (a NaN or an infinity was observed), `"rescue"` (everything is put back
-            and the scale lowered) or `"rescue_failed"`.
+            `"descent"` (it goes on), `"improve"`, `"armed"` (the next bounce reduces), `"wait"`,
+            `"well"` (the training has not collapsed), `"cooldown"`, `"floor"`, `"absent"` (nothing to
+            observe), `"nonfinite"` (a NaN or an infinity was observed), `"rescue"` (everything is
+            put back and the scale lowered) or `"rescue_failed"`.
         seen: What was observed, in words.
         done: What follows from it, in words; empty for nothing.
         restore_best: Whether the weights of the best epoch are to be put back.

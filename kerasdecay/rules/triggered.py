@@ -1,4 +1,4 @@
-"""Rules that wait for another rule's reduction, and do something else then."""
+"""Rules that wait for another rule to reduce the rate, and do something else instead."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _of_trigger(name: str) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Triggered(Rule[State], Generic[State]):
-    """A rule that acts when another rule reduces. It needs whatever that rule needs.
+    """A rule that acts when another rule reduces. It has the needs of that rule.
 
     The trigger's own scale is ignored. `every` is how often the trigger observes; None: as its own
     `every` says. A trigger never comes down to the horizon, nor decides by itself within epochs.

@@ -24,7 +24,8 @@ _MOST = 1_000_000
 class Phase(NamedTuple):
     """Where in its period a moment lies.
 
-    So many periods are done, an integer; and of this one so many updates are done, and left.
+    `number` is the integer number of periods that are done; `done` and `left` are the updates of
+    the present period before and after the moment.
     """
 
     number: Any

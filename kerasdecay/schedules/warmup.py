@@ -68,7 +68,7 @@ class Warmup(Wrapper):
         )
 
     def warmup_from(self, start: Moment) -> int:
-        """N, and whatever the schedule inside warms up itself."""
+        """N, and the warmup of the schedule inside."""
         length = self._length(start)
         return length + self.schedule.warmup_from(start.after(length))
 

@@ -20,7 +20,7 @@ from kerasdecay.training import find
 from kerasdecay.training.targets import shortest
 
 _POINTS = 240
-"""Points of a rate's course that are kept at most."""
+"""The most points of a rate's course that are kept."""
 
 
 class EpochLog(keras.callbacks.Callback):
@@ -29,8 +29,8 @@ class EpochLog(keras.callbacks.Callback):
     It must be the last callback: it adds the learning rates to the logs where no callback before it
     did, with the values at the epoch's start. It adds none for an optimizer that took no step.
 
-    An epoch trains on so many `images`. `needs_steps` says why `model.optimizer` must take steps,
-    for the error if it does not.
+    `images` is the number of examples in an epoch. `needs_steps` says why `model.optimizer` must
+    take steps, for the error if it does not.
     """
 
     def __init__(self, images: int, needs_steps: str = "") -> None:

@@ -68,7 +68,7 @@ def _defaults() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Death:
-    """Takes the place of a run whose process died: how it died, in words."""
+    """The result of a run whose process died: how it died, in words."""
 
     text: str
 
@@ -185,7 +185,7 @@ def _train_in_a_child(*task: Any) -> Run | Failure | Death:
 
 
 def answer() -> None:
-    """Train the run that standard input holds, and write what came of it to standard output."""
+    """Train the run that is read from standard input; write its result to standard output."""
     with os.fdopen(os.dup(1), "wb") as result:
         os.dup2(2, 1)  # what the run prints must not mix with its result
         pickle.dump(_train(*pickle.load(sys.stdin.buffer)), result)

@@ -20,10 +20,10 @@ class BatchLosses:
     metric that holds the mean. A training step of the user's own may log the batch's loss itself,
     which no metric's mean equals: it is then taken as it is.
 
-    A look at the metric costs a small step of TensorFlow a twentieth. Where nobody asks for each
-    batch's loss, the batches that may be told as one are: see `note`. On JAX a look copies the
+    Reading the metric takes a twentieth of a small step on TensorFlow. Where the loss of each batch
+    is not needed, several batches are therefore read together: see `note`. On JAX a read copies the
     whole state of the training. There the samples are read after the first two batches and after
-    the last one, and all batches but the last are taken for equally large.
+    the last one, and all batches but the last are assumed to be equally large.
 
     Args:
         owner: The callback's class name, for messages.
@@ -44,7 +44,7 @@ class BatchLosses:
         self._comes_late = False
         self._passed: tuple[int, float] | None = None  # batches done, loss logged
         self.latest_batches = 1
-        """The batches that `latest` is the mean loss of."""
+        """How many batches `latest` is the mean loss of."""
         self._restart(0)
 
     @property
@@ -67,7 +67,7 @@ class BatchLosses:
             callback: The callback, whose model has the metrics.
             batch: Its number in the epoch, from 0; the last execution of several steps may give one
                 that lies beyond the epoch.
-            logged: The loss in the logs; None where the training step tells none.
+            logged: The loss in the logs; None where the training step logs none.
             due: After how many batches since the last loss one must be known.
         """
         loss = as_number(logged)
@@ -92,9 +92,9 @@ class BatchLosses:
         return True
 
     def end_epoch(self) -> bool:
-        """Tell the loss of batches that were not due, where data ended early; return if any were.
+        """Add the loss of batches that were not due, where data ended early; return if any were.
 
-        They are taken for as large as the first ones, for the metric has begun anew by now.
+        They are assumed to be as large as the first ones, because the metric was reset meanwhile.
         """
         if self._passed is None:
             return False
@@ -146,7 +146,7 @@ class BatchLosses:
         if self._metric is not None and (self._looks_always or is_last):
             _ = callback.model  # on JAX this brings the metrics up to date
             samples = number_of(self._metric.count)
-            if samples <= self._size:  # somebody has begun the mean anew
+            if samples <= self._size:  # the metric was reset
                 self._size = self._total = 0.0
             if self._looks_always or self._size < samples <= size * (1 + 1e-6):
                 size = samples

@@ -129,7 +129,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         super().set_model(model)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Find out, before the first step, whether this training can be done."""
+        """Check, before the first step, that this training can be done."""
         conflicts.check(self)
         model, left_over = self.model, self._probing if self._is_probing else None
         find.release(model)  # first, so that the rate it leaves is remembered
@@ -171,7 +171,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             self._session.begin_batch(self, batch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Log the rate used, feed the rules, write what they decided."""
+        """Log the rate that was used, let the rules observe, write what they decided."""
         logs = {} if logs is None else logs
         if self._batch_losses.end_epoch():
             self._watch_batch()
@@ -188,7 +188,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         )
         unfed = self._watch.unfed(self.rules, logs, model)
         events = self._session.end_epoch(model, epoch, logs, self._directed, losses, unfed)
-        if probing is not None:  # it has ended in this epoch, perhaps with its last batch
+        if probing is not None:  # it ended in this epoch, possibly with the last batch
             probing.log(logs)
             self._probing = None
         self._follow(events, model)
@@ -198,7 +198,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             self._memory.next_epoch = epoch + 1
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Leave the last rate in place, show the summary, let go of the model."""
+        """Keep the last rate, show the summary, and drop the reference to the model."""
         interrupted.unwatch(self.model)
         if self._session is not None:
             self._session.end(self.model)
@@ -210,7 +210,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         watch = self._watch
         self._end_training()
         self._model = None
-        watch.close(self.rules)  # last, for a warning may be made an error
+        watch.close(self.rules)  # last, because a warning may be turned into an error
 
     def take_losses_as_they_are(self) -> None:
         """Take the batches' losses in the logs for what they say, and not for a running mean."""
@@ -261,7 +261,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         return session
 
     def _watch_batch(self) -> None:
-        """Show the batch to the rules that watch batches, and do what they decide."""
+        """Let the rules that watch batches observe one, and do what they decide."""
         assert self._batch_rules is not None
         assert self._session is not None
         losses = self._batch_losses
@@ -299,7 +299,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
 
     @property
     def needs_batch_losses(self) -> bool:
-        """Whether the loss of each batch must be told, for a probe or a rule."""
+        """Whether a probe or a rule needs the loss of each batch."""
         return self.probes or any(
             one.needs_batch_losses or one.watches_batches for one in self.rules
         )
@@ -367,8 +367,8 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         return session
 
     def _follow(self, events: list[Event], model: Any) -> None:
-        """Do what decisions ask for besides the rate."""
-        for event in events:  # first of all, for a restored weight is nobody's best
+        """Do what decisions ask for besides a change of the rate."""
+        for event in events:  # first: restored weights are not those of the best epoch
             rule = self.rules[event.rule]
             if not rule.restores_best_weights:
                 continue
@@ -389,7 +389,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             model.stop_training = True
 
     def _remember(self) -> None:
-        """Keep what the next training must know of this one, without a reference to its model."""
+        """Keep what the next training needs of this one, without a reference to its model."""
         if self._session is not None and self._memory is not None:
             self._memory.close(self._session)
 

@@ -91,8 +91,8 @@ def note_written(optimizer: Any) -> None:
 def uninstall(model: Any, optimizers: Any) -> dict[int, float]:
     """Make optimizers ordinary ones again, at the rates that they have now.
 
-    Returns place in `optimizers` → rate, of those that had something installed. A rate that
-    somebody else has set since is theirs, and no base of a schedule.
+    Returns place in `optimizers` → rate, for those that had a schedule installed. A rate that was
+    set by something else since then stays as it is: it is no base of the schedule.
     """
     rates: dict[int, float] = {}
     for place, optimizer in enumerate(optimizers):

@@ -25,7 +25,7 @@ def check(decay: DecayCallback) -> None:
 
 
 def refuse_two_trainings(decay: DecayCallback, allowed: int) -> None:
-    """Raise a ValueError if more than so many trainings are under way with this object."""
+    """Raise a ValueError if more trainings than allowed are under way with this object."""
     if trainings_under_way(decay) > allowed:
         raise ValueError(
             f"{type(decay).__name__}: one callback object cannot steer two trainings at once. "

@@ -36,10 +36,10 @@ class BatchRules:
         rules: tuple[Rule[Any], ...],
         seen: BatchObservation,
     ) -> list[Event]:
-        """Show a batch to the rules, put back what they say is lost, and bring the new rates.
+        """Let the rules observe a batch, put back what they ask for, and write the new rates.
 
-        The callback's model is asked for only where it is needed: on JAX that copies the whole
-        state of the training. Returns what the rules, their directions settled, decided.
+        The callback's model is read only where it is needed: on JAX that copies the whole state of
+        the training. Returns what the rules, with their directions resolved, decided.
         """
         taken = None
         if self._guard is not None and session.controller.looks:
@@ -48,7 +48,7 @@ class BatchRules:
         events = session.observe_batch(rules, seen)
         which = {event.decision.put_back for event in events} - {""}
         if which:
-            assert self._guard is not None  # else nobody may say so
+            assert self._guard is not None  # only a rule that puts back may ask for it
             guard, state = self._guard, min(which)  # "first" goes furthest back
             model = callback.model
             session.put_back(model, lambda: guard.put_back(model, state), seen.batch)
@@ -116,11 +116,11 @@ class Guard:
         return taken, looked
 
     def hold(self, taken: Snapshot) -> None:
-        """Hold a copy until it is confirmed, or another one takes its place."""
+        """Keep a copy as pending, until it is confirmed or replaced."""
         self._pending = taken
 
     def confirm(self) -> None:
-        """Trust the copy that is held."""
+        """Mark the pending copy as good."""
         if self._pending is not None:
             self._older, self._good = self._good, self._pending
             self._has_failed, self._pending = False, None

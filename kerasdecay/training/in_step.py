@@ -78,9 +78,9 @@ class CompiledActuator(Actuator):
     def end_epoch(self, epoch: int, steps: Mapping[str, int], last_trained: int) -> None:
         """Record the rates of the steps that were made.
 
-        They alone are recorded, as the first batches of the epoch: nobody tells which ones loss
-        scaling has skipped. Where no step was made one was tried, and its rate is told. Of several
-        optimizers, one to which no variable belongs never steps, and has the rates of the others.
+        They alone are recorded, as the first batches of the epoch: which ones loss scaling has
+        skipped is not known. Where all steps were skipped, the rate of the first is recorded. One
+        of several optimizers to which no variable belongs never steps, and has the others' rates.
         """
         count = max(1, *steps.values())
         for track in self.tracks:

@@ -17,7 +17,7 @@ def watch(model: Any, callback: Any) -> None:
 
     `fit` has no hook for its interruption, and what was installed inside the step would train on.
     But Keras asks the model for its training function as each `fit`, and each `train_on_batch`,
-    begins. In a loop that is not `fit` nobody tells whether it is still under way.
+    begins. Outside of `fit` it is not known whether a loop is still under way.
     """
     if not fits_under_way(callback):
         return

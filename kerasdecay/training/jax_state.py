@@ -110,7 +110,7 @@ class _Step:
         if self.pending:
             optimizer = list(optimizer)
             for place, value in self.pending.items():
-                # Another array than the last step has left: somebody has written the variable.
+                # Another array than the last step has left: the variable was written since.
                 if optimizer[place] is self._left[place]:
                     optimizer[place] = value
             self.pending = {}

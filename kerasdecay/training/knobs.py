@@ -2,8 +2,8 @@
 
 Keras optimizers apply gradients in `_backend_apply_gradients`. On one optimizer, and for one
 training, that method is replaced by one that sets its knobs, calls the optimizer's own, and sets
-them back. So an optimizer has its own constants whenever somebody looks, nothing is added to its
-state, and what is traced once holds for every step.
+them back. Between steps an optimizer therefore has its own constants; nothing is added to its
+state, and a step that was traced once stays valid.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Run:
     def planned(self, schedule: Schedule) -> ScheduledRates:
         """Return a schedule laid over the run, and sampled when the rate is.
 
-        A function of the epoch is asked for all epochs now, for a step cannot call it.
+        A function of the epoch is called for all epochs now, because a step cannot call it.
         """
         if isinstance(schedule, ByEpoch):
             starts = np.arange(self.timeline.epochs) * self.timeline.updates_per_epoch
@@ -239,7 +239,7 @@ class Knobs:
     def go_on(self, model: Any, batch: int) -> None:
         """Install them anew for the next batch, after the optimizers' counters were put back.
 
-        So many batches of this epoch were trained since it began.
+        `batch` is the number of batches that this epoch has trained.
         """
         for key, knobs in self.bound.items():
             optimizer = self.targets[key].optimizer
@@ -287,7 +287,8 @@ class Knobs:
     def adapt(self, times: Mapping[str, float], batches: int, model: Any = None) -> None:
         """Count the optimizers' steps by batches, once it is known how many they make in one.
 
-        So many `batches` of the epoch were trained; with a `model` it goes on after them.
+        `batches` is the number of batches that the epoch has trained. With a `model` the change
+        takes effect at once, in the middle of the epoch.
         """
         for key, knobs in self.bound.items():
             present = self._times[key]
@@ -328,8 +329,8 @@ def uninstall(model: Any, optimizers: Iterable[Any]) -> bool:
 class _Place:
     """How an optimizer's counter tells the number of a step in the run.
 
-    It had `counted` so many steps when the knobs were installed. The step that followed has the
-    number `done` in the run, and it is applied so many `times` in a batch.
+    `counted` is the value of the counter when the knobs were installed, `done` the number in the
+    run of the step that followed, and `times` how often the optimizer is applied in a batch.
     """
 
     counted: int

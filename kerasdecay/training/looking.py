@@ -1,4 +1,4 @@
-"""What a decay callback tells of itself: the rate in force, its picture, and what it is not."""
+"""What a user reads from a decay callback: its rate, its picture, and hints at wrong uses."""
 
 from __future__ import annotations
 

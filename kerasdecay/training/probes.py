@@ -27,7 +27,7 @@ def weight_norm(model: Any) -> float:
 
 @functools.cache
 def _fused_sum_of_squares() -> Callable[[list[Any]], Any]:
-    """Return what computes it. JAX compiles it, for there each operation alone is dear."""
+    """Return the function that computes it; on JAX compiled, because single operations are slow."""
     if keras.backend.backend() == "jax":
         import jax
 

@@ -106,7 +106,7 @@ class Session:
         losses: tuple[float, ...] = (),
         unfed: Collection[str] = (),
     ) -> list[Event]:
-        """Put the rates used into the logs, feed the rules, write what they decided.
+        """Log the rates that were used, let the rules observe, write what they decided.
 
         The rates and what the rules have measured are added to the logs. The `unfed` of them are
         kept from the rules. Returns what the rules
@@ -116,7 +116,7 @@ class Session:
         made = self._steps.close()
         most = max(made.values())
         if self._steps.last_begun is None and most == 0:
-            # A batch was begun, after a probe's last one perhaps, and none came.
+            # A batch began, possibly right after a probe, but none was trained.
             self.trace.withdraw(epoch, self._first)
             self.actuator.rewrite()  # on JAX the variables are back at what the last step left
             return []
@@ -144,11 +144,11 @@ class Session:
         return events
 
     def due(self, batch: int) -> int:
-        """Return how many batches from this one on may be shown to the rules as one."""
+        """Return how many batches from this one on the rules may observe as one."""
         return self.controller.due(self._epoch, batch)
 
     def observe_batch(self, rules: tuple[Rule[Any], ...], seen: BatchObservation) -> list[Event]:
-        """Show the rules that ask for it what a batch has shown; return what they decided.
+        """Let the rules that watch batches observe one; return what they decided.
 
         The rates follow by `rescale`, or once everything has been put back: see `put_back`.
         """
@@ -336,7 +336,7 @@ class Session:
         warn(f"{message} Its rate is not logged.")
 
     def _refuse_deaf(self, model: Any) -> None:
-        """Raise a ValueError if a wrapper's steps are taken at a rate that nobody sets."""
+        """Raise a ValueError if a wrapper's steps use a rate that is not set by it."""
         for key, target in self.targets.items():
             inner = target.inner_with_own_rate()
             if inner is None:

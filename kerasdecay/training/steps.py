@@ -72,7 +72,7 @@ class StepCount:
         return made
 
     def set_back(self, made: Mapping[str, int]) -> None:
-        """Count on from so many steps, after the optimizers' own counters have been put back."""
+        """Go on from these numbers of steps, after the optimizers' own counters were put back."""
         for key, steps in self.made().items():
             self._before[key] = (self._before[key] or 0) + steps - made[key]
 

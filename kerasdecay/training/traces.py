@@ -111,7 +111,7 @@ def trace_anew(model: Any) -> None:
 
 
 def _is_in_step(step: Any) -> bool:
-    """Whether a tensor belongs to a training step, and to nobody who just reads the rate."""
+    """Whether a tensor belongs to a training step, and is not just a read of the rate."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf

@@ -60,9 +60,9 @@ class Drawn:
 
 
 def long_epochs(epochs: int) -> Timeline:
-    """Return so many epochs of no known length.
+    """Return a run of this many epochs with as many steps as possible.
 
-    The more steps an epoch has, the more fits into it. What does not fit here fits nowhere.
+    The more steps an epoch has, the more fits into it: what does not fit here fits no run.
     """
     epochs = Timeline(epochs, unit="epoch").epochs  # checked: an integer >= 1
     return Timeline(epochs, max(min(_STEPS_OF_A_LONG_EPOCH, _MOST_STEPS // epochs), 1))

@@ -1,4 +1,4 @@
-"""Questions to a tuner that has searched: its trials as data, the best decay as a callback."""
+"""The results of a search: its trials as data, the best decay as a callback."""
 
 from __future__ import annotations
 
