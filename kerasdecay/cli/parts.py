@@ -136,10 +136,12 @@ def _inner(family: Mapping[str, Any], chosen: Any, given: Mapping[str, Any]) -> 
     return dataclasses.replace(chosen, **_values(type(chosen), given))
 
 
-def unused(members: Iterable[Any], given: Iterable[str]) -> list[str]:
-    """Return the options that no member has, and no member inside one."""
+def refuse_unused(members: Iterable[Any], given: Iterable[str], who: str) -> None:
+    """Raise a ValueError for an option that no member has, and no member inside one."""
     has = {field for member in members for field in _all_fields(member)}
-    return [option for option in given if option not in has]
+    for option in given:
+        if option not in has:
+            raise ValueError(f"{who} --{dashed(option)}")
 
 
 def _all_fields(member: Any) -> Iterator[str]:

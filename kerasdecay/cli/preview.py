@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import json
 import pathlib
 from collections.abc import Mapping
 
 import numpy as np
 
-from kerasdecay._files import write_atomically
+from kerasdecay._files import csv_text, write_atomically
 from kerasdecay.cli import parts
 from kerasdecay.report import console
 from kerasdecay.report.charts import SEVERAL, Line, Piece, chart, mark
@@ -95,9 +93,7 @@ def _schedules(options: argparse.Namespace) -> dict[str, Schedule]:
     shapes: dict[str, Schedule] = {
         text: parts.build(FAMILY, text, given) for text in options.shapes
     }
-    stray = parts.unused(shapes.values(), given)
-    if stray:
-        raise ValueError(f"none of these shapes has --{parts.dashed(stray[0])}")
+    parts.refuse_unused(shapes.values(), given, "none of these shapes has")
     if options.warmup is None:
         if options.warmup_start is not None:
             raise ValueError("--warmup-start needs --warmup DURATION")
@@ -109,13 +105,13 @@ def _schedules(options: argparse.Namespace) -> dict[str, Schedule]:
 def _csv(rates: Rates, options: argparse.Namespace) -> str:
     """Return a row for each rate; epochs and steps count from 0, as Keras' CSVLogger does."""
     steps = options.steps_per_epoch
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["epoch", *(["step"] if steps else []), *rates])
+    header = ["epoch", *(["step"] if steps else []), *rates]
     columns = zip(*(column.tolist() for column in rates.values()), strict=True)
-    for update, row in enumerate(columns):
-        writer.writerow([update // steps, update, *row] if steps else [update, *row])
-    return text.getvalue()
+    rows = (
+        [update // steps, update, *row] if steps else [update, *row]
+        for update, row in enumerate(columns)
+    )
+    return csv_text([header, *rows])
 
 
 def _json(schedules: Mapping[str, Schedule], rates: Rates, options: argparse.Namespace) -> str:

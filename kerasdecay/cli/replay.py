@@ -61,9 +61,7 @@ def run(options: argparse.Namespace) -> None:
     """Read the log, replay the rule, print the table."""
     given = parts.given(options)
     rule: Rule = parts.build(FAMILY, options.rule, given)
-    stray = parts.unused([rule], given)
-    if stray:
-        raise ValueError(f"{options.rule} has no --{parts.dashed(stray[0])}")
+    parts.refuse_unused([rule], given, f"{options.rule} has no")
     rate = _rate(options, rule)
     epochs = read_log(options.log, rule.watched, options.separator)
     losses: list[list[float]] | None = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 import statistics
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from kerasdecay._checks import invalid
-from kerasdecay._files import write_atomically
+from kerasdecay._files import csv_text, write_atomically
 from kerasdecay._json import to_json
 from kerasdecay._names import Guessed
 from kerasdecay._shown import InNotebook, Tabular
@@ -188,15 +186,13 @@ class Comparison(Guessed, InNotebook, Tabular):
         is not a number, is `nan`.
         """
         names = dict.fromkeys(name for run in self.runs for name in run.history)
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["arm", "seed", "epoch", *names])
+        rows: list[list[Any]] = [["arm", "seed", "epoch", *names]]
         for run in self.runs:
             for epoch in range(max(map(len, run.history.values()), default=0)):
                 columns = [run.history.get(name, ()) for name in names]
                 values = [one[epoch] if epoch < len(one) else math.nan for one in columns]
-                writer.writerow([run.arm, run.seed, epoch, *values])
-        return write_atomically(path, text.getvalue())
+                rows.append([run.arm, run.seed, epoch, *values])
+        return write_atomically(path, csv_text(rows))
 
     def _check(self, metric: str) -> None:
         rates = dict.fromkeys(name for run in self.runs for name in run.learning_rates)

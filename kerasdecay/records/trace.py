@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import collections
-import csv
 import dataclasses
-import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kerasdecay._files import write_atomically
+from kerasdecay._files import csv_text, write_atomically
 from kerasdecay._names import Guessed
 from kerasdecay._shown import InNotebook
 from kerasdecay.records.curve import Curve
@@ -296,11 +294,8 @@ class Trace(Guessed, InNotebook):
         """
         keys = list(self.setup.base_rates)
         columns = [self.epochs, self.batches, *(self.learning_rates_of(key) for key in keys)]
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["epoch", "batch", *keys])
-        writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
-        return write_atomically(path, text.getvalue())
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return write_atomically(path, csv_text([("epoch", "batch", *keys), *rows]))
 
     def __len__(self) -> int:
         return len(self._curve)

@@ -18,7 +18,7 @@ class Decision:
     Args:
         kind: `"reduce"` or `"raise"` (the scale changes), `"cooldown_start"` (the way down begins),
             `"descent"` (it goes on), `"improve"`, `"armed"` (the next bounce reduces), `"wait"`,
-            `"well"` (the training has not collapsed), `"cooldown"`, `"floor"`, `"absent"` (nothing to
+            `"well"` (nothing has collapsed), `"cooldown"`, `"floor"`, `"absent"` (nothing to
             observe), `"nonfinite"` (a NaN or an infinity was observed), `"rescue"` (everything is
             put back and the scale lowered) or `"rescue_failed"`.
         seen: What was observed, in words.
