@@ -27,8 +27,7 @@ from kerasdecay.training.averaging import WeightAverage
 from kerasdecay.training.host import HostActuator
 from kerasdecay.training.in_step import CompiledActuator
 from kerasdecay.training.knobs import Knobs, Run
-from kerasdecay.training.ledger import LEFT, Left
-from kerasdecay.training.memory import Memory
+from kerasdecay.training.memory import LEFT, Left, Memory
 from kerasdecay.training.plan import Plan, has_auto
 from kerasdecay.training.session import Session
 from kerasdecay.training.targets import RateTarget

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from kerasdecay.training import compiled, knobs
-from kerasdecay.training.ledger import LEFT
+from kerasdecay.training.memory import LEFT
 from kerasdecay.training.targets import ParameterGroupRate, RateTarget
 
 _KINDS: list[tuple[type, Callable[[Any, str], RateTarget]]] = []

@@ -1,4 +1,8 @@
-"""What a callback object remembers from one training to the next."""
+"""What is known of a training when the next one begins.
+
+A callback object remembers its own last training. Two callback objects that follow each other on
+one optimizer share `LEFT`, which keeps an entry for each optimizer only while that lives.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,30 @@ import dataclasses
 import math
 import weakref
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kerasdecay.control import Bookmark
-from kerasdecay.training.ledger import LEFT
-from kerasdecay.training.session import Session
-from kerasdecay.training.targets import RateTarget
+
+if TYPE_CHECKING:
+    from kerasdecay.training.session import Session
+    from kerasdecay.training.targets import RateTarget
+
+
+@dataclasses.dataclass
+class Left:
+    """How a training with a decay callback left an optimizer.
+
+    `epochs` is the horizon of that training. `has_told`: the user was told of a loop of such fits.
+    """
+
+    rate: float
+    epochs: int
+    was_one_epoch: bool
+    has_told: bool = False
+
+
+LEFT: weakref.WeakKeyDictionary[Any, Left] = weakref.WeakKeyDictionary()
+"""Optimizer → how the last training with a decay callback left it."""
 
 
 @dataclasses.dataclass

@@ -12,7 +12,7 @@ from kerasdecay._warnings import warn
 from kerasdecay.control import Controller, ScheduledRates
 from kerasdecay.records import Trace
 from kerasdecay.schedules import Moment, Schedule
-from kerasdecay.training.ledger import LEFT
+from kerasdecay.training.memory import LEFT
 from kerasdecay.training.plan import Plan
 from kerasdecay.training.targets import RateTarget
 
