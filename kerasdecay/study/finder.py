@@ -256,17 +256,12 @@ class _Curve:
         self.smoothed.append(smoothed)
         if not math.isfinite(loss):
             self.stopped = f"the loss was {loss} at a rate of {rate:.3g}"
-        elif smoothed > self._limit():
+        elif smoothed > self._lowest + (self._divergence - 1) * abs(self._lowest):
             self.stopped = (
                 f"the smoothed loss of {smoothed:.4g} at a rate of {rate:.3g} was more than "
                 f"{self._divergence:g} times the lowest, {self._lowest:.4g}"
             )
         self._lowest = min(self._lowest, smoothed)
-
-    def _limit(self) -> float:
-        if self._lowest == math.inf:
-            return math.inf
-        return self._lowest + (self._divergence - 1) * abs(self._lowest)
 
 
 def _check_model(model: Any) -> None:

@@ -105,7 +105,7 @@ class BatchLosses:
         return True
 
     def take_as_they_are(self) -> None:
-        """Take what is logged from now on for the losses themselves."""
+        """Take the losses logged from now on as those of single batches."""
         self._is_running_mean = False
 
     def reset_mean(self) -> None:

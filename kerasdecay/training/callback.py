@@ -37,6 +37,9 @@ from kerasdecay.training.snapshot import BestStates
 class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     """The life of every decay callback; the named ones only fill in the parts.
 
+    A training begins with a probe if an initial rate is "auto"; then, or at once, its session
+    begins. `_probing` is kept until the epoch in which the session has begun is over.
+
     The arguments are those of `LearningRateDecay`, and `group_factors`: pattern of variables' paths
     → what their rate is multiplied by, a number or a schedule.
     """
@@ -213,7 +216,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         watch.close(self.rules)  # last, because a warning may be turned into an error
 
     def take_losses_as_they_are(self) -> None:
-        """Take the batches' losses in the logs for what they say, and not for a running mean."""
+        """Take the losses in the logs as those of single batches, and not as running means."""
         self._batch_losses.take_as_they_are()
 
     def __getstate__(self) -> dict[str, Any]:
