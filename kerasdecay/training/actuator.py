@@ -1,4 +1,4 @@
-"""Who brings the rates into the optimizers: the host, or the compiled step itself."""
+"""How rates get into the optimizers: the host writes them, or the compiled step computes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kerasdecay.training.targets import RateTarget
 
 
 class Actuator(abc.ABC):
-    """Brings the rates of all tracks into their targets, and records what it brought."""
+    """Writes the rates of all tracks to their targets, and records them."""
 
     def __init__(
         self, tracks: list[Track], targets: Mapping[str, RateTarget], trace: Trace
@@ -23,20 +23,20 @@ class Actuator(abc.ABC):
         self.targets = targets
         self.trace = trace
         self.left = dict.fromkeys(targets, math.nan)
-        """What each optimizer was left with, by key; NaN before the first write."""
+        """What was last written to each optimizer, by key; NaN before the first write."""
         self._has_warned = False
 
     @abc.abstractmethod
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
-        """Bring the rates of the epoch's first batch, or of the one with which training begins."""
+        """Write the rates of the epoch's first batch, or of the one with which training begins."""
 
     @abc.abstractmethod
     def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
-        """Bring the rates of a batch; the callback's model is asked for only if it is needed."""
+        """Write the rates of a batch; the callback's model is read only if it is needed."""
 
     @abc.abstractmethod
     def end_epoch(self, epoch: int, steps: Mapping[str, int], last_trained: int) -> None:
-        """Tell the tracks which open-loop rates the epoch's last step really had.
+        """Set the tracks to the open-loop rates that the epoch's last step had.
 
         `steps` are those that each optimizer has made, `last_trained` is the last batch that
         trained.
@@ -48,22 +48,22 @@ class Actuator(abc.ABC):
 
     @abc.abstractmethod
     def go_on(self, model: Any, epoch: int, batch: int) -> None:
-        """Bring the rates again, for this batch and those after it, in the middle of an epoch.
+        """Write the rates again, for this batch and those after it, in the middle of an epoch.
 
-        A rule has changed the scale, and everything that the optimizers held was put back.
+        A rule has changed the scale, and the state of the optimizers was put back.
         """
 
     @abc.abstractmethod
     def rescale(self, epoch: int, batch: int) -> None:
-        """Bring a new scale, from this batch on, in the middle of an epoch."""
+        """Write a new scale, from this batch on, in the middle of an epoch."""
 
     @abc.abstractmethod
     def reach(self, batch: int) -> None:
-        """Tell the tracks the open-loop rates of a batch of this epoch, before rules see it."""
+        """Set the tracks to the open-loop rates of a batch, before rules observe it."""
 
     @abc.abstractmethod
     def end(self, model: Any) -> None:
-        """Leave the optimizers ordinary ones, at their last rates."""
+        """Make the optimizers ordinary ones again, at their last rates."""
 
     def rewrite(self) -> None:
         """Write the rates in force again."""
@@ -74,7 +74,7 @@ class Actuator(abc.ABC):
         return ((track, self.targets[track.key]) for track in self.tracks)
 
     def notice_others(self, epoch: int) -> None:
-        """Look whether the rates are those that were left there; warn once if they are not."""
+        """Warn, once, if something else has written the rates since."""
         for key, target in self.targets.items():
             left, found = self.left[key], self._stored(target)
             if math.isnan(left) or target.same(found, left):
@@ -90,7 +90,7 @@ class Actuator(abc.ABC):
                 )
 
     def _stored(self, target: RateTarget) -> float:
-        """Return what a target was left with, if nothing else has written it."""
+        """Return what a target holds: what was last written, if nothing else has written it."""
         return target.read()
 
     def _write(self, rates: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""The arguments that all decay callbacks share: their checks, and how a subclass shows them."""
+"""The arguments that all decay callbacks share: their checks and their signature."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def with_rule(owner: str, rule: Rule[Any], options: Options) -> Options:
 
 
 def checked_rules(owner: str, rules: Any) -> tuple[Rule[Any], ...]:
-    """Return one rule, or several, as a tuple; ValueError for what cannot be had together.
+    """Return one rule, or several, as a tuple; ValueError for rules that cannot be combined.
 
     The name of a rule is that rule as it is by default; None is no rule.
     """

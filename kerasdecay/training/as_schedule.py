@@ -28,10 +28,10 @@ def as_schedule(
     """Return what a user gave as a schedule, or, if it needs the rate before, as the function.
 
     A schedule stays what it is. The name of a shape is that shape, with the optimizer's rate; a
-    number is a constant rate; a list has one rate for each epoch; a schedule of Keras is asked for
-    each step's rate.
+    number is a constant rate; a list has one rate for each epoch; a schedule of Keras gives each
+    step's rate.
 
-    A ValueError tells of what is none of these, nor a function of one or two arguments.
+    Anything else that is no function of one or two arguments is a ValueError.
     """
     if isinstance(schedule, Schedule):
         return schedule

@@ -19,7 +19,7 @@ _NAMED: weakref.WeakKeyDictionary[Any, weakref.WeakSet[Any]] = weakref.WeakKeyDi
 
 
 def register_target(kind: type, make: Callable[[Any, str], RateTarget]) -> None:
-    """Tell how the rate of a kind of optimizer is read and written.
+    """Register how the rate of a kind of optimizer is read and written.
 
     Args:
         kind: A class of optimizers, which need not be Keras'.

@@ -81,10 +81,10 @@ class HostActuator(Actuator):
         self.trace.record_rates(epoch, batch, [track.rate for track in self.tracks])
 
     def reach(self, batch: int) -> None:
-        """Nothing to do: the tracks know the rates that were written."""
+        """Do nothing: the tracks have the rates that were written."""
 
     def end_epoch(self, epoch: int, steps: Mapping[str, int], last_trained: int) -> None:
-        """Take back the rate of a batch that was begun and never came."""
+        """Withdraw the rate of a batch that began but did not train."""
         is_in_force = self._batch <= last_trained
         if not is_in_force:
             self.trace.withdraw(epoch, self._batch)
@@ -98,7 +98,7 @@ class HostActuator(Actuator):
         self._write({track.key: track.rate for track in self.tracks})
 
     def end(self, model: Any) -> None:
-        """Let the model's steps be its own; the optimizers are ordinary ones."""
+        """Give the model its own step back."""
         if self._in_state is not None:
             self._in_state.end()
             self._in_state = None

@@ -73,7 +73,7 @@ class CompiledActuator(Actuator):
         self.apply_scale()
 
     def begin_batch(self, callback: Any, epoch: int, batch: int) -> None:
-        """Nothing to do: the step computes the rate."""
+        """Do nothing: the step computes the rate."""
 
     def end_epoch(self, epoch: int, steps: Mapping[str, int], last_trained: int) -> None:
         """Record the rates of the steps that were made.
@@ -108,7 +108,7 @@ class CompiledActuator(Actuator):
         self.apply_scale()
 
     def reach(self, batch: int) -> None:
-        """Tell the tracks the open-loop rates of a batch, computed by blocks."""
+        """Set the tracks to the open-loop rates of a batch, computed by blocks."""
         place = batch - self._first
         start, block = self._block
         if not block or place >= start + _BLOCK:

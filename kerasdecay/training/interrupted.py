@@ -34,5 +34,5 @@ def watch(model: Any, callback: Any) -> None:
 
 
 def unwatch(model: Any) -> None:
-    """Take it out of the model again."""
+    """Remove the hook from the model."""
     vars(model).pop(_HOOK, None)

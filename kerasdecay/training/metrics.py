@@ -17,7 +17,7 @@ from kerasdecay.training.under_way import epoch_iterator
 
 
 class MetricWatch:
-    """Settles the direction of monitored metrics, and names those that cannot be observed, once."""
+    """Resolves the direction of monitored metrics; warns once of each that cannot be observed."""
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
@@ -27,9 +27,9 @@ class MetricWatch:
         self._known: list[str] = []
 
     def directed(self, rule: Rule[Any], model: Any, *, is_built: bool = False) -> Rule[Any]:
-        """Return the rule with its direction settled: by the compiled metric, else by the name.
+        """Return the rule with its direction resolved: by the compiled metric, else by the name.
 
-        Once the metric `is_built` and neither tells, a ValueError says so.
+        Once the metric `is_built`, a direction that neither gives is a ValueError.
         """
         rule = rule.directed(lambda name: _compiled_direction(name, model))
         if is_built and rule.undirected is not None:
@@ -37,10 +37,10 @@ class MetricWatch:
         return rule
 
     def note(self, rules: Iterable[Rule[Any]], logs: Mapping[str, Any]) -> None:
-        """Look whether the logs hold what the rules watch; warn where it is certain they do not.
+        """Warn where the logs certainly lack what the rules watch.
 
-        A validation metric is only missed once there was a validation: with `validation_freq=8`
-        the first one comes after eight epochs.
+        A validation metric is missing only if there was a validation: with `validation_freq=8` the
+        first one comes after eight epochs.
         """
         self._has_ended_epoch = True
         self._known = [key for key in logs if not key.startswith("learning_rate")]
@@ -79,7 +79,7 @@ class MetricWatch:
         return unfed
 
     def close(self, rules: Iterable[Rule[Any]]) -> None:
-        """At the end, name what was never seen."""
+        """Warn at the end of the metrics that were never in the logs."""
         for rule in rules:
             if self._has_ended_epoch and rule.watched not in self._seen:
                 self._name_missing(rule.watched)

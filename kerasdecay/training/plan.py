@@ -1,4 +1,4 @@
-"""What a callback wants of a training."""
+"""The training that a callback asks for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def has_auto(schedules: Iterable[Any]) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a callback wants of a training.
+    """The training that a callback asks for.
 
     `schedules` has the name None for all optimizers there are; `names` are those that the user has
     named. `counts_steps` tells whether the optimizers' own counters tell their steps, and

@@ -64,7 +64,7 @@ class Probing:
     def end_epoch(self, logs: dict[str, Any]) -> None:
         """Log the rate, and put everything back until the next epoch.
 
-        What is saved in between, and gone on with after a crash, is then no trial.
+        A model that is saved in between, and trained on after a crash, is then no trial.
         """
         self.log(logs)
         self._trial = Snapshot(self._model)

@@ -1,4 +1,4 @@
-"""One training under way: the controller decides, an actuator writes, the trace records."""
+"""A training under way: the controller decides, an actuator writes, the trace records."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from kerasdecay.training.targets import RateTarget
 class Session:
     """A training of one set of optimizers.
 
-    `actuator` brings the rates to the targets; `fallback` takes over where the compiled step cannot
-    tell its batches. `may_skip` tells whether loss scaling may skip steps.
+    `actuator` writes the rates to the targets; `fallback` takes over where the compiled step cannot
+    count its batches. `may_skip` tells whether loss scaling may skip steps.
     """
 
     controller: Controller
@@ -56,7 +56,7 @@ class Session:
 
     @property
     def left(self) -> Mapping[str, float]:
-        """What each optimizer was left with; NaN before the first write."""
+        """What was last written to each optimizer; NaN before the first write."""
         return self.actuator.left
 
     def drives(self, present: Mapping[str, RateTarget]) -> bool:
@@ -77,7 +77,7 @@ class Session:
         return ours == theirs
 
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
-        """Bring the rates of the epoch's first batch, or of the one with which training begins."""
+        """Write the rates of the epoch's first batch, or of the one with which training begins."""
         self._epoch, self._first = epoch, first
         self._decided = (-1, {})
         self.actuator.notice_others(epoch)
@@ -89,7 +89,7 @@ class Session:
         self._steps = StepCount(self.targets, getattr(model, "steps_per_execution", 1), first)
 
     def begin_batch(self, callback: Any, batch: int) -> None:
-        """Bring the rates of a batch."""
+        """Write the rates of a batch."""
         self._steps.last_begun = batch
         if self.average is not None:
             self.average.begin_batch(callback, self._epoch, batch)
@@ -108,9 +108,9 @@ class Session:
     ) -> list[Event]:
         """Log the rates that were used, let the rules observe, write what they decided.
 
-        The rates and what the rules have measured are added to the logs. The `unfed` of them are
-        kept from the rules. Returns what the rules
-        decided, also the "not yet"s; nothing where the epoch had no batch.
+        The rates and what the rules have measured are added to the logs; the `unfed` metrics are
+        kept from the rules. Returns what the rules decided, also decisions to do nothing; an empty
+        list where the epoch had no batch.
         """
         self._refuse_unbegun_batches(epoch)
         made = self._steps.close()
@@ -162,7 +162,7 @@ class Session:
         return events
 
     def rescale(self, batch: int) -> None:
-        """Bring the scale that was decided after `batch` to the batches that follow."""
+        """Write the scale that was decided after `batch`, for the batches that follow."""
         self.actuator.rescale(self._epoch, batch + 1)
 
     def put_back(self, model: Any, restore: Callable[[], None], batch: int) -> None:
@@ -212,7 +212,7 @@ class Session:
         return self._marked
 
     def end(self, model: Any) -> None:
-        """Leave the optimizers ordinary ones, at their last rates."""
+        """Make the optimizers ordinary ones again, at their last rates."""
         self.actuator.notice_others(self._epoch)
         self.actuator.end(model)
         self.knobs.end(model)
@@ -220,7 +220,7 @@ class Session:
             self.average.end(model)
 
     def _look_at_steps(self, callback: Any, batch: int) -> None:
-        """Look how often the first batches have applied each optimizer.
+        """Check how often the first batches have applied each optimizer.
 
         Inside the step the position is counted by the optimizer's own steps, so that a schedule
         would run too fast or too slow. What is driven besides the rate is counted by batches then,
@@ -274,7 +274,7 @@ class Session:
         return fallback
 
     def _check_steps(self, model: Any, made: Mapping[str, int]) -> None:
-        """Look, after the first epoch, whether these optimizers train the model, and how often."""
+        """Check, after the first epoch, whether these optimizers train the model, and how often."""
         if self._is_checked or (self.may_skip and not any(made.values())):
             return
         self._is_checked = True

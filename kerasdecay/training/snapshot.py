@@ -1,4 +1,4 @@
-"""What a training has learned, kept in memory and put back."""
+"""The state of a training, kept in memory and put back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Snapshot:
     def restore(self) -> None:
         """Put everything back.
 
-        What an optimizer has made since, at its first step, begins at 0 as it did then.
+        Variables that an optimizer has made since, at its first step, are set to 0, as at first.
         """
         for variable, value in self._kept:
             variable.assign(value)
@@ -78,7 +78,7 @@ class BestStates:
         self._kept[rule] = Snapshot(model, weights_only=weights_only)
 
     def miss(self, event: Event) -> None:
-        """Warn, once, of a value that is not finite where nothing was kept to be restored."""
+        """Warn, once, of a non-finite value if no state was kept that could be restored."""
         is_lost = event.kind == "nonfinite" and not event.decision.restore_best
         if is_lost and event.rule not in self._kept and not self._has_missed:
             self._has_missed = True
@@ -89,7 +89,7 @@ class BestStates:
             )
 
     def restore(self, rule: int) -> None:
-        """Put it back, or warn that this training has not seen any."""
+        """Put the state of a rule back, or warn that there is none."""
         if rule in self._kept:
             self._kept[rule].restore()
             return

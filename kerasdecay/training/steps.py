@@ -1,4 +1,4 @@
-"""How often each optimizer was really applied in an epoch, beside the batches that Keras began."""
+"""How often each optimizer was applied in an epoch, which need not be once for each batch."""
 
 from __future__ import annotations
 

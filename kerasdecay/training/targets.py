@@ -18,8 +18,8 @@ _ROUNDING = 2.0**-8
 class RateTarget:
     """The learning rate of one optimizer.
 
-    Reading and writing go through the same door, the public `learning_rate`: a wrapper may forward
-    that and hold something else in its private variable.
+    Reading and writing both use the public `learning_rate`: a wrapper may forward it, and have
+    something else in its private variable.
 
     Args:
         optimizer: A `keras.optimizers.Optimizer`, or any object with the same `learning_rate` and
@@ -107,7 +107,7 @@ class RateTarget:
             inner, rate = RateTarget(one), self.read()
             before = inner.read()
             self.write(_other_than(rate, before))
-            is_handed_on = inner.read() != before  # in its own measure, perhaps
+            is_handed_on = inner.read() != before  # possibly multiplied by something
             self.write(rate)
             if not is_handed_on:
                 return name, before

@@ -1,4 +1,4 @@
-"""Which traced steps go by what was installed on an optimizer, and which no longer should."""
+"""Traced steps that use what was installed on an optimizer, and old traces that must not."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kerasdecay._warnings import warn
 
 @dataclasses.dataclass
 class TracedStep:
-    """What is known of the traced steps that go by something installed on an optimizer.
+    """What is known of the traced steps that use something installed on an optimizer.
 
     A `train_step` with a `tf.function` of its own is traced once and for all. On TensorFlow a
-    variable, which is none of the optimizer's, lets that trace go by the optimizer's own values
-    once what was installed is taken out.
+    variable, which is none of the optimizer's, makes that trace use the optimizer's own values
+    once what was installed is removed.
 
     `in_force` is that variable, None where there is none; `is_asked`: a step has asked for it.
     """
@@ -39,11 +39,11 @@ class Traces:
     """The traced steps of all optimizers, for one kind of thing that is installed on them."""
 
     def __init__(self) -> None:
-        # They live as long as the optimizer, for an old trace still reads their variables.
+        # They live as long as the optimizer, because an old trace still reads their variables.
         self._steps: weakref.WeakKeyDictionary[Any, list[TracedStep]] = weakref.WeakKeyDictionary()
 
     def begin(self, optimizer: Any) -> TracedStep:
-        """Return what the steps go by that are traced from now on; end the one before."""
+        """Return the record for steps that are traced from now on; end the one before."""
         self.end(optimizer)
         step = TracedStep()
         if keras.backend.backend() == "tensorflow":
@@ -52,7 +52,7 @@ class Traces:
         return step
 
     def end(self, optimizer: Any) -> None:
-        """Let old traces go by the optimizer's own values again."""
+        """Make old traces use the optimizer's own values again."""
         for step in self._steps.get(optimizer, [])[-1:]:
             if step.in_force is not None:
                 step.in_force.assign(False)
@@ -78,7 +78,7 @@ def steps_of(optimizer: Any) -> int:
 
 
 def steps_untraced(model: Any) -> bool:
-    """Whether no step goes by an old trace, so that each asks the optimizer anew.
+    """Whether no step uses an old trace, so that each asks the optimizer anew.
 
     Torch's compiler traces again where a method has been replaced.
     """

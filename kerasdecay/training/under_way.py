@@ -1,4 +1,4 @@
-"""Which trainings are under way with a callback, and which callbacks are there beside it."""
+"""The trainings that are under way with a callback, and the callbacks beside it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def trainings_under_way(callback: Any) -> int:
 def fits_under_way(callback: Any) -> int:
     """Return how often the `fit` calls of all threads have this callback.
 
-    Their frames tell it: a note of the callback's own would outlive an interrupted training.
+    This is read off their stack frames: a note kept by the callback would outlive an interrupted
+    training.
     """
     return sum(one is callback for listed in _listed(in_fits_alone=True) for one in listed)
 
