@@ -72,16 +72,12 @@ class Hyperparameter(Knob):
 
     def check(self, optimizer: Any, model: Any) -> None:
         """Raise a ValueError for an optimizer without this number, or that does not go by it."""
-        name = self._attribute(optimizer)
-        own = _own(self.owner, self.argument, optimizer, name)
-        self._resolved(optimizer, own)
+        name, _, _ = self._found(optimizer)
         _try(self.owner, self.argument, optimizer, name)
 
     def bind(self, optimizer: Any, model: Any, run: Run) -> BoundKnob:
         """Return it for one optimizer; ValueError for values out of its range."""
-        name = self._attribute(optimizer)
-        own = _own(self.owner, self.argument, optimizer, name)
-        schedule = self._resolved(optimizer, own)
+        name, own, schedule = self._found(optimizer)
         schedule.check(Moment.of(0, run.timeline))
         planned = run.planned(schedule)
         for value in run.sampled(planned).tolist():
@@ -93,21 +89,20 @@ class Hyperparameter(Knob):
             return _CorrectedMomentum(name, run.name(name), own, value, rate)
         return _BoundNumber(name, run.name(name), own, value)
 
-    def _attribute(self, optimizer: Any) -> str:
-        """Return the name of the number: torch's OneCycleLR cycles beta_1 without a momentum."""
+    def _found(self, optimizer: Any) -> tuple[str, float | None, Schedule]:
+        """Return the number's name, the optimizer's own value, and the schedule from there on."""
+        name = self.argument
         if isinstance(self.schedule, OneCycleMomentum) and "momentum" not in vars(optimizer):
-            return "beta_1"
-        return self.argument
-
-    def _resolved(self, optimizer: Any, own: float | None) -> Schedule:
+            name = "beta_1"  # which torch's OneCycleLR cycles without a momentum
+        own = _own(self.owner, self.argument, optimizer, name)
         if self.schedule.is_resolved:
-            return self.schedule
+            return name, own, self.schedule
         if own is None:
             kind = type(optimizer).__name__
             allowed = f"a schedule with its initial value, since {kind} was made without one"
             remedy = f"Give the schedule its first argument, or make {kind}({self.argument}=…)."
             raise _checks.invalid(self.owner, self.argument, allowed, self.schedule, remedy)
-        return self.schedule.resolve(own)
+        return name, own, self.schedule.resolve(own)
 
 
 @dataclasses.dataclass(frozen=True)
