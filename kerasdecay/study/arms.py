@@ -58,12 +58,7 @@ def check_arms(arms: Any) -> dict[str, Arm]:
                 f"{slug(name)!r}. Name them so that they differ in letters or digits."
             )
         slugs[slug(name)] = name
-    arms = {name: _as_callback(name, arm) for name, arm in arms.items()}
-    for name, arm in arms.items():
-        _check(name, arm)
-    return {
-        name: float(arm) if isinstance(arm, numbers.Real) else arm for name, arm in arms.items()
-    }
+    return {name: _checked(name, _as_callback(name, arm)) for name, arm in arms.items()}
 
 
 def is_arms(given: Any) -> bool:
@@ -113,21 +108,21 @@ def _is_optimizer(arm: Any) -> bool:
     }
 
 
-def _check(name: str, arm: Any) -> None:
+def _checked(name: str, arm: Any) -> Arm:
+    """Return an arm, a rate as a float, or raise a `ValueError`."""
     argument = f"arms[{name!r}]"
     if arm is None or isinstance(arm, keras.callbacks.Callback):
-        return
+        return arm
     if isinstance(arm, numbers.Real) and not isinstance(arm, bool):
-        rate("compare", argument, arm, remedy=_REMEDY)
-    elif callable(arm):
-        made = arm()
-        for callback in made if isinstance(made, (list, tuple)) else [made]:
-            if not isinstance(callback, keras.callbacks.Callback):
-                raise invalid(
-                    "compare", f"{argument}()", "a Keras callback, or a list of them", made, _REMEDY
-                )
-    else:
+        return rate("compare", argument, arm, remedy=_REMEDY)
+    if not callable(arm):
         raise invalid("compare", argument, "an arm", arm, _REMEDY)
+    made = arm()
+    for callback in made if isinstance(made, (list, tuple)) else [made]:
+        if not isinstance(callback, keras.callbacks.Callback):
+            allowed = "a Keras callback, or a list of them"
+            raise invalid("compare", f"{argument}()", allowed, made, _REMEDY)
+    return arm
 
 
 def callbacks_of(arm: Arm) -> list[keras.callbacks.Callback]:

@@ -118,16 +118,13 @@ def log_uniform(low: float, high: float) -> Parameter:
     return lambda hp, name: hp.Float(name, low, high, sampling="log")
 
 
-# The suffix is part of one shape's name only, and says nothing beside the others.
-_SHAPES = {name.removesuffix("-decay").replace("-", "_"): kind for name, kind in FAMILY.items()}
-
-
 def _shape(name: str, rate_below: float = math.inf, **parameters: Parameter) -> Candidate:
     """Return the candidate for a shape of the family; its parameters are those of `_shape_decay`.
 
     The name is the shape's name in the family, with underscores.
     """
-    return Candidate(functools.partial(_shape_decay, _SHAPES[name]), parameters, rate_below)
+    kind = FAMILY[name.replace("_", "-")]
+    return Candidate(functools.partial(_shape_decay, kind), parameters, rate_below)
 
 
 def _shape_decay(
