@@ -54,7 +54,7 @@ class OpenEndedDecay(RuleDecay):
     ) -> None:
         owner = type(self).__name__
         rule = OpenEnded(
-            **trigger_given(owner, trigger, monitor),
+            trigger_given(owner, trigger, monitor),
             cooldown=cooldown,
             curve=curve,
             final_learning_rate=final_learning_rate,

@@ -336,7 +336,7 @@ class AdaptiveKneeDecay(RuleDecay):
                 raise _checks.invalid(owner, "trigger", allowed, trigger)
             trigger, schedule = None, Constant(trigger)
         rule = AdaptiveKnee(
-            **trigger_given(owner, trigger, monitor),
+            trigger_given(owner, trigger, monitor),
             min_hold=min_hold,
             latest=latest,
             curve=curve,
@@ -347,22 +347,22 @@ class AdaptiveKneeDecay(RuleDecay):
         super().__init__(rule, held, options)
 
 
-def trigger_given(owner: str, trigger: Any, monitor: str | None) -> dict[str, Any]:
-    """Return the trigger of an `AdaptiveKnee` as its argument, if it is not the default one."""
-    if monitor is None:
-        if isinstance(trigger, str):
-            if key_named(FAMILY, trigger) is None and direction_of(trigger) is not None:
-                allowed = "a rule, the name of one, or the initial rate"
-                remedy = f"Did you mean monitor={trigger!r}?"
-                raise _checks.invalid(owner, "trigger", allowed, trigger, remedy)
-            if written := _checks.meant(trigger):
-                raise _checks.invalid(owner, "trigger", "a rule, or a rate", trigger, written)
-            trigger = rule_named(owner, "trigger", trigger)
-        return {} if trigger is None else {"trigger": trigger}
-    if trigger is not None:
+def trigger_given(owner: str, trigger: Any, monitor: str | None) -> Any:
+    """Return the trigger of an `AdaptiveKnee`, by default the usual one for a metric."""
+    if monitor is not None:
+        if trigger is None:
+            return usual_trigger(monitor)
         remedy = "Write it into the trigger, such as Plateau('val_accuracy')."
         raise _checks.invalid(owner, "monitor", "None beside a trigger", monitor, remedy)
-    return {"trigger": usual_trigger(monitor)}
+    if isinstance(trigger, str):
+        if key_named(FAMILY, trigger) is None and direction_of(trigger) is not None:
+            allowed = "a rule, the name of one, or the initial rate"
+            remedy = f"Did you mean monitor={trigger!r}?"
+            raise _checks.invalid(owner, "trigger", allowed, trigger, remedy)
+        if written := _checks.meant(trigger):
+            raise _checks.invalid(owner, "trigger", "a rule, or a rate", trigger, written)
+        return rule_named(owner, "trigger", trigger)
+    return usual_trigger() if trigger is None else trigger
 
 
 def check_end(owner: str, held: Any, final_learning_rate: float) -> None:
