@@ -16,6 +16,7 @@ import numpy as np
 from kerasdecay._checks import SMALLEST_RATE
 from kerasdecay.control import ScheduledRates
 from kerasdecay.schedules import Moment
+from kerasdecay.training import applying
 from kerasdecay.training.planned import check as check_planned
 from kerasdecay.training.planned import of_step
 from kerasdecay.training.targets import shortest
@@ -23,6 +24,7 @@ from kerasdecay.training.traces import Traces, steps_of, trace_anew
 from kerasdecay.training.trials import reason_against
 
 _HOOK = "_get_current_learning_rate"
+_APPLYING = "the rate"
 _OFFSET = "_kerasdecay_offset"
 _WRITTEN = "_kerasdecay_written"
 _TRIED = 0.125
@@ -55,18 +57,22 @@ def install(model: Any, optimizer: Any, planned: ScheduledRates, base: float, do
     """
     offset = done - steps_of(optimizer)
     rate_of = of_step(planned)
-    trace = TRACES.begin(optimizer)
+    trace, once = TRACES.begin(optimizer), applying.Once()
 
-    # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
-    def learning_rate(self: Any) -> Any:
-        step = keras.ops.convert_to_tensor(self._iterations) + offset
+    def computed(optimizer: Any) -> Any:
+        step = keras.ops.convert_to_tensor(optimizer._iterations) + offset
         trace.note(step)
         # The variable is of the floatx, and the schedule is computed in single precision.
-        variable = keras.ops.cast(self._learning_rate, "float32")
+        variable = keras.ops.cast(optimizer._learning_rate, "float32")
         rate = rate_of(step) * (variable / base)
         return trace.choose(rate, variable)
 
+    # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
+    def learning_rate(self: Any) -> Any:
+        return once.of(lambda: computed(self))
+
     _replace(optimizer, learning_rate)
+    applying.install(optimizer, _APPLYING, once.within)
     object.__setattr__(optimizer, _OFFSET, offset)
     trace_anew(model)
 
@@ -104,6 +110,7 @@ def uninstall(model: Any, optimizers: Any) -> dict[int, float]:
             finally:  # a schedule of the user's own may fail, and must not stay for that
                 object.__delattr__(optimizer, _HOOK)
                 object.__delattr__(optimizer, _OFFSET)
+                applying.uninstall(optimizer, _APPLYING)
                 TRACES.end(optimizer)
             optimizer.learning_rate = rates[place] = rate
     if rates:

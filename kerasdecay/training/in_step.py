@@ -38,6 +38,7 @@ class CompiledActuator(Actuator):
     ) -> None:
         super().__init__(tracks, targets, trace)
         self._may_skip = may_skip
+        self._bases = {track.key: compiled.reference(_scheduled(track.planned)) for track in tracks}
         self._installed: dict[str, ScheduledRates] = {}
         self._begun_at: dict[str, int] = {}
         self._scaled: dict[str, float] = {}
@@ -124,8 +125,7 @@ class CompiledActuator(Actuator):
 
     def _install(self, model: Any, track: Track, target: RateTarget, done: int) -> None:
         follows = _scheduled(track.open_loop)
-        base = compiled.reference(_scheduled(track.planned))
-        compiled.install(model, target.optimizer, follows, base, done)
+        compiled.install(model, target.optimizer, follows, self._bases[track.key], done)
         self.is_new = True
         self._installed[track.key] = follows
 
@@ -147,10 +147,7 @@ class CompiledActuator(Actuator):
 
     def apply_scale(self) -> None:
         """Write base × scale, if it has changed."""
-        rates = {
-            track.key: compiled.reference(_scheduled(track.planned)) * track.scale
-            for track in self.tracks
-        }
+        rates = {track.key: self._bases[track.key] * track.scale for track in self.tracks}
         if rates != self._scaled or self.left != self._stored_then:
             self._scaled = rates
             self._scales = {track.key: track.scale for track in self.tracks}

@@ -1,8 +1,7 @@
 """What is driven besides the rate, inside the step: weight decay, momentum, factors of groups.
 
-Keras optimizers apply gradients in `_backend_apply_gradients`. On one optimizer, and for one
-training, that method is replaced by one that sets its knobs, calls the optimizer's own, and sets
-them back. Between steps an optimizer therefore has its own constants; nothing is added to its
+On one optimizer, and for one training, the knobs are set around the application of gradients, and
+set back. Between steps an optimizer therefore has its own constants; nothing is added to its
 state, and a step that was traced once stays valid.
 """
 
@@ -11,8 +10,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import dataclasses
-import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from fractions import Fraction
 from typing import Any
@@ -25,12 +23,13 @@ from kerasdecay._warnings import warn
 from kerasdecay.control import ScheduledRates, Track
 from kerasdecay.records import Trace
 from kerasdecay.schedules import ByEpoch, Constant, EpochRates, Schedule, Timeline
+from kerasdecay.training import applying
 from kerasdecay.training.planned import check, of_step
 from kerasdecay.training.steps import has_strayed
 from kerasdecay.training.targets import RateTarget
 from kerasdecay.training.traces import TracedStep, Traces, steps_of, trace_anew
 
-_HOOK = "_backend_apply_gradients"
+_APPLYING = "the knobs"
 _PLACE = "_kerasdecay_knobs_place"
 _CHUNK = 65536
 """Steps whose values are recorded at a time."""
@@ -179,10 +178,10 @@ def check_knobs(
         for target in targets.values():
             optimizer = target.optimizer
             is_kerass = isinstance(optimizer, keras.optimizers.Optimizer)
-            if not is_kerass or not hasattr(optimizer, _HOOK):
+            if not is_kerass or not hasattr(optimizer, applying.HOOK):
                 raise ValueError(
                     f"{owner}: only a Keras optimizer can be driven in more than its rate, in "
-                    f"Keras {keras.__version__} by its method {_HOOK}. Received: "
+                    f"Keras {keras.__version__} by its method {applying.HOOK}. Received: "
                     f"{type(optimizer).__name__}."
                 )
             if not counts:
@@ -271,10 +270,15 @@ class Knobs:
                     values |= knob.values(self._begun_at[track.key] + places, rates)
                 self.trace.record_knobs(epoch, batches, values)
             logs |= {name: float(column[-1]) for name, column in values.items()}
-        optimizers = [self.targets[key].optimizer for key in self.bound if made[key]]
+        if not self._is_checked:
+            self._check(model, [self.targets[key].optimizer for key in self.bound if made[key]])
+        return logs
+
+    def _check(self, model: Any, optimizers: Iterable[Any]) -> None:
+        """Warn, once a step was made, if it was traced before and goes by none of them."""
         # What was installed anew after the last step is asked by the next one, and not before.
         asked = [one for one in optimizers if steps_of(one) > getattr(one, _PLACE).counted]
-        if asked and not self._is_checked:
+        if asked:
             self._is_checked = True
             _TRACES.reach(
                 model,
@@ -282,7 +286,6 @@ class Knobs:
                 f"{self.trace.setup.decay}: what was to be driven besides the rate",
                 "The optimizer keeps its own constants.",
             )
-        return logs
 
     def adapt(self, times: Mapping[str, float], batches: int, model: Any = None) -> None:
         """Count the optimizers' steps by batches, once it is known how many they make in one.
@@ -315,9 +318,9 @@ class Knobs:
 
 def uninstall(model: Any, optimizers: Iterable[Any]) -> bool:
     """Take the knobs out of optimizers; return whether there were any."""
-    found = [one for one in optimizers if _HOOK in vars(one) and hasattr(one, _PLACE)]
+    found = [one for one in optimizers if hasattr(one, _PLACE)]
     for optimizer in found:
-        object.__delattr__(optimizer, _HOOK)
+        applying.uninstall(optimizer, _APPLYING)
         object.__delattr__(optimizer, _PLACE)
         _TRACES.end(optimizer)
     if found:
@@ -352,22 +355,22 @@ def _install(
     place = _Place(steps_of(optimizer), done, times)
     traced = _TRACES.begin(optimizer)
 
-    # A method, and not a closure over `optimizer`: a deep copy is then bound to the copy.
-    def apply(self: Any, *arguments: Any, **keywords: Any) -> Any:
-        number = place.of(keras.ops.convert_to_tensor(self._iterations))
+    @contextlib.contextmanager
+    def within(optimizer: Any) -> Iterator[None]:
+        number = place.of(keras.ops.convert_to_tensor(optimizer._iterations))
         traced.note(number)
         with contextlib.ExitStack() as stack:
             for knob in knobs:
-                stack.enter_context(knob.within(self, Step(number, traced)))
-            return getattr(type(self), _HOOK)(self, *arguments, **keywords)
+                stack.enter_context(knob.within(optimizer, Step(number, traced)))
+            yield
 
+    applying.install(optimizer, _APPLYING, within)
     # Past the optimizer's own __setattr__, which would track what it is given.
-    object.__setattr__(optimizer, _HOOK, types.MethodType(apply, optimizer))
     object.__setattr__(optimizer, _PLACE, place)
     trace_anew(model)
 
 
 def _next_step(optimizer: Any) -> int | None:
-    if _HOOK not in vars(optimizer) or not hasattr(optimizer, _PLACE):
+    if not hasattr(optimizer, _PLACE):
         return None
     return int(getattr(optimizer, _PLACE).of(steps_of(optimizer)))

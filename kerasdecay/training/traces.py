@@ -117,8 +117,11 @@ def _is_in_step(step: Any) -> bool:
         import tensorflow as tf
 
         return not tf.executing_eagerly()
-    if backend == "jax":
-        import jax
+    return backend != "jax" or is_tracer(step)
 
-        return isinstance(step, jax.core.Tracer)
-    return True
+
+def is_tracer(value: Any) -> bool:
+    """Whether a value stands for one that a function of JAX's will have once it is compiled."""
+    import jax
+
+    return isinstance(value, jax.core.Tracer)

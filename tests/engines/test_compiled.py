@@ -30,8 +30,10 @@ from tiny import Kill
 
 import kerasdecay
 from kerasdecay import LearningRateDecay
+from kerasdecay.control import ScheduledRates
 from kerasdecay.rules import Plateau
-from kerasdecay.schedules import Cosine, Exponential, warmup
+from kerasdecay.schedules import Cosine, Exponential, Timeline, warmup
+from kerasdecay.training.compiled import install
 from kerasdecay.training.targets import RateTarget
 
 pytestmark = pytest.mark.any_backend
@@ -295,3 +297,50 @@ def test_a_schedule_that_begins_at_zero() -> None:
     assert_same(
         trained(sgd(0.05), LearningRateDecay(schedule, update="compiled")), trained(sgd(reference))
     )
+
+
+@pytest.mark.parametrize("step", ["eager", "compiled"])
+def test_a_step_computes_the_rate_once_and_not_for_each_variable(
+    step: str, monkeypatch: Any
+) -> None:
+    if step == "compiled" and keras.backend.backend() != "tensorflow":
+        pytest.skip("elsewhere the compiler merges equal formulas, or there is no compiled step")
+    asked: list[Any] = []
+    of_step = kerasdecay.training.compiled.of_step
+
+    def counted(planned: Any) -> Any:
+        compute = of_step(planned)
+        return lambda number: asked.append(number) or compute(number)
+
+    monkeypatch.setattr(kerasdecay.training.compiled, "of_step", counted)
+    counts = []
+    for weight_decay in (None, 0.1):  # which Keras multiplies by the rate anew for each variable
+        model = built(sgd(0.05, weight_decay=weight_decay), run_eagerly=step == "eager")
+        asked.clear()
+        fit(model, [compiled()])
+        counts.append(len(asked))
+    assert counts[0] == counts[1] > 0
+
+
+def test_two_applications_in_one_traced_step_have_a_rate_each() -> None:
+    optimizer = keras.optimizers.SGD(0.05, weight_decay=0.1)
+    weight = keras.Variable(0.5)
+    optimizer.build([weight])
+    one = keras.ops.ones((), "float32")
+
+    def step() -> None:
+        for _ in range(2):
+            optimizer.apply([one], [weight])
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        step = tf.function(step)
+    schedule, timeline = Cosine(0.05), Timeline(1, 6)
+    install(None, optimizer, ScheduledRates(schedule, timeline), 0.05, 0)
+    for _ in range(3):
+        step()
+    expected = 0.5
+    for rate in schedule.rates(range(6), timeline):
+        expected -= rate * (1 + 0.1 * expected)
+    assert float(weight) == pytest.approx(expected, rel=1e-6)
