@@ -21,6 +21,8 @@ def check(decay: DecayCallback) -> None:
     _refuse_two_writers(decay)
     if decay.may_put_back:
         _refuse_exchanged_weights(decay)
+    if decay.average_last is not None:
+        _refuse_restored_weights(decay)
     _warn_of_termination(decay)
 
 
@@ -67,6 +69,17 @@ def _refuse_exchanged_weights(decay: DecayCallback) -> None:
             f"{owner}: {swap} exchanges the weights with their mean between epochs, and what is "
             f"put back would train and end as the other of the two. {remedy}"
         )
+
+
+def _refuse_restored_weights(decay: DecayCallback) -> None:
+    """Raise a ValueError where others than their mean are the model's weights at the end."""
+    for other in beside(decay):
+        if getattr(other, "restore_best_weights", False) and other._model is decay._model:
+            raise ValueError(
+                f"{type(decay).__name__}: average_last must be None beside {type(other).__name__}("
+                f"restore_best_weights=True). Received: {decay.average_last!r}. Both put weights "
+                "into the model as the training ends. Leave out one of them."
+            )
 
 
 def _warn_of_termination(decay: DecayCallback) -> None:

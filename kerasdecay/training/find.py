@@ -261,14 +261,15 @@ def _named(model: Any, name: str) -> Any:
     own = own_optimizers(model)
     if name in own:
         return own[name]
-    parts = {} if model.optimizer is None else _parts(model)
+    compiled_one = getattr(model, "optimizer", None)
+    parts = {} if compiled_one is None else _parts(model)
     if f"learning_rate_{name}" in parts:
         return parts[f"learning_rate_{name}"]
     known = [
         *own,
         *(key.removeprefix("learning_rate_") for key in parts if key != "learning_rate"),
     ]
-    if model.optimizer is not None:
+    if compiled_one is not None:
         known.append("optimizer")
     raise ValueError(
         f"LearningRateDecay: optimizers must name attributes of the model that hold an optimizer: "

@@ -6,6 +6,8 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
+import keras
+
 from kerasdecay import _checks
 from kerasdecay._names import Guessed, takes_familiar
 from kerasdecay.records import Event, Trace
@@ -26,15 +28,17 @@ def steer(
     """Steer the learning rate of a training loop of your own.
 
     Args:
-        model: The model with its optimizer as `model.optimizer`, or an optimizer alone. Rules that
-            put weights back need the model.
+        model: The model with its optimizer as `model.optimizer`, the model or object whose
+            attributes `optimizers=…` names, or an optimizer alone. Rules that put weights back need
+            the model.
         decay: The decay callback, with rules, `state_path` and `verbose` as in `fit`.
         epochs: All epochs that there will be, an integer >= 1: the horizon.
         steps_per_epoch: Batches in an epoch, an integer >= 1; None if the rate changes between
             epochs alone.
         initial_epoch: The epoch to go on with, an integer >= 0.
-        stateless: Whether the optimizer's state lives outside of it, as in a functional JAX loop.
-            Its own counter then does not tell the steps, and the rate is handed out: see
+        stateless: Whether the optimizer's state lives outside of it, as in a functional JAX loop,
+            or the loop takes steps itself at the rate that `begin_step` returns. The optimizer's
+            own counter then does not tell the steps, and the rate is handed out: see
             `Steering.begin_step` and `Steering.into`.
 
     Returns:
@@ -74,7 +78,8 @@ def steer(
     if steps_per_epoch is not None:
         steps_per_epoch = _checks.integer("steer", "steps_per_epoch", steps_per_epoch, at_least=1)
     first = _checks.integer("steer", "initial_epoch", initial_epoch, at_least=0, at_most=epochs)
-    is_bare = not hasattr(model, "optimizer")
+    is_model = hasattr(model, "optimizer") or isinstance(model, keras.Model)
+    is_bare = not is_model and decay.optimizer_names is None
     if is_bare and (decay.may_put_back or decay.average_last is not None):
         remedy = "Pass the model, with its optimizer as model.optimizer."
         allowed = "a model where weights are put back or averaged"
@@ -274,8 +279,11 @@ class Steering(Guessed):
 class _OptimizerAlone(types.SimpleNamespace):
     """Stands in for a model whose loop holds the optimizer alone."""
 
+    __slots__ = ("optimizer",)  # so that it is none of the attributes that hold others
+
     def __init__(self, optimizer: Any) -> None:
-        super().__init__(optimizer=optimizer, metrics=[], built=False, stop_training=False)
+        super().__init__(metrics=[], built=False, stop_training=False)
+        self.optimizer = optimizer
 
     def reset_metrics(self) -> None:
         """Nothing to do: there are no metrics."""

@@ -20,6 +20,7 @@ from kerasdecay.training.in_step import CompiledActuator
 from kerasdecay.training.knobs import Knobs
 from kerasdecay.training.steps import StepCount
 from kerasdecay.training.targets import RateTarget
+from kerasdecay.training.under_way import epoch_iterator
 
 
 @dataclasses.dataclass(eq=False)
@@ -333,6 +334,11 @@ class Session:
         if find.own_optimizers(model):
             self.actuator.end(model)
             raise ValueError(message)
+        if epoch_iterator() is None:
+            message += (
+                " Where a loop keeps the optimizer's state itself, or takes steps at the rate that "
+                "run.begin_step() returns, pass stateless=True to steer."
+            )
         warn(f"{message} Its rate is not logged.")
 
     def _refuse_deaf(self, model: Any) -> None:

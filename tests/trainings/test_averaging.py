@@ -228,6 +228,19 @@ def test_an_optimizer_with_a_mean_of_its_own_is_refused(scaled: bool) -> None:
     assert travelled(model) == 0
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_another_callback_that_ends_with_its_own_weights_is_refused(place: int) -> None:
+    decay = LearningRateDecay(Constant(0.5), average_last=1)
+    callbacks = [decay]
+    callbacks.insert(place, keras.callbacks.EarlyStopping("loss", restore_best_weights=True))
+    model = new_odometer()
+    told = r"average_last must be None beside EarlyStopping\(restore_best_weights=True\)"
+    with pytest.raises(ValueError, match=told):
+        fit(model, callbacks, 2)
+    assert travelled(model) == 0
+    fit(model, [decay, keras.callbacks.EarlyStopping("loss")], 2)
+
+
 def test_what_cannot_be_averaged_is_refused_before_rates_are_tried() -> None:
     normalized = keras.Sequential(
         [keras.Input((1,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)]

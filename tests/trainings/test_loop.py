@@ -8,7 +8,19 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from tiny import BATCH, STEPS, Scripted, X, Y, fit, near, new_odometer, travelled
+from tiny import (
+    BATCH,
+    STEPS,
+    Scripted,
+    X,
+    Y,
+    fit,
+    near,
+    new_odometer,
+    no_warning,
+    travelled,
+    warned_once,
+)
 
 from kerasdecay import (
     AutoDecay,
@@ -396,3 +408,70 @@ def test_a_list_of_callbacks_that_tells_of_epochs_alone_is_named() -> None:
     model.train_on_batch(X[:BATCH], Y[:BATCH])
     with pytest.raises(RuntimeError, match="on_train_batch_begin"):
         callbacks.on_epoch_end(0, {})
+
+
+class Agent:
+    """Two optimizers and a weight for each, in no model of Keras."""
+
+    def __init__(self) -> None:
+        self.actor_optimizer = keras.optimizers.SGD(9.0)
+        self.critic_optimizer = keras.optimizers.SGD(9.0)
+        self.networks = [new_odometer(), new_odometer()]
+
+    def step(self) -> None:
+        for optimizer, model in zip(
+            (self.actor_optimizer, self.critic_optimizer), self.networks, strict=True
+        ):
+            (weight,) = model.trainable_variables
+            weight.assign(weight - 0.0)  # a value without gradients on torch
+            optimizer.apply([-keras.ops.ones((1, 1))], [weight])
+
+
+class Uncompiled(Agent, keras.Model):
+    def __init__(self) -> None:
+        keras.Model.__init__(self)
+        Agent.__init__(self)
+
+
+NAMED = {"actor_optimizer": Linear(0.4), "critic_optimizer": Linear(0.2)}
+
+
+@pytest.mark.parametrize("kind", [Agent, Uncompiled])
+def test_named_optimizers_need_no_compiled_model(kind: Any) -> None:
+    agent, logs = kind(), {}
+    with steer(agent, LearningRateDecay(optimizers=NAMED), epochs=2, steps_per_epoch=4) as run:
+        for _ in run:
+            for _ in range(4):
+                run.begin_step()
+                agent.step()
+            logs = run.end_epoch()
+    assert [travelled(one) for one in agent.networks] == near([0.4 * 4.5, 0.2 * 4.5])
+    assert logs == near({f"learning_rate_{name}": one.initial / 8 for name, one in NAMED.items()})
+
+
+def test_a_model_without_an_optimizer_of_its_own_is_told_which_it_holds() -> None:
+    run = steer(Uncompiled(), CosineDecay(0.1), epochs=2, steps_per_epoch=4)
+    with (
+        pytest.raises(ValueError, match=r"optimizer is None.*optimizers=\{\"actor_optimizer\":"),
+        run,
+    ):
+        pass
+
+
+def test_a_loop_that_takes_the_rate_by_hand_is_told_how() -> None:
+    rates: list[float] = []
+
+    def by_hand_alone(optimizer: Any, **steering: Any) -> Any:
+        decay = LearningRateDecay(Linear(0.4))
+        with steer(optimizer, decay, epochs=2, steps_per_epoch=4, **steering) as run:
+            for _ in run:
+                rates.extend(run.begin_step() for _ in range(4))
+                logs = run.end_epoch()
+        return logs
+
+    with warned_once("SGD, has made no step in epoch 1", "pass stateless=True to steer"):
+        assert by_hand_alone(keras.optimizers.SGD(0.5)) == {}
+    with no_warning():
+        logs = by_hand_alone(keras.optimizers.SGD(0.5), stateless=True)
+    assert rates == near(2 * [0.4 * (1 - n / 8) for n in range(8)])
+    assert logs == near({"learning_rate": 0.05})
