@@ -322,6 +322,10 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         session = self._session
         return session is not None and session.drives(find.targets_of(model, self.optimizer_names))
 
+    def has_lost_optimizer(self, model: Any) -> bool:
+        """Whether the model has another optimizer than the one whose rate is set."""
+        return self._session is not None and not self._is_steered(model)
+
     def _start(self, model: Any, epoch: int) -> None:
         """Begin the training with `epoch`, or go on with it under a new optimizer."""
         changed = self._session is not None

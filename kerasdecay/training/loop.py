@@ -195,7 +195,8 @@ class Steering(Guessed):
         Raises:
             ValueError: For more batches in an epoch than `steps_per_epoch`, for which the schedule
                 has no rate.
-            RuntimeError: Outside of an epoch, or where `end_step` is needed and was not called.
+            RuntimeError: Outside of an epoch, where `end_step` is needed and was not called, or
+                where the model's optimizer was exchanged since the epoch began.
         """
         if self._epoch is None:
             raise RuntimeError(
@@ -210,6 +211,13 @@ class Steering(Guessed):
             raise ValueError(f"steer: steps_per_epoch must be {allowed}. Received: {received}.")
         self._step += 1
         self._has_stepped = True
+        if self._decay.has_lost_optimizer(self._model):
+            rates = ", ".join(f"{key} {rate:g}" for key, rate in self.learning_rates.items())
+            raise RuntimeError(
+                f"steer: the model has a new optimizer in the middle of epoch {self._epoch + 1}, "
+                f"and batch {self._step + 1} would train at its own {rates}. Exchange optimizers "
+                "after run.end_epoch(), before the next epoch begins."
+            )
         self._decay.on_train_batch_begin(self._step)
         return next(iter(self.learning_rates.values()))
 

@@ -14,6 +14,7 @@ from tiny import (
     Scripted,
     X,
     Y,
+    distance,
     fit,
     near,
     new_odometer,
@@ -475,3 +476,21 @@ def test_a_loop_that_takes_the_rate_by_hand_is_told_how() -> None:
         logs = by_hand_alone(keras.optimizers.SGD(0.5), stateless=True)
     assert rates == near(2 * [0.4 * (1 - n / 8) for n in range(8)])
     assert logs == near({"learning_rate": 0.05})
+
+
+def test_a_new_optimizer_in_mid_epoch_is_named_before_it_trains_at_its_own_rate() -> None:
+    model = new_odometer(0.5)
+    told = (
+        r"new optimizer in the middle of epoch 1, and batch 3 would train .* learning_rate 9\. Ex"
+    )
+    with (
+        pytest.raises(RuntimeError, match=told),
+        steer(model, LearningRateDecay(Linear(0.5)), epochs=2, steps_per_epoch=STEPS) as run,
+    ):
+        for _ in run:
+            for step in range(STEPS):
+                if step == 2:
+                    model.compile(keras.optimizers.SGD(9.0), distance)
+                run.begin_step()
+                model.train_on_batch(X[:BATCH], Y[:BATCH])
+    assert travelled(model) == near(0.5 * (1 + 7 / 8))
