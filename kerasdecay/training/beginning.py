@@ -21,7 +21,7 @@ from kerasdecay.control import (
 from kerasdecay.control.origin import Found, Origin, Past, absolute, from_optimizer
 from kerasdecay.records import Setup, Trace
 from kerasdecay.records.range import Choice
-from kerasdecay.schedules import Schedule
+from kerasdecay.schedules import Constant, Schedule
 from kerasdecay.training import compiled, find
 from kerasdecay.training.averaging import WeightAverage
 from kerasdecay.training.host import HostActuator
@@ -185,7 +185,9 @@ class Beginning:
             bound[track.key] = [knob.bind(optimizer, model, run) for knob in plan.knobs]
             for note in filter(None, (one.note for one in bound[track.key])):
                 trace.record_note(note)
-        return Knobs(bound, self.targets, trace, plan.timeline, may_skip=may_skip)
+        schedules = [one for knob in plan.knobs for one in knob.schedules]
+        move = not all(isinstance(one, Constant) for one in schedules)
+        return Knobs(bound, self.targets, trace, plan.timeline, may_skip=may_skip, move=move)
 
 
 def begin(

@@ -197,8 +197,8 @@ def check_knobs(
 class Knobs:
     """All knobs of a training: installs them, keeps them in their place, tells their values.
 
-    `bound` is log name of a rate → the knobs of its optimizer, where there are some. Where loss
-    scaling may skip steps, the knobs wait with the updates.
+    `bound` is log name of a rate → the knobs of its optimizer, where there are some; `move` tells
+    whether any of them changes. Where loss scaling may skip steps, the knobs wait with the updates.
     """
 
     bound: Mapping[str, list[BoundKnob]]
@@ -206,6 +206,7 @@ class Knobs:
     trace: Trace
     timeline: Timeline
     may_skip: bool
+    move: bool
 
     def __post_init__(self) -> None:
         self._begun_at: dict[str, int] = {}

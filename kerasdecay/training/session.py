@@ -116,6 +116,7 @@ class Session:
         self._refuse_unbegun_batches(epoch)
         made = self._steps.close()
         most = max(made.values())
+        self._warn_of_lost_count(most)
         if self._steps.last_begun is None and most == 0:
             # A batch began, possibly right after a probe, but none was trained.
             self.trace.withdraw(epoch, self._first)
@@ -309,6 +310,24 @@ class Session:
                 self.trace.record_note(message)
                 if not self.are_named and not self._has_left_compiled:
                     self._warn(f"{message}.")
+
+    def _warn_of_lost_count(self, most: int) -> None:
+        """Warn where the counter that the compiled step goes by was set back within an epoch.
+
+        An optimizer that has made no step, of those that it made before, was probably set back too.
+        """
+        is_single = not (self.are_named or self.may_skip)
+        none_made = (
+            self._is_checked and is_single and self._steps.last_begun is not None and not most
+        )
+        goes_by_it = isinstance(self.actuator, CompiledActuator) or self.knobs.move
+        if goes_by_it and (self._steps.was_set_back or none_made):
+            self._warn(
+                f"the counter of the optimizer's steps was set back within epoch {self._epoch + 1}"
+                ", and what the step computes went by it: a driven momentum, weight decay or "
+                'factor, and under update="compiled" the rate. The log and the trace of that epoch '
+                "do not tell it. List what sets the counter back before the decay."
+            )
 
     def _refuse_unbegun_batches(self, epoch: int) -> None:
         """Raise a RuntimeError where a loop has told of no batch, and each was to be known."""

@@ -31,6 +31,8 @@ class StepCount:
         self._before = {key: target.steps() for key, target in targets.items()}
         self.last_begun: int | None = None
         """The index of the last batch, or first of an execution, that Keras began."""
+        self.was_set_back = False
+        """Whether the epoch that has ended left an optimizer with fewer steps than it had."""
 
     @property
     def begun(self) -> int:
@@ -65,6 +67,10 @@ class StepCount:
         On TensorFlow the counter may run ahead with a batch for which there were no data any more.
         """
         made = self.made()
+        # Somebody has set the counter back, as by loading weights: each batch begun made a step.
+        self.was_set_back = any(count < 0 for count in made.values())
+        begun = 0 if self.last_begun is None else self.begun + 1
+        made = {key: begun if count < 0 else count for key, count in made.items()}
         if _data_ran_out():
             made = {key: count - (count == self.begun + 1) for key, count in made.items()}
             if self.begun == 0:

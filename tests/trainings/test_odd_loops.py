@@ -115,6 +115,56 @@ def test_a_callback_given_to_evaluate_and_predict_does_nothing_there(update: str
     assert history["learning_rate"] == near([0.25, 0.05])
 
 
+class SetBack(keras.callbacks.Callback):
+    """Sets the optimizer's counter back as an epoch begins, as a restart of Adam does."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if epoch == self.epoch:
+            self.model.optimizer.iterations.assign(0)
+
+
+MOMENTA = [None, 0.5, Linear(0.8, 0.4)]
+
+
+@pytest.mark.parametrize("momentum", MOMENTA)
+@pytest.mark.parametrize("update", ["epoch", "batch", "compiled"])
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_counter_that_is_set_back_after_the_decay_is_told_where_the_step_goes_by_it(
+    epoch: int, update: str, momentum: Any
+) -> None:
+    model, real = new_odometer(optimizer=sgd(9.0, momentum=0.9 if momentum else 0.0)), Odometer()
+    decay = LinearDecay(0.4, update=update, momentum=momentum)
+    goes_by_it = update == "compiled" or isinstance(momentum, Linear)
+    told = f"was set back within epoch {epoch + 1}", "before the decay"
+    with warned_once(*told) if goes_by_it else no_warning():
+        history = fit(model, [decay, SetBack(epoch), real], epochs=4)
+    planned = line(0.4, 16)
+    if update == "epoch":
+        planned = [planned[n // 4 * 4] for n in range(16)]
+    if momentum is None:
+        begin = 4 * epoch + 4 if goes_by_it else 0
+        assert real.moves[begin:] == near(planned[begin:])
+    assert history["learning_rate"][-1] == near(planned[-1])
+
+
+@pytest.mark.parametrize("momentum", MOMENTA)
+@pytest.mark.parametrize("update", ["epoch", "batch", "compiled"])
+def test_a_counter_that_is_set_back_before_the_decay_changes_nothing(
+    update: str, momentum: Any
+) -> None:
+    moved = []
+    for before in ([SetBack(2)], []):
+        model = new_odometer(optimizer=sgd(9.0, momentum=0.9 if momentum else 0.0))
+        with no_warning():
+            fit(model, [*before, LinearDecay(0.4, update=update, momentum=momentum)], epochs=4)
+        moved.append(travelled(model))
+    assert moved[0] == near(moved[1])
+
+
 @pytest.mark.parametrize("update", ["batch", "compiled"])
 def test_eagerly(update: str) -> None:
     model, real = new_odometer(run_eagerly=True), Odometer()
