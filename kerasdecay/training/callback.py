@@ -207,7 +207,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
             self._session.end(self.model)
         elif self._probing is not None:
             self._end_probing(self._probing, 0).end(self.model)
-            self._probing.warn_of_the_end()
+            self._probing.warn_untrained()
         if self.verbose and self.trace is not None:
             self._show("summary", self.trace, told=True)
         watch = self._watch

@@ -140,7 +140,7 @@ class Probing:
             'rate instead of "auto".'
         )
 
-    def warn_of_the_end(self) -> None:
+    def warn_untrained(self) -> None:
         """Warn that the training has ended within the probe."""
         self._warn(
             "the training has ended while rates were tried for it, and all was put back: the model "
