@@ -211,12 +211,11 @@ def _draw_metric(
     validated = f"val_{metric}"
     has_validation = validated in comparison.metrics
     for arm, colour in colours.items():
+        bold = validated if has_validation else metric
+        _draw_mean(axes, comparison, arm, bold, colour, {"linewidth": 2.2})
         if has_validation:
-            _draw_mean(axes, comparison, arm, validated, colour, {"linewidth": 2.2})
             faint = {"linewidth": 1.3, "linestyle": (0, (1, 1.6)), "alpha": 0.8}
             _draw_mean(axes, comparison, arm, metric, colour, faint)
-        else:
-            _draw_mean(axes, comparison, arm, metric, colour, {"linewidth": 2.2})
     figures.heading(axes, metric.replace("_", " "))
     if has_validation:
         figures.note(axes, "solid: validation   dotted: training")

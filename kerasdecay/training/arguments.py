@@ -93,11 +93,11 @@ def checked_schedules(
         allowed = "None where optimizers= gives each optimizer its schedule"
         raise _checks.invalid(owner, "schedule", allowed, schedule)
     allowed = 'a dict of optimizer → schedule, such as {"d_optimizer": Cosine(4e-4)}'
-    if not isinstance(optimizers, Mapping) or not optimizers:
+    are_named = isinstance(optimizers, Mapping) and all(
+        isinstance(name, str) and name for name in optimizers
+    )
+    if not are_named or not optimizers:
         raise _checks.invalid(owner, "optimizers", allowed, optimizers)
-    for name in optimizers:
-        if not isinstance(name, str) or not name:
-            raise _checks.invalid(owner, "optimizers", allowed, optimizers)
     return {name: _warmed_up(as_schedule(one), warmup) for name, one in optimizers.items()}
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from kerasdecay.records import Trace
     from kerasdecay.training.session import Session
 
+_COMPUTED = ("schedule", "learning_rate")
 _SETTLED = ("schedules", "rules", "update", "epochs")
+"""The attributes that nobody may set, and those that nobody may set while it trains."""
 
 
 class Looking(Guessed):
@@ -45,10 +47,6 @@ class Looking(Guessed):
         """The schedule with its warmup, or the function; of several optimizers the first one's."""
         return next(iter(self.schedules.values()))
 
-    @schedule.setter
-    def schedule(self, value: Any) -> None:
-        raise self._refusal("schedule", value)
-
     @property
     def optimizer_names(self) -> list[str] | None:
         """The optimizers that the user has named, None if it is the model's own."""
@@ -64,10 +62,6 @@ class Looking(Guessed):
         if self.trace is None or not len(self.trace):
             return None
         return float(self.trace.learning_rates[-1])
-
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        raise self._refusal("learning_rate", value)
 
     def plot(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
         """Draw what happened in the last training, or what is planned; see `kerasdecay.plot`.
@@ -111,10 +105,9 @@ class Looking(Guessed):
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in _SETTLED and getattr(self, "_session", None) is not None:
-            raise self._refusal(name, value)
+        is_fixed = name in _SETTLED and getattr(self, "_session", None) is not None
+        if is_fixed or name in _COMPUTED:
+            owner = type(self).__name__
+            remedy = "Make another callback; a rate decided as you go is a function f(epoch)."
+            raise _checks.invalid(owner, name, "given as it is made", value, remedy)
         super().__setattr__(name, value)
-
-    def _refusal(self, name: str, value: Any) -> ValueError:
-        remedy = "Make another callback; a rate that you decide as you go is a function f(epoch)."
-        return _checks.invalid(type(self).__name__, name, "given as it is made", value, remedy)
