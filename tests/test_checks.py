@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pathlib
 from fractions import Fraction
 from typing import Any
 
@@ -188,3 +189,22 @@ def test_a_number_written_as_text_or_in_percent_gets_the_number_in_the_message(
 ) -> None:
     with pytest.raises(ValueError, match=told):
         make()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("cos", "cosine"), ("linaer", "linear"), ("sqrt", "1-sqrt"), ("cosine-annealing", "cosine")],
+)
+def test_a_word_that_is_near_a_choice_is_guessed(written: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"Did you mean '{meant}'"):
+        _checks.choice("owner", "curve", written, allowed=("linear", "cosine", "1-sqrt"))
+
+
+def test_a_word_that_is_near_no_choice_is_answered_with_all_of_them() -> None:
+    with pytest.raises(ValueError, match=r"'linear', 'cosine'\. Received: curve='step'\.$"):
+        _checks.choice("owner", "curve", "step", allowed=("linear", "cosine"))
+
+
+def test_a_class_in_the_place_of_an_instance_is_answered_with_how_to_write_it() -> None:
+    with pytest.raises(ValueError, match=r"Received: path=PurePath\. Write PurePath\(…\)\.$"):
+        _checks.instance("owner", "path", pathlib.PurePath, pathlib.PurePath, "a path")
