@@ -281,10 +281,12 @@ class Trace(Guessed, InNotebook):
         return self._curve.rates(key)
 
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
-        """Write the rates as CSV: one row for each row of the trace.
+        """Write the rates, and what was driven besides them, as CSV: a row where one changed.
 
-        The columns are `epoch` and `batch`, both from 0, and one for each optimizer's rate under
-        its log name. A rate holds until the next row, and reads back as the same number.
+        The columns are `epoch` and `batch`, both from 0, one for each optimizer's rate under its
+        log name, and one for each of `knobs`. A value holds until the next row, and reads back as
+        the same number. A cell is empty where no value is known: before the first one, and between
+        the rows of a column of which rows were dropped.
 
         Args:
             path: The file; folders on the way are created.
@@ -292,10 +294,18 @@ class Trace(Guessed, InNotebook):
         Returns:
             `path`, as a `Path`.
         """
-        keys = list(self.setup.base_rates)
-        columns = [self.epochs, self.batches, *(self.learning_rates_of(key) for key in keys)]
-        rows = zip(*(column.tolist() for column in columns), strict=True)
-        return write_atomically(path, csv_text([("epoch", "batch", *keys), *rows]))
+        curves = dict.fromkeys(self.setup.base_rates, self._curve) | self._knobs
+        columns = {}
+        for key, curve in curves.items():
+            places = zip(curve.epochs.tolist(), curve.batches.tolist(), strict=True)
+            columns[key] = dict(zip(places, curve.rates(key).tolist(), strict=True))
+        rows: list[tuple[Any, ...]] = [("epoch", "batch", *curves)]
+        last = dict.fromkeys(curves, "")
+        for place in sorted(set().union(*columns.values())):
+            for key, curve in curves.items():
+                last[key] = columns[key].get(place, "" if curve.is_thinned else last[key])
+            rows.append((*place, *last.values()))
+        return write_atomically(path, csv_text(rows))
 
     def __len__(self) -> int:
         return len(self._curve)

@@ -115,6 +115,32 @@ def test_the_rates_are_written_as_csv(tmp_path):
     )
 
 
+def test_what_is_driven_besides_the_rates_is_written_as_csv(tmp_path):
+    trace = new_trace(base_rates={"learning_rate": 0.5})
+    trace.record_rates(0, 0, [0.5])
+    trace.record_knobs(0, np.arange(1, 3), {"momentum": [0.9, 0.8], "weight_decay": [0.1, 0.1]})
+    trace.record_rates(1, 0, [0.25])
+    assert trace.to_csv(tmp_path / "rates.csv").read_text("utf-8") == (
+        "epoch,batch,learning_rate,momentum,weight_decay\n"
+        "0,0,0.5,,\n"
+        "0,1,0.5,0.9,0.1\n"
+        "0,2,0.5,0.8,0.1\n"
+        "1,0,0.25,0.8,0.1\n"
+    )
+
+
+def test_a_dropped_rate_is_left_empty_in_the_csv_file(tmp_path):
+    steps = 100_000
+    trace = new_trace(base_rates={"learning_rate": None}, steps_per_epoch=steps)
+    rates = np.linspace(1.0, 0.5, steps)
+    trace.record_epoch(0, np.arange(steps), {"learning_rate": rates})
+    trace.record_knobs(0, np.array([0, 50_001]), {"momentum": [0.9, 0.8]})
+    lines = trace.to_csv(tmp_path / "rates.csv").read_text("utf-8").splitlines()
+    assert lines[1] == "0,0,1.0,0.9"
+    assert "0,50001,,0.8" in lines
+    assert lines[-1] == f"0,{steps - 1},0.5,0.8"
+
+
 def test_steps_of_an_epoch_without_length_are_an_error_with_its_remedy():
     trace = new_trace(steps_per_epoch=None)
     trace.record_rates(0, 0, [0.1])
