@@ -9,7 +9,7 @@ grid of three rates a decade, with SGD, SGD with momentum, Adam and RMSprop: som
 (digits with dense, deep and convolutional networks, with and without normalisation, with pixels
 that are not scaled; tables; moons and spirals; bags of tokens, recurrent networks and attention;
 signals; regressions on scaled targets and on others). Where targets are far from 0, it still
-chooses three to ten times too low: a short trial fits their mean only.
+chooses two to five times too low in a short run: a trial fits little but their mean.
 `benchmarks/robustness.py` trains other networks and data in Keras.
 """
 
@@ -62,6 +62,8 @@ _LEAST_FALL = 0.01  # of the level: a fall of the ramp's loss below its noise th
 _LEARNED = 0.1  # of the level: a fall that shows whatever the noise
 _WORSE = 0.1  # of the best fall: a trial that is worse by so much ends the search
 _WEIGHT = 0.1  # of the best fall: a trial that is worse by so much counts 1/e as much
+_LARGE = 15.0  # a level at which no classification of scaled inputs begins: the targets are large
+_FAR = 0.25  # of such a level: a loss below that is one of a network that has found their mean
 
 
 def probe_steps(total_steps: int | None) -> int:
@@ -111,6 +113,11 @@ class Probe:
     The choice is a fraction of the geometric mean of these rates, each with the weight
     exp(−d / (0.1 f)): f is the best trial's fall below the level, d how much less this one fell.
     The fraction is 0.7 for SGD, 0.3 with momentum and 0.4 for adaptive optimizers.
+
+    Where the level is above 15, the targets are large: a trial fits little but their mean, which
+    takes a lower rate than what is left to learn then. There that mean is averaged, geometrically,
+    with the highest rate whose loss is a quarter of the level or less in the last quarter of its
+    trial, if that rate is higher.
 
     Where no loss comes down by a tenth of the level, a network is slow to start, or the rates are
     too high: it is 0.5, 0.15 or 0.25 of √(a · b). a is the highest rate whose loss is not above the
@@ -263,6 +270,10 @@ class Probe:
             }
             logarithm = sum(weight * math.log(rate) for rate, weight in weights.items())
             best = math.exp(logarithm / sum(weights.values()))
+            if self._edge.level > _LARGE:
+                ends = {trial.rate: trial.end(self._trial_steps) for trial in self._trials}
+                far_down = [rate for rate, end in ends.items() if end <= _FAR * self._edge.level]
+                best = math.sqrt(best * max([best, *far_down]))
             return times(self._fraction, best, f"the loss fell furthest among {tried}")
         level = self._edge.level
         enough, error = level, self._edge.noise / math.sqrt(self._trial_steps / 2)
@@ -300,9 +311,16 @@ class _Trial:
 
     def result(self, steps: int) -> float:
         """The mean loss of the second half; infinite if the trial ended early."""
+        return self._mean_from(steps // 2, steps)
+
+    def end(self, steps: int) -> float:
+        """The same of the last quarter."""
+        return self._mean_from(3 * steps // 4, steps)
+
+    def _mean_from(self, first: int, steps: int) -> float:
         if self.is_dead or len(self.losses) < steps or not math.isfinite(self.losses[-1]):
             return math.inf
-        return float(np.mean(self.losses[steps // 2 :]))
+        return float(np.mean(self.losses[first:]))
 
 
 @dataclass(frozen=True)

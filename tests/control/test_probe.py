@@ -220,6 +220,25 @@ def test_the_choice_by_hand(kind, fraction):
     assert "where the loss fell furthest among 4 rates from 10 down" in found.reason
 
 
+@pytest.mark.parametrize(("level", "is_large"), [(2.0, False), (14.0, False), (300.0, True)])
+@pytest.mark.parametrize(("end", "highest"), [(0.24, 1), (0.26, 0.4)])
+def test_where_targets_are_large_the_highest_rate_that_finds_their_mean_counts(
+    level, is_large, end, highest
+):
+    # With the highest rate the loss swings at first, and is a quarter of the level in the end, or
+    # not quite; with the next one it is a tenth at once.
+    probe, edge = after_a_ramp(loss_at=lambda rate: level / (1 + 20 * rate))
+    courses = [[1.0] * 10 + [end] * 4, [0.1] * 14, [0.18] * 14, [0.9] * 14]
+    for course in courses:
+        for loss in course:
+            probe.add(level * loss)
+    weights = np.exp(-(np.array([np.mean(course[7:]) for course in courses]) - 0.1) / 0.09)
+    logarithms = np.log(edge * 0.4 ** np.arange(4))
+    mean = math.exp(float(np.dot(weights, logarithms) / weights.sum()))
+    best = math.sqrt(mean * highest * edge) if is_large else mean
+    assert probe.choice().rate == pytest.approx(0.7 * best, rel=1e-3)
+
+
 def test_a_third_trial_that_is_worse_ends_the_search():
     probe, edge = after_a_ramp()
     batches = feed(probe, lambda rate: 0.5 if rate == edge else 0.7)
@@ -284,7 +303,8 @@ def test_between_a_rate_that_kills_and_a_tenth_of_it_one_more_is_tried():
     # Losses of 40 / 11, 40 / 32.6 and 8 of a level of 40: the middle one counts by far the most.
     weights = np.exp(-(np.array([40 / 11, 40 / 32.6, 8]) - 40 / 32.6) / (0.1 * 38.77))
     mean = math.exp(np.dot(weights, np.log([0.1, math.sqrt(0.1), 0.04])) / weights.sum())
-    assert probe.choice().rate == pytest.approx(0.7 * mean, rel=1e-2)
+    best = math.sqrt(mean * math.sqrt(0.1))  # so large a loss falls as that of large targets does
+    assert probe.choice().rate == pytest.approx(0.7 * best, rel=1e-2)
 
 
 def test_a_look_is_wanted_of_the_first_batches_and_of_the_last_of_each_trial():
