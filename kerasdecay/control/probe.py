@@ -9,7 +9,7 @@ grid of three rates a decade, with SGD, SGD with momentum, Adam and RMSprop: som
 (digits with dense, deep and convolutional networks, with and without normalisation, with pixels
 that are not scaled; tables; moons and spirals; bags of tokens, recurrent networks and attention;
 signals; regressions on scaled targets and on others). Where targets are far from 0, it still
-chooses two to five times too low in a short run: a trial fits little but their mean.
+chooses two to ten times too low in a short run: a trial fits little but their mean.
 `benchmarks/robustness.py` trains other networks and data in Keras.
 """
 
