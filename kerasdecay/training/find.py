@@ -101,6 +101,12 @@ def rate_targets(model: Any, names: Iterable[str] | None = None) -> dict[str, Ra
     return targets
 
 
+def is_optimizer(value: Any) -> bool:
+    """Whether a value has a rate that can be read: Keras' optimizers, torch's, registered ones."""
+    is_known = isinstance(value, _kinds()) or hasattr(value, "learning_rate")
+    return is_known or hasattr(value, "param_groups")
+
+
 def optimizer_kind(optimizer: Any) -> str:
     """Return how an optimizer turns a rate into steps, for `kerasdecay.control.probe`.
 

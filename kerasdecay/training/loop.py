@@ -80,6 +80,10 @@ def steer(
     first = _checks.integer("steer", "initial_epoch", initial_epoch, at_least=0, at_most=epochs)
     is_model = hasattr(model, "optimizer") or isinstance(model, keras.Model)
     is_bare = not is_model and decay.optimizer_names is None
+    if is_bare and not find.is_optimizer(model):
+        allowed = "a model of Keras, or an optimizer"
+        remedy = "Pass the optimizer that takes the steps: steer(optimizer, decay, …)."
+        raise _checks.invalid("steer", "model", allowed, type(model).__name__, remedy)
     if is_bare and (decay.may_put_back or decay.average_last is not None):
         remedy = "Pass the model, with its optimizer as model.optimizer."
         allowed = "a model where weights are put back or averaged"

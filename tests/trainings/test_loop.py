@@ -229,6 +229,11 @@ def test_wrong_arguments_are_named(arguments: dict[str, Any], wanted: str) -> No
         (new_odometer, lambda: Linear(0.1), "steer: decay must be a decay callback"),
         (new_odometer, lambda: CosineDecay(update="compiled"), "the decay's update must be"),
         (
+            lambda: keras.layers.Dense(1),
+            CosineDecay,
+            r"model must be a model of Keras, or an optimizer.*Dense.*steer\(optimizer, decay",
+        ),
+        (
             lambda: keras.optimizers.SGD(),
             AutoDecay,
             "model must be a model where weights are put back",
