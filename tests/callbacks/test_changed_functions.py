@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from tiny import fit, near, no_warning, odometer, warned_once
 
 from kerasdecay import LearningRateDecay
+from kerasdecay.control.makings import makings
 from kerasdecay.rules import Plateau
 
 pytestmark = pytest.mark.any_backend
@@ -21,6 +25,10 @@ BASE = 0.5
 
 def of_module(epoch: int) -> float:
     return BASE / (epoch + 1)
+
+
+def helped(epoch: int) -> float:
+    return of_module(epoch)
 
 
 def enclosed(base: float, power: Any = None) -> Any:
@@ -101,11 +109,43 @@ def test_a_changed_number_of_the_module_is_told(tmp_path: Path, monkeypatch: Any
         assert trained(model, path, of_module, 3, first=2) == near([0.4 / 3])
 
 
+def test_a_function_of_the_module_that_it_calls_is_looked_at(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    path, model = tmp_path / "state.json", odometer()
+    trained(model, path, helped, 2)
+    monkeypatch.setitem(globals(), "of_module", lambda epoch: 0.2)
+    with warned_once("was written with another function"):
+        trained(model, path, helped, 3, first=2)
+
+
+def test_the_functions_of_a_library_are_not_looked_at() -> None:
+    data = makings(lambda epoch: fit(None, None, epoch) if epoch < 0 else 0.5)
+    assert "'fit'" in str(data)
+    assert len(str(data)) < 1000
+
+
+def test_a_function_gives_the_same_in_every_process() -> None:
+    program = (
+        "from kerasdecay.control.makings import makings\n"
+        "print(makings(lambda epoch: 0.1 if str(epoch) in {'1', '2', 'a', 'b'} else print))"
+    )
+    told = set()
+    for seed in "123":
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        ran = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, check=True
+        )
+        told.add(ran.stdout)
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: lambda epoch: 0.5 / (epoch + 1),
         lambda: of_module,
+        lambda: helped,
         lambda: enclosed(0.5),
         lambda: Held(0.5),
         lambda: counting(),
