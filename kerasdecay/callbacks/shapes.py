@@ -232,7 +232,11 @@ class OneCycleDecay(DecayCallback):
             final_div_factor=final_div_factor,
             curve=curve,
         )
-        momentum = options.get("momentum")
+        momentum, beta_1 = options.get("momentum"), options.get("beta_1")
+        if _are_numbers(beta_1, 2):
+            allowed = "a number or a schedule; a pair that follows the cycle is that of momentum"
+            remedy = f"Write momentum={tuple(beta_1)}, which is beta_1 for Adam."
+            raise _checks.invalid("OneCycleDecay", "beta_1", allowed, beta_1, remedy)
         if _are_numbers(momentum, 3) and momentum[1] < min(momentum[0], momentum[2]):
             allowed = "a pair, which goes back to where it began by itself"
             remedy = f"Did you mean {(momentum[1], momentum[0])}?"

@@ -28,7 +28,11 @@ _METAVARS = {
     "int": "N",
     "float": "X",
     "float | None": "X",
+    "float | str": "SHARE",
+    "float | str | None": "SHARE",
     "Duration": "DURATION",
+    "Duration | None": "DURATION",
+    "str | None": "DURATION",
     "str": "WORD",
     _MEMBER: "RULE[:OPTION=VALUE…]",
 }

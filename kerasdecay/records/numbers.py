@@ -21,6 +21,8 @@ def as_number(value: Any) -> float | None:
     """
     if isinstance(value, (str, bytes)):
         return None
+    if hasattr(value, "detach"):  # or torch warns of a loss that has a gradient
+        value = value.detach()
     try:
         return float(value)
     except OverflowError:

@@ -30,13 +30,16 @@ def replay_report(
 ) -> RenderableType:
     """Return the decisions of a rule on the metrics of each epoch, as a table and a closing line.
 
-    Without a learning rate it shows the rule's scale.
+    Without a learning rate it shows the rule's scale. Where the rule ends the training, the table
+    ends too.
     """
     base = 1.0 if learning_rate is None else learning_rate
     what = "scale" if learning_rate is None else "rate"
     batches = None if losses is None else [list(one) for one in losses]
     states = list(rule.replay(epochs, base, batches))
     places = list(_places(rule, epochs, batches or ()))
+    ends = next((n for n, state in enumerate(states, 1) if state.decision.stop), len(states))
+    states, places = states[:ends], places[:ends]
     rates = _rates(rule, states, base, [place[:2] for place in places])
     timeline = []
     for (number, batch, seen), state, (begin, end, after) in zip(
@@ -55,6 +58,8 @@ def replay_report(
     changes = sum(state.decision.changes_rate for state in states)
     moved = f"{rate_text(base)} → {rate_text(rates[-1][-1])}" if changes else "as it was"
     end_line = f"{count(changes, 'change')} in {count(len(epochs), 'epoch')}: {what} {moved}"
+    if states and states[-1].decision.stop:
+        end_line += f"; the rule ends the training after epoch {places[-1][0] + 1}"
     return Group(table, Text(end_line))
 
 

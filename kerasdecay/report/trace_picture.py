@@ -128,7 +128,7 @@ def _mark_decisions(panels: list[Axes], trace: Trace) -> None:
     for epoch, event in events.items():
         for axes in panels:
             axes.axvline(epoch + 1, color=_DECISION, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
-        label = FLAGGED.get(event.kind, event.kind)
+        label = FLAGGED.get(event.kind, "training ends" if event.decision.stop else event.kind)
         if event.after != event.before:
             label = f"× {rate_text(event.after / event.before)}"
         if epoch + 1 - letter * len(label) >= taken:

@@ -84,9 +84,15 @@ def steer(
         allowed = "a model of Keras, or an optimizer"
         remedy = "Pass the optimizer that takes the steps: steer(optimizer, decay, …)."
         raise _checks.invalid("steer", "model", allowed, type(model).__name__, remedy)
-    if is_bare and (decay.may_put_back or decay.average_last is not None):
+    is_of_torch = hasattr(model if is_bare else getattr(model, "optimizer", None), "param_groups")
+    if (is_bare or is_of_torch) and (decay.may_put_back or decay.average_last is not None):
+        allowed = "a model where weights are put back or averaged, and an optimizer of Keras in it"
         remedy = "Pass the model, with its optimizer as model.optimizer."
-        allowed = "a model where weights are put back or averaged"
+        if is_of_torch:
+            remedy = (
+                "With an optimizer of torch give the rate as a number, and leave out Rescue, "
+                "restore_best_weights and average_last."
+            )
         raise _checks.invalid("steer", "model", allowed, type(model).__name__, remedy)
     steered = _OptimizerAlone(model) if is_bare else model
     parameters = {"epochs": epochs, "steps": steps_per_epoch, "verbose": 0}

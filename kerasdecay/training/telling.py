@@ -24,7 +24,7 @@ def tell(beginning: Beginning, controller: Controller, trace: Trace) -> None:
     """Record where the training starts from, and warn, once, of what may be unexpected."""
     plan, epoch, origin = beginning.plan, beginning.epoch, beginning.origin
     if origin.goes_on is not None:
-        kept = ": the rules keep message they have decided" if plan.rules else ""
+        kept = ": the rules keep what they have decided" if plan.rules else ""
         trace.record_note(f"goes on with epoch {epoch + 1}{kept}")
     elif epoch > 0 and plan.rules:
         trace.record_note(f"begins with epoch {epoch + 1}: the rules start afresh")

@@ -55,6 +55,11 @@ def test_the_help_of_preview_describes_every_field(capsys):
             assert f"--{field.name.replace('_', '-')}" in captured.out
     assert "of the horizon" in captured.out
     told = " ".join(captured.out.split())
+    assert "VALUE,VALUE" not in told.replace("--milestones VALUE,VALUE", "").replace(
+        "--relative-rates VALUE,VALUE", ""
+    )
+    assert "--cycle DURATION polynomial: epochs" in told
+    assert "--fraction SHARE cosine: in (0, 1]" in told
     assert "--stages N power-step: an integer >= 1, at most" in told
     assert "step, multi-step: in (0, 1]. exponential: > 0. Above 1 the rate rises" in told
     assert "exponential: a floor in [0, initial-learning-rate] for factor <= 1" in told

@@ -277,6 +277,16 @@ class Watcher(keras.callbacks.Callback):
         self.losses[-1].append((batch + 1) * logs["loss"] - sum(self.losses[-1]))
 
 
+def test_a_replay_ends_where_the_rule_ends_the_training(capsys, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join(["epoch,val_loss", *(f"{epoch},1.0" for epoch in range(8))]))
+    arguments = ["--rule", "open-ended", "--trigger", "plateau:patience=1", "--cooldown", "50%"]
+    lines = replayed(capsys, "--log", str(path), *arguments, "--learning-rate", "0.1")
+    shown = [line.split()[0] for line in lines if line.strip() and line.split()[0].isdigit()]
+    assert shown == ["1", "2", "3", "1"]  # the last is the closing line's count of changes
+    assert lines[-1].endswith("the rule ends the training after epoch 3")
+
+
 def test_every_rule_has_a_row():
     # The rescue decides at batches, which the odometer below never lets fall: see the next test.
     family = {name: kind for name, kind in FAMILY.items() if name != "rescue"}

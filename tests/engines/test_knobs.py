@@ -417,6 +417,8 @@ def test_a_wrong_argument_is_refused_at_once(arguments, told) -> None:
 def test_a_pair_has_its_range_and_no_warmup_beside_it() -> None:
     with pytest.raises(ValueError, match="the lower number first"):
         OneCycleDecay(0.1, momentum=(0.95, 0.85))
+    with pytest.raises(ValueError, match=r"Write momentum=\(0.85, 0.95\), which is beta_1"):
+        OneCycleDecay(0.1, beta_1=[0.85, 0.95])
     with pytest.raises(ValueError, match="warms up itself"):
         OneCycleDecay(0.1, momentum=(0.85, 0.95), warmup=1)
     decay = OneCycleDecay(0.1, momentum=(0.85, 0.95))

@@ -9,8 +9,8 @@ from kerasdecay import AutoDecay, PowerStepDecay
 from kerasdecay.callbacks import Trace
 from kerasdecay.report import plot
 from kerasdecay.report.figures import picture
-from kerasdecay.rules import Plateau, Rescue
-from kerasdecay.schedules import Cosine, Linear, PowerStep, Warmup, simulate
+from kerasdecay.rules import OpenEnded, Plateau, Rescue
+from kerasdecay.schedules import Constant, Cosine, Linear, PowerStep, Warmup, simulate
 
 
 def test_schedules_are_drawn_over_each_other():
@@ -55,6 +55,12 @@ def test_a_log_scale_leaves_zeros_out():
     axes = plot(PowerStep(0.1), epochs=15).axes[0]
     assert axes.get_yscale() == "log"
     assert axes.get_ylim()[0] < rates.min()
+
+
+def test_the_end_by_a_rule_is_called_so(trace_of):
+    rule = OpenEnded(Plateau("val_loss", patience=1), cooldown="50%")
+    trace = trace_of([1.0, 1.0, 1.0], Constant(0.1), rule)
+    assert [text.get_text() for text in plot(trace).axes[0].texts][-1] == "training ends"
 
 
 def test_a_training_shows_metric_rate_and_decisions(plateau_trace):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,41 @@ def test_the_parameter_groups_of_a_torch_optimizer_keep_their_ratio(rates: list[
             run.end_epoch({"loss": 1.0})
     # After the second and the third epoch the rates are halved.
     assert [w.item() for w in weights] == near([2 * rate * (1 + 1 + 0.5 + 0.25) for rate in rates])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="an optimizer of torch")
+def test_a_loss_with_a_gradient_is_taken_without_a_warning() -> None:
+    import torch
+
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=0.5)
+    torch.set_warn_always(True)
+    try:
+        decay = PlateauDecay("loss", patience=9, every="1 steps")
+        with (
+            warnings.catch_warnings(action="error"),
+            steer(optimizer, decay, epochs=20, steps_per_epoch=1) as run,
+        ):
+            for _ in run:
+                run.begin_step()
+                (weight * 2).sum().backward()
+                optimizer.step()
+                run.end_step((weight * 2).sum())
+                run.end_epoch({"loss": (weight * 2).sum()})
+    finally:
+        torch.set_warn_always(False)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="an optimizer of torch")
+@pytest.mark.parametrize("holds_it", [False, True])
+@pytest.mark.parametrize("make", [AutoDecay, lambda: CosineDecay(0.1, average_last=1)])
+def test_beside_an_optimizer_of_torch_no_weights_are_put_back(make: Any, holds_it: bool) -> None:
+    import torch
+
+    network = torch.nn.Linear(1, 1)
+    network.optimizer = torch.optim.SGD(network.parameters(), lr=0.5)
+    with pytest.raises(ValueError, match="optimizer of torch give the rate as a number"):
+        steer(network if holds_it else network.optimizer, make(), epochs=4, steps_per_epoch=2)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="an optimizer of torch")

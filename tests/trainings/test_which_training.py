@@ -141,6 +141,13 @@ def test_a_new_object_in_mid_training_says_that_its_rules_start_afresh(kind: str
         fit(model, [Scripted(m=VALLEY), decay], epochs=6, initial_epoch=4)
 
 
+def test_a_training_that_goes_on_says_that_its_rules_remember() -> None:
+    model, decay = new_odometer(), PlateauDecay("m", patience=1, mode="min")
+    fit(model, [Scripted(m=VALLEY), decay], epochs=4)
+    fit(model, [Scripted(m=VALLEY), decay], epochs=6, initial_epoch=4)
+    assert decay.trace.notes == ["goes on with epoch 5: the rules keep what they have decided"]
+
+
 @pytest.mark.parametrize("rate", [0.3, 0.01, 0.7])
 def test_a_rate_that_the_user_has_set_meanwhile_is_a_new_beginning(rate: float) -> None:
     decay = PlateauDecay("m", factor=0.5, patience=1, mode="min")
