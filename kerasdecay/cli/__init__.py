@@ -40,6 +40,8 @@ class _Parser(argparse.ArgumentParser):
             hint = f"Did you mean {_MEANT[name]}?" if name in _MEANT else ""
             hint = hint or did_you_mean(_COMMANDS, name) or f"There are: {', '.join(_COMMANDS)}"
             message = f"there is no {name!r}. {hint}"
+        if message.endswith(": COMMAND"):
+            message += f". There are: {', '.join(_COMMANDS)}"
         if "are required" in message and self.usage:
             message += f". Usage: {self.usage}"
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
@@ -50,6 +52,8 @@ def _refuse(
 ) -> NoReturn:
     """End with the arguments that there are not, and the option that the first may mean."""
     place = arguments.index(unknown[0])
+    if unknown[0] in ("steps", "epochs") and place:
+        command.error(f"write a duration in quotes: '{arguments[place - 1]} {unknown[0]}'")
     for action in command._actions:
         if action.metavar == SEVERAL and arguments[max(0, place - 2)] in action.option_strings:
             meant = ",".join(one.strip(",") for one in [arguments[place - 1], *unknown])

@@ -86,4 +86,4 @@ def test_no_command_is_an_error_of_one_line(capsys):
     code, captured = run(capsys)
     assert code == 2
     assert captured.err.count("\n") == 1
-    assert "required: COMMAND" in captured.err
+    assert "required: COMMAND. There are: list, preview, replay" in captured.err

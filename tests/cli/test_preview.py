@@ -136,6 +136,7 @@ def test_pictures_are_written(capsys, tmp_path):
         (["cosine", "--png", "picture.docx"], "docx"),
         (["cosine", "--png", "-"], "--png must be the name of a file"),
         (["cosine", "--unknown", "1"], "unrecognized arguments: --unknown"),
+        (["cosine", "--warmup", "500", "steps"], "write a duration in quotes: '500 steps'"),
         ([], "the following arguments are required: SHAPE"),
     ],
 )
