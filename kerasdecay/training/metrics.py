@@ -88,8 +88,9 @@ class MetricWatch:
         remedy = did_you_mean(self._known, name) or "Pass another monitor=…."
         if name.startswith("val_") and not any(one.startswith("val_") for one in self._known):
             remedy = (
-                "Pass another monitor=…, or validate: with validation_data in fit, or by the logs "
-                "of run.end_epoch(logs) in a loop of your own."
+                "Pass another monitor=…, or validate: with validation_data in fit and at most as "
+                "many epochs in validation_freq as there are, or by the logs of "
+                "run.end_epoch(logs) in a loop of your own."
             )
         self._warn(
             name,

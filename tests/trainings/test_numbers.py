@@ -130,6 +130,12 @@ def test_nothing_is_said_before_it_can_be_known(every: int, monitor: str) -> Non
         fit(model, [PlateauDecay(monitor, patience=1)], epochs=every + 1, **data)
 
 
+def test_a_run_that_ends_before_its_first_validation_is_told_of_validation_freq() -> None:
+    data = {"validation_data": (X, Y), "validation_freq": 4}
+    with warned_once("'val_loss', which is not in the logs so far", "validation_freq"):
+        fit(new_odometer(), [PlateauDecay("val_loss", patience=1)], epochs=3, **data)
+
+
 @pytest.mark.parametrize("monitor", ["val_accuracy", "val_los", "val_f1"])
 def test_what_the_first_validation_lacks_is_told_then(monitor: str) -> None:
     told: list[int] = []
