@@ -32,6 +32,7 @@ def tell(beginning: Beginning, controller: Controller, trace: Trace) -> None:
         origin.warning,
         _jump(beginning, controller),
         _loop_of_fits(plan, epoch, beginning.targets),
+        _idle(plan, controller),
         "" if epoch or origin.goes_on or plan.fits_one_epoch else _nothing(plan, controller),
     ]
     for message in filter(None, messages):
@@ -55,6 +56,22 @@ def _jump(beginning: Beginning, controller: Controller) -> str:
                 f"schedule is planned over {plan.timeline.epochs} epochs now and was planned over "
                 f"{left.epochs} before. Pass epochs=…, all the epochs that there will be, from the "
                 "first fit on."
+            )
+    return ""
+
+
+def _idle(plan: Plan, controller: Controller) -> str:
+    """Return the warning where `fit` goes on beyond a horizon at which the rate is 0."""
+    run, ends = plan.timeline, plan.fit_epochs
+    if ends is None or ends <= run.epochs:
+        return ""
+    last = np.asarray([run.epochs * run.updates_per_epoch])
+    for track in controller.tracks:
+        if isinstance(track.planned, ScheduledRates) and not track.planned.at(last).any():
+            return (
+                f"{track.key} is 0 after epoch {run.epochs}, for the decay has "
+                f"epochs={run.epochs}, and this fit goes on to epoch {ends}: nothing is trained "
+                f"then. Leave epochs out, or pass epochs={ends}."
             )
     return ""
 

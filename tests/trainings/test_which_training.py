@@ -141,6 +141,14 @@ def test_a_new_object_in_mid_training_says_that_its_rules_start_afresh(kind: str
         fit(model, [Scripted(m=VALLEY), decay], epochs=6, initial_epoch=4)
 
 
+def test_a_fit_that_goes_on_at_a_rate_of_0_says_so() -> None:
+    with warned_once("is 0 after epoch 3", "goes on to epoch 4", "pass epochs=4"):
+        fit(new_odometer(), [CosineDecay(0.5, epochs=3)], 4)
+    with no_warning():
+        fit(new_odometer(), [CosineDecay(0.5, final_learning_rate=0.1, epochs=3)], 4)
+        fit(new_odometer(), [CosineDecay(0.5, epochs=3)], 3)
+
+
 def test_a_training_that_goes_on_says_that_its_rules_remember() -> None:
     model, decay = new_odometer(), PlateauDecay("m", patience=1, mode="min")
     fit(model, [Scripted(m=VALLEY), decay], epochs=4)
