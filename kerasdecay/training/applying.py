@@ -7,14 +7,9 @@ replaced by one that enters the contexts installed here, by name, and calls the 
 from __future__ import annotations
 
 import contextlib
-import threading
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-
-import keras
-
-from kerasdecay.training.traces import is_tracer
 
 HOOK = "_backend_apply_gradients"
 Around = Callable[[Any], contextlib.AbstractContextManager[Any]]
@@ -28,11 +23,19 @@ def install(optimizer: Any, name: str, around: Around) -> None:
 
 def uninstall(optimizer: Any, name: str) -> None:
     """Take the context of this name out, if there is one."""
-    _replace(optimizer, {key: one for key, one in _installed(optimizer).items() if key != name})
+    contexts = dict(_installed(optimizer))
+    if contexts.pop(name, None):
+        _replace(optimizer, contexts)
+
+
+def is_free(optimizer: Any) -> bool:
+    """Whether nothing but what is installed here stands in the place of the optimizer's method."""
+    return HOOK not in vars(optimizer) or bool(_installed(optimizer))
 
 
 def _installed(optimizer: Any) -> Mapping[str, Around]:
-    return vars(optimizer)[HOOK].__func__.contexts if HOOK in vars(optimizer) else {}
+    function = getattr(vars(optimizer).get(HOOK), "__func__", None)
+    return getattr(function, "contexts", {})
 
 
 def _replace(optimizer: Any, contexts: Mapping[str, Around]) -> None:
@@ -50,45 +53,3 @@ def _replace(optimizer: Any, contexts: Mapping[str, Around]) -> None:
 
     apply.contexts = contexts  # type: ignore[attr-defined]
     object.__setattr__(optimizer, HOOK, types.MethodType(apply, optimizer))
-
-
-class Once:
-    """A tensor that is computed once in each application of gradients, however often it is asked.
-
-    Keras asks for the rate anew with the weight decay of each variable. A compiler may merge equal
-    formulas, but TensorFlow without jit does not merge those that read the optimizer's counter.
-    """
-
-    def __init__(self) -> None:
-        # The replicas of a TensorFlow strategy are threads.
-        self._of_thread = threading.local()
-
-    @contextlib.contextmanager
-    def within(self, optimizer: Any) -> Iterator[None]:
-        """Return the context in which it stays as it was computed."""
-        self._of_thread.values = {}
-        try:
-            yield
-        finally:
-            del self._of_thread.values
-
-    def of(self, compute: Callable[[], Any]) -> Any:
-        """Return what was computed, or compute it: the first time, and outside of the context."""
-        values = getattr(self._of_thread, "values", {})
-        place = _graph()
-        if place not in values:
-            value = compute()
-            # A branch is no graph of its own on JAX: what is computed in it may not leave it.
-            if keras.backend.backend() == "jax" and is_tracer(value):
-                return value
-            values[place] = value
-        return values[place]
-
-
-def _graph() -> Any:
-    """Return what a tensor made here belongs to: a branch of a condition is a graph of its own."""
-    if keras.backend.backend() != "tensorflow":
-        return None
-    import tensorflow as tf
-
-    return tf.compat.v1.get_default_graph()

@@ -7,7 +7,10 @@ the optimizer's own. So nothing is added to its state, and checkpoints keep thei
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import types
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -20,7 +23,7 @@ from kerasdecay.training import applying
 from kerasdecay.training.planned import check as check_planned
 from kerasdecay.training.planned import of_step
 from kerasdecay.training.targets import shortest
-from kerasdecay.training.traces import Traces, steps_of, trace_anew
+from kerasdecay.training.traces import Traces, is_tracer, steps_of, trace_anew
 from kerasdecay.training.trials import reason_against
 
 _HOOK = "_get_current_learning_rate"
@@ -57,7 +60,7 @@ def install(model: Any, optimizer: Any, planned: ScheduledRates, base: float, do
     """
     offset = done - steps_of(optimizer)
     rate_of = of_step(planned)
-    trace, once = TRACES.begin(optimizer), applying.Once()
+    trace, once = TRACES.begin(optimizer), _Once()
 
     def computed(optimizer: Any) -> Any:
         step = keras.ops.convert_to_tensor(optimizer._iterations) + offset
@@ -72,9 +75,55 @@ def install(model: Any, optimizer: Any, planned: ScheduledRates, base: float, do
         return once.of(lambda: computed(self))
 
     _replace(optimizer, learning_rate)
-    applying.install(optimizer, _APPLYING, once.within)
+    # On torch a rate is looked up in a table, and its compiler cannot follow what a thread keeps.
+    if keras.backend.backend() != "torch" and applying.is_free(optimizer):
+        applying.install(optimizer, _APPLYING, once.within)
     object.__setattr__(optimizer, _OFFSET, offset)
     trace_anew(model)
+
+
+class _Once:
+    """A tensor that is computed once in each application of gradients, however often it is asked.
+
+    Keras asks for the rate anew with the weight decay of each variable. A compiler may merge equal
+    formulas, but TensorFlow without jit does not merge those that read the optimizer's counter.
+    """
+
+    def __init__(self) -> None:
+        # The replicas of a TensorFlow strategy are threads.
+        self._of_thread = threading.local()
+
+    @contextlib.contextmanager
+    def within(self, optimizer: Any) -> Iterator[None]:
+        """Enter the context of one application, in which `of` computes only once."""
+        self._of_thread.values = {}
+        try:
+            yield
+        finally:
+            self._of_thread.values = None
+
+    def of(self, compute: Callable[[], Any]) -> Any:
+        """Return what was computed, or compute it: the first time, and outside of the context."""
+        values = getattr(self._of_thread, "values", None)
+        if values is None:
+            return compute()
+        place = _graph()
+        if place not in values:
+            value = compute()
+            # A branch is no graph of its own on JAX: what is computed in it may not leave it.
+            if keras.backend.backend() == "jax" and is_tracer(value):
+                return value
+            values[place] = value
+        return values[place]
+
+
+def _graph() -> Any:
+    """Return what a tensor made here belongs to: a branch of a condition is a graph of its own."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf
+
+    return tf.compat.v1.get_default_graph()
 
 
 def next_step(optimizer: Any) -> int | None:
