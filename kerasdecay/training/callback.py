@@ -203,11 +203,12 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Keep the last rate, show the summary, and drop the reference to the model."""
         interrupted.unwatch(self.model)
+        probing = self._probing
         if self._session is not None:
             self._session.end(self.model)
-        elif self._probing is not None:
-            self._end_probing(self._probing, 0).end(self.model)
-            self._probing.warn_untrained()
+        elif probing is not None:
+            self._end_probing(probing, 0).end(self.model)
+            probing.warn_untrained()
         if self.verbose and self.trace is not None:
             self._show("summary", self.trace, told=True)
         watch = self._watch
@@ -234,7 +235,11 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
         logs, probing = logs or {}, self._probing if self._is_probing else None
         if probing is not None:
             _ = self.model  # on JAX this brings the state of the training to the variables
-            probing.require_loss(logs)
+            try:
+                probing.require_loss(logs)
+            except ValueError:
+                self._probing = None
+                raise
         if not self._batch_losses.note(self, batch, logs.get("loss"), self._due()):
             return
         if probing is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -27,7 +27,13 @@ def check(decay: DecayCallback) -> None:
 
 
 def refuse_two_trainings(decay: DecayCallback, allowed: int) -> None:
-    """Raise a ValueError if more trainings than allowed are under way with this object."""
+    """Raise a ValueError if more trainings than allowed are under way with this object.
+
+    Args:
+        decay: The callback.
+        allowed: How often `fit` calls and steered loops may hold the object: 0 as Keras hands it a
+            model, before `fit` has its list of callbacks, and 1 as the training begins.
+    """
     if trainings_under_way(decay) > allowed:
         raise ValueError(
             f"{type(decay).__name__}: one callback object cannot steer two trainings at once. "
@@ -41,9 +47,10 @@ def _refuse_two_writers(decay: DecayCallback) -> None:
     owner = type(decay).__name__
     mine = {id(one) for one in find.optimizers_of(decay.model, decay.optimizer_names).values()}
     for other in beside(decay):
-        if not isinstance(other, Looking) or other._model is None:
+        model = _model_of(other)
+        if not isinstance(other, Looking) or model is None:
             continue
-        theirs = find.optimizers_of(other._model, other.optimizer_names).values()
+        theirs = find.optimizers_of(model, other.optimizer_names).values()
         if mine & {id(one) for one in theirs}:
             raise ValueError(
                 f"{owner}: one optimizer may have one decay, in callbacks=[…] or in a loop that is "
@@ -60,7 +67,7 @@ def _refuse_exchanged_weights(decay: DecayCallback) -> None:
     for other in beside(decay):
         is_listed = is_listed or other is None
         is_swap = isinstance(other, keras.callbacks.SwapEMAWeights) and other.swap_on_epoch
-        if not is_swap or other._model is not decay._model or (is_listed and not decay.probes):
+        if not is_swap or _model_of(other) is not decay._model or (is_listed and not decay.probes):
             continue
         remedy = f"Write callbacks=[{owner}(…), {swap}], in this order."
         if decay.probes:  # a trial of the probe goes on in the next epoch
@@ -74,7 +81,7 @@ def _refuse_exchanged_weights(decay: DecayCallback) -> None:
 def _refuse_restored_weights(decay: DecayCallback) -> None:
     """Raise a ValueError where others than their mean are the model's weights at the end."""
     for other in beside(decay):
-        if getattr(other, "restore_best_weights", False) and other._model is decay._model:
+        if getattr(other, "restore_best_weights", False) and _model_of(other) is decay._model:
             raise ValueError(
                 f"{type(decay).__name__}: average_last must be None beside {type(other).__name__}("
                 f"restore_best_weights=True). Received: {decay.average_last!r}. Both put weights "
@@ -84,10 +91,15 @@ def _refuse_restored_weights(decay: DecayCallback) -> None:
 
 def _warn_of_termination(decay: DecayCallback) -> None:
     if any(rule.puts_back for rule in decay.rules) and any(
-        isinstance(other, keras.callbacks.TerminateOnNaN) and other._model is decay._model
+        isinstance(other, keras.callbacks.TerminateOnNaN) and _model_of(other) is decay._model
         for other in beside(decay)
     ):
         warn(
             f"{type(decay).__name__}: TerminateOnNaN ends the training at the first loss that is "
             "not finite, from which Rescue would put it back and go on. Leave TerminateOnNaN out."
         )
+
+
+def _model_of(callback: Any) -> Any:
+    """Return a callback's model, None where it has none; on JAX `.model` would copy its state."""
+    return getattr(callback, "_model", None)

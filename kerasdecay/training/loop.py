@@ -84,21 +84,32 @@ def steer(
         allowed = "a model of Keras, or an optimizer"
         remedy = "Pass the optimizer that takes the steps: steer(optimizer, decay, …)."
         raise _checks.invalid("steer", "model", allowed, type(model).__name__, remedy)
-    is_of_torch = hasattr(model if is_bare else getattr(model, "optimizer", None), "param_groups")
-    if (is_bare or is_of_torch) and (decay.may_put_back or decay.average_last is not None):
-        allowed = "a model where weights are put back or averaged, and an optimizer of Keras in it"
-        remedy = "Pass the model, with its optimizer as model.optimizer."
-        if is_of_torch:
-            remedy = (
-                "With an optimizer of torch give the rate as a number, and leave out Rescue, "
-                "restore_best_weights and average_last."
-            )
-        raise _checks.invalid("steer", "model", allowed, type(model).__name__, remedy)
     steered = _OptimizerAlone(model) if is_bare else model
+    if decay.may_put_back or decay.average_last is not None:
+        _refuse_to_put_back(model, steered, decay.optimizer_names)
     parameters = {"epochs": epochs, "steps": steps_per_epoch, "verbose": 0}
     return Steering(
         steered, decay, parameters, first, _checks.flag("steer", "stateless", stateless)
     )
+
+
+def _refuse_to_put_back(model: Any, steered: Any, names: list[str] | None) -> None:
+    """Raise a ValueError unless it is a model of Keras, trained by optimizers of Keras alone."""
+    held = [getattr(steered, "optimizer", None)]
+    remedy = "Pass the keras.Model, with its optimizer as model.optimizer."
+    if names is not None:
+        held = list(find.optimizers_of(steered, names).values())
+        remedy = "Pass the keras.Model that holds them."
+    is_of_torch = any(hasattr(one, "param_groups") for one in held)
+    if isinstance(model, keras.Model) and not is_of_torch:
+        return
+    if is_of_torch:
+        remedy = (
+            "With an optimizer of torch give the rate as a number, and leave out Rescue, "
+            "restore_best_weights and average_last."
+        )
+    allowed = "a model where weights are put back or averaged, and an optimizer of Keras in it"
+    raise _checks.invalid("steer", "model", allowed, type(model).__name__, remedy)
 
 
 class Steering(Guessed):

@@ -47,6 +47,9 @@ class Session:
         self._first = 0
         self._steps = StepCount({}, 1)
         self._is_checked = False
+        self._has_begun = False
+        """Whether a batch was begun in an epoch before this one."""
+        self._has_told_lost_count = False
         self._has_left_compiled = False
         is_looked_at = self.fallback is not None or self.knobs.bound
         self._next_look: float = 1 if is_looked_at else math.inf
@@ -80,6 +83,7 @@ class Session:
     def begin_epoch(self, model: Any, epoch: int, first: int = 0) -> None:
         """Write the rates of the epoch's first batch, or of the one with which training begins."""
         self._epoch, self._first = epoch, first
+        self._has_begun = self._has_begun or self._steps.last_begun is not None
         self._decided = (-1, {})
         self.actuator.notice_others(epoch)
         self.controller.begin_epoch(epoch)
@@ -232,6 +236,8 @@ class Session:
         made, begun = self._steps.made(), self._steps.begun
         # One of several optimizers may step seldom. Each look costs JAX a copy of the whole state.
         self._next_look = 2 * begun if self.are_named or self.may_skip else math.inf
+        if min(made.values()) < 0:  # the counter was set back, which is told as the epoch ends
+            return
         times = self._whole({key: count / begun for key, count in made.items()})
         self.knobs.adapt(times, begun, model)
         if self.fallback is None:
@@ -312,7 +318,7 @@ class Session:
                     self._warn(f"{message}.")
 
     def _warn_of_lost_count(self, most: int) -> None:
-        """Warn where the counter that the compiled step goes by was set back within an epoch.
+        """Warn, once, where the counter that the compiled step goes by was set back in an epoch.
 
         An optimizer that has made no step, of those that it made before, was probably set back too.
         """
@@ -321,18 +327,23 @@ class Session:
             self._is_checked and is_single and self._steps.last_begun is not None and not most
         )
         goes_by_it = isinstance(self.actuator, CompiledActuator) or self.knobs.move
-        if goes_by_it and (self._steps.was_set_back or none_made):
+        if self._has_told_lost_count or not goes_by_it:
+            return
+        if self._steps.was_set_back or none_made:
+            self._has_told_lost_count = True
             self._warn(
                 f"the counter of the optimizer's steps was set back within epoch {self._epoch + 1}"
                 ", and what the step computes went by it: a driven momentum, weight decay or "
-                'factor, and under update="compiled" the rate. The log and the trace of that epoch '
-                "do not tell it. List what sets the counter back before the decay."
+                'factor, and under update="compiled" the rate. The log and the trace of such an '
+                "epoch do not tell it. List what sets the counter back before the decay."
             )
 
     def _refuse_unbegun_batches(self, epoch: int) -> None:
         """Raise a RuntimeError where a loop has told of no batch, and each was to be known."""
         changes = isinstance(self.actuator, HostActuator) and self.actuator.changes_within_epochs
-        if not (changes or self.average is not None) or not self._steps.is_unbegun:
+        if not (changes or self.average is not None) or epoch_iterator() is not None:
+            return
+        if not self._steps.is_unbegun(uncounted=not self._has_begun):
             return
         rates = ", ".join(f"{key} {rate:g}" for key, rate in self.left.items())
         what = "the learning rate changes" if changes else "the mean of the weights grows"

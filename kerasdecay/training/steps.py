@@ -50,15 +50,16 @@ class StepCount:
             for key, target in self._targets.items()
         }
 
-    @property
-    def is_unbegun(self) -> bool:
-        """Whether steps were made, or may have been, and no batch was begun.
+    def is_unbegun(self, *, uncounted: bool) -> bool:
+        """Whether steps were made and no batch was begun: some loops tell of epochs alone.
 
-        Some loops tell of epochs alone, and some optimizers do not count their steps.
+        Args:
+            uncounted: Whether an optimizer that does not count its steps is taken to have made any.
         """
         present = {key: target.steps() for key, target in self._targets.items()}
         return self.last_begun is None and any(
-            steps is None or steps > (self._before[key] or 0) for key, steps in present.items()
+            uncounted if steps is None else steps > (self._before[key] or 0)
+            for key, steps in present.items()
         )
 
     def close(self) -> dict[str, int]:

@@ -457,6 +457,11 @@ def test_a_training_that_tells_no_loss_is_refused_at_once(
         tiny.fit(model, [Silent(), decay], epochs=2)
     assert tiny.travelled(model) == 0.0
     assert model.optimizer.learning_rate == 0.5
+    model.set_weights([np.full((1, 1), 7.0)])
+    model.optimizer.learning_rate = 0.01  # as if the trial were under way
+    with no_warning():
+        drive(decay, model)
+    assert tiny.travelled(model) == near(7.0 + FOUND * (STEPS * EPOCHS - 3))
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
-from tiny import Scripted, fit, near, new_odometer, no_warning, travelled
+from tiny import BATCH, STEPS, Scripted, X, Y, fit, near, new_odometer, no_warning, travelled
 
-from kerasdecay import CosineDecay, LearningRateDecay, LinearDecay, PlateauDecay, StepDecay
+from kerasdecay import CosineDecay, LearningRateDecay, LinearDecay, PlateauDecay, StepDecay, steer
 from kerasdecay.callbacks import RateTarget, register_measurement, register_target
 from kerasdecay.rules import Observation, Rule, RuleState
 from kerasdecay.schedules import Constant, Linear
@@ -156,6 +157,32 @@ def test_a_target_of_ones_own(schedule: Any, expected: list[float]) -> None:
     assert model.foreign.used == pytest.approx(expected)
     assert history["learning_rate_foreign"] == pytest.approx([expected[3], expected[7]])
     assert travelled(model) == near(8 * 0.5)
+
+
+def batches(count: int) -> Iterator[Any]:
+    for _ in range(count):
+        yield X[:BATCH], Y[:BATCH]
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_data_that_run_out_need_no_batch_begun_though_no_step_is_counted(epochs: int) -> None:
+    register_target(Foreign, ForeignRate)
+    model = new_odometer()
+    model.foreign = Foreign(0.7)
+    fitting = {"x": batches(epochs * STEPS), "steps_per_epoch": STEPS}
+    decay = LearningRateDecay(optimizers={"foreign": Linear(0.4)})
+    history = fit(model, [decay], epochs=epochs + 1, **fitting)
+    assert len(history["learning_rate_foreign"]) == epochs
+
+
+def test_beside_a_named_optimizer_of_torch_no_weights_are_put_back() -> None:
+    torch = pytest.importorskip("torch")
+    register_target(torch.optim.Optimizer, RateTarget)
+    model = new_odometer()
+    model.foreign = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    decay = LearningRateDecay(optimizers={"foreign": Linear(0.4)}, average_last=1)
+    with pytest.raises(ValueError, match="optimizer of torch give the rate as a number"):
+        steer(model, decay, epochs=2, steps_per_epoch=STEPS)
 
 
 # --------------------------------------------------------------------------- classes of ones own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 import warnings
 from pathlib import Path
 from typing import Any
@@ -420,6 +421,25 @@ def test_an_epoch_without_data_needs_no_batches_begun() -> None:
         assert [run.end_epoch() for _ in run] == [{}, {}]
 
 
+@pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="its optimizers all count")
+@pytest.mark.parametrize("empty", [1, 2])
+def test_so_does_one_after_batches_that_no_optimizer_counts(empty: int) -> None:
+    steering = steer(
+        new_odometer().optimizer,
+        CosineDecay(0.5),
+        epochs=3,
+        steps_per_epoch=STEPS,
+        stateless=True,
+    )
+    with steering as run:
+        logs = []
+        for epoch in run:
+            for _ in range(STEPS * (epoch != empty)):
+                run.begin_step()
+            logs.append(run.end_epoch())
+    assert [bool(one) for one in logs] == [epoch != empty for epoch in range(3)]
+
+
 def test_a_mean_of_the_weights_needs_the_batches_too() -> None:
     model = new_odometer()
     with pytest.raises(RuntimeError, match=r"Call run\.begin_step\(\) before each"):
@@ -489,6 +509,45 @@ def test_named_optimizers_need_no_compiled_model(kind: Any) -> None:
             logs = run.end_epoch()
     assert [travelled(one) for one in agent.networks] == near([0.4 * 4.5, 0.2 * 4.5])
     assert logs == near({f"learning_rate_{name}": one.initial / 8 for name, one in NAMED.items()})
+
+
+PUTTING_BACK: list[dict[str, Any]] = [
+    {"rules": [Rescue()]},
+    {"rules": [Plateau("val_loss", restore_best_weights=True)]},
+    {"average_last": 1},
+    {"optimizers": dict.fromkeys(NAMED, Constant("auto"))},
+]
+
+
+@pytest.mark.parametrize("options", PUTTING_BACK)
+def test_weights_of_a_plain_object_are_not_put_back_and_those_of_a_model_are(
+    options: dict[str, Any],
+) -> None:
+    def steered(agent: Any) -> list[int]:
+        epochs = []
+        decay = LearningRateDecay(**{"optimizers": NAMED, **options})
+        with steer(agent, decay, epochs=2, steps_per_epoch=40) as run:
+            for epoch in run:
+                for step in range(40):
+                    run.begin_step()
+                    agent.step()
+                    run.end_step(1.0 / (1 + step))
+                run.end_epoch({"val_loss": 1.0})
+                epochs.append(epoch)
+        return epochs
+
+    told = r"weights are put back .*Agent.*Pass the keras\.Model that holds them\."
+    with pytest.raises(ValueError, match=told):
+        steered(Agent())
+    assert steered(Uncompiled()) == [0, 1]
+
+
+@pytest.mark.parametrize("options", PUTTING_BACK[:-1])
+def test_nor_are_those_of_an_object_that_holds_one_optimizer(options: dict[str, Any]) -> None:
+    holder = types.SimpleNamespace(optimizer=keras.optimizers.SGD(0.5))
+    told = r"weights are put back .*Pass the keras\.Model, with its optimizer as model\.optimizer"
+    with pytest.raises(ValueError, match=told):
+        steer(holder, LearningRateDecay(Constant(0.5), **options), epochs=2, steps_per_epoch=4)
 
 
 def test_a_model_without_an_optimizer_of_its_own_is_told_which_it_holds() -> None:

@@ -151,6 +151,14 @@ def test_a_counter_that_is_set_back_after_the_decay_is_told_where_the_step_goes_
     assert history["learning_rate"][-1] == near(planned[-1])
 
 
+@pytest.mark.parametrize("update", ["batch", "compiled"])
+def test_a_counter_that_is_set_back_in_each_epoch_is_told_once(update: str) -> None:
+    model = new_odometer(optimizer=sgd(9.0, momentum=0.9))
+    decay = LinearDecay(0.4, update=update, momentum=Linear(0.8, 0.4))
+    with warned_once("was set back within epoch 2"):
+        fit(model, [decay, *(SetBack(epoch) for epoch in (1, 2, 3))], epochs=4)
+
+
 @pytest.mark.parametrize("momentum", MOMENTA)
 @pytest.mark.parametrize("update", ["epoch", "batch", "compiled"])
 def test_a_counter_that_is_set_back_before_the_decay_changes_nothing(
