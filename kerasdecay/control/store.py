@@ -20,7 +20,7 @@ from kerasdecay import _checks
 from kerasdecay._files import write_atomically
 from kerasdecay._warnings import warn
 from kerasdecay.control.bookmark import Bookmark
-from kerasdecay.control.makings import makings
+from kerasdecay.control.fingerprint import fingerprint
 
 SCHEMA = 2
 _FORMAT = "kerasdecay state"
@@ -60,7 +60,7 @@ class StateFile:
         functions: list[Any] = []
 
         def named(value: Any) -> str:
-            functions.append(makings(value))
+            functions.append(fingerprint(value))
             return _name_of(value)
 
         text = json.dumps(configuration, sort_keys=True, default=named)
