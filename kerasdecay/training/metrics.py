@@ -25,6 +25,7 @@ class MetricWatch:
         self._named: set[str] = set()
         self._has_ended_epoch = False
         self._known: list[str] = []
+        self._trained: dict[str, float] = {}
 
     def directed(self, rule: Rule[Any], model: Any, *, is_built: bool = False) -> Rule[Any]:
         """Return the rule with its direction resolved: by the compiled metric, else by the name.
@@ -54,6 +55,10 @@ class MetricWatch:
             elif name not in self._seen and (validated or not name.startswith("val_")):
                 self._name_missing(name)
 
+    def begin_validation(self, model: Any) -> None:
+        """Note how much the metrics were given in training, before validation begins them anew."""
+        self._trained = _counts(model)
+
     def unfed(self, rules: Iterable[Rule[Any]], logs: Mapping[str, Any], model: Any) -> set[str]:
         """Return the watched metrics whose 0 in the logs is of no batch; warn of each, once.
 
@@ -64,8 +69,11 @@ class MetricWatch:
         zeros = {rule.watched for rule in rules if as_number(logs.get(rule.watched)) == 0}
         if not zeros or epoch_iterator() is None:  # a loop of the user's own gives its own logs
             return set()
-        counts = {one.name: number_of(one.count) for one in model.metrics if hasattr(one, "count")}
-        unfed = {name for name in zeros if counts.get(name.removeprefix("val_")) == 0}
+        counts = _counts(model)
+        validated = {f"val_{name}": count for name, count in counts.items()}
+        has_validated = any(name.startswith("val_") for name in logs)
+        counts = validated | (self._trained if has_validated else counts)
+        unfed = {name for name in zeros if counts.get(name) == 0}
         for name in sorted(unfed):
             metric = name.removeprefix("val_")
             step = "train_step" if metric == name else "test_step"
@@ -113,6 +121,10 @@ class MetricWatch:
         if name not in self._named:
             self._named.add(name)
             warn(f"{self._owner}: {what}")
+
+
+def _counts(model: Any) -> dict[str, float]:
+    return {one.name: number_of(one.count) for one in model.metrics if hasattr(one, "count")}
 
 
 def _compiled_direction(monitor: str, model: Any) -> str | None:

@@ -77,3 +77,19 @@ def test_so_is_one_that_a_loop_of_its_own_tells() -> None:
             model.train_on_batch(X, Y)
             rates.append(run.end_epoch({"loss": 0.0})["learning_rate"])
     assert rates == near([0.5, 0.5, 0.25])
+
+
+class Half(keras.Sequential):
+    """Updates its metrics in training alone, and returns a loss of its own from validation."""
+
+    def test_step(self, *arguments: Any) -> Any:
+        loss = {"loss": keras.ops.mean(arguments[-1][0])}
+        return (loss, arguments[0]) if keras.backend.backend() == "jax" else loss
+
+
+def test_a_0_of_training_is_watched_where_validation_updates_nothing() -> None:
+    model = Half([keras.Input((1,)), *new_odometer().layers])
+    model.compile(keras.optimizers.SGD(0.5), loss=lambda y, out: 0.0 * out)
+    with no_warning():
+        history = fit(model, [PlateauDecay("loss", 0.5, 1)], 3, validation_data=(X, Y))
+    assert history["learning_rate"] == near([0.5, 0.5, 0.25])
