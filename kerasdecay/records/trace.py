@@ -295,16 +295,22 @@ class Trace(Guessed, InNotebook):
             `path`, as a `Path`.
         """
         curves = dict.fromkeys(self.setup.base_rates, self._curve) | self._knobs
-        columns = {}
+        columns: dict[str, dict[tuple[int, int], list[float]]] = {}
         for key, curve in curves.items():
             places = zip(curve.epochs.tolist(), curve.batches.tolist(), strict=True)
-            columns[key] = dict(zip(places, curve.rates(key).tolist(), strict=True))
+            columns[key] = collections.defaultdict(list)
+            for place, value in zip(places, curve.rates(key).tolist(), strict=True):
+                columns[key][place].append(value)
         rows: list[tuple[Any, ...]] = [("epoch", "batch", *curves)]
-        last = dict.fromkeys(curves, "")
+        last: dict[str, Any] = dict.fromkeys(curves, "")
         for place in sorted(set().union(*columns.values())):
-            for key, curve in curves.items():
-                last[key] = columns[key].get(place, "" if curve.is_thinned else last[key])
-            rows.append((*place, *last.values()))
+            here = {key: columns[key].get(place, []) for key in curves}
+            # The rate of a place may be written twice; what is driven besides belongs to the last.
+            for left in range(max(map(len, here.values())), 0, -1):
+                for key, values in here.items():
+                    held = "" if curves[key].is_thinned else last[key]
+                    last[key] = values[-left] if left <= len(values) else held
+                rows.append((*place, *last.values()))
         return write_atomically(path, csv_text(rows))
 
     def __len__(self) -> int:

@@ -178,3 +178,14 @@ def test_what_users_look_for_in_a_trace_is_told(name, meant):
 def test_what_users_look_for_in_an_event_is_told(name, meant):
     with pytest.raises(AttributeError, match=f"'Event' .* {name!r}. Did you mean {meant!r}"):
         getattr(Event(0, "Plateau", REDUCED, 0.1, 0.01), name)
+
+
+def test_two_rates_of_one_place_are_two_rows_of_the_csv_file(tmp_path):
+    trace = new_trace()
+    trace.record_rates(0, 0, [0.5])
+    trace.record_rates(0, 2, [0.4])
+    trace.record_rates(0, 2, [0.1])
+    trace.record_knobs(0, np.arange(4), {"momentum": [0.9, 0.9, 0.8, 0.7]})
+    assert trace.to_csv(tmp_path / "rates.csv").read_text("utf-8") == (
+        "epoch,batch,learning_rate,momentum\n0,0,0.5,0.9\n0,2,0.4,0.9\n0,2,0.1,0.8\n0,3,0.1,0.7\n"
+    )
