@@ -187,8 +187,9 @@ def check_call(
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
-        check_arguments(owner, kwargs, signature.parameters)
         kinds = signature.parameters.values()
+        if not any(one.kind is one.VAR_KEYWORD for one in kinds):
+            check_arguments(owner, kwargs, signature.parameters)
         ordered = [one.name for one in kinds if one.kind is one.POSITIONAL_OR_KEYWORD]
         named = [f"{one.name}=…" for one in kinds if one.kind is one.KEYWORD_ONLY]
         if len(args) > len(ordered) and named:
@@ -199,7 +200,8 @@ def check_call(
                 f"{', '.join(ordered) or 'none'} can do without. {remedy}{pair}"
             ) from None
         given = {*ordered[: len(args)], *kwargs}
-        needed = (one.name for one in kinds if one.default is one.empty)
+        starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        needed = (one.name for one in kinds if one.default is one.empty and one.kind not in starred)
         missing = ", ".join(f"{one}=…" for one in needed if one not in given)
         message = f"{owner}() needs {missing}." if missing else f"{owner}(): {error}."
         if "multiple" in str(error) and remedy:

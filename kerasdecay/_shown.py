@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import Any
 
 
@@ -14,10 +15,12 @@ class InNotebook:
         return html_of(self)
 
 
-class Tabular:
+class Tabular(abc.ABC):
     """Mixin of what is a table for rich and for `print`: that of its method `table`."""
 
-    table: Any
+    @abc.abstractmethod
+    def table(self) -> Any:
+        """Return the rich table."""
 
     def __rich__(self) -> Any:
         return self.table()

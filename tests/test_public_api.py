@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import kerasdecay
+from kerasdecay import _names
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,6 +79,16 @@ def test_an_unknown_argument_is_told_by_the_callback_that_was_called():
     )
     with pytest.raises(TypeError, match=told):
         kerasdecay.StepDecay(0.1, step_size=5)
+
+
+def test_a_missing_argument_is_told_without_those_that_take_any_others():
+    @_names.takes_familiar
+    def made(base, *others, **options):
+        return base, others, options
+
+    with pytest.raises(TypeError, match=r"^made\(\) needs base=…\. It takes base, others, options"):
+        made(colour="red")
+    assert made(1, 2, colour="red") == (1, (2,), {"colour": "red"})
 
 
 def documented() -> dict[str, list[str]]:

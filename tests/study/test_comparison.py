@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kerasdecay._shown import Tabular
 from kerasdecay.study import Comparison, OutputError, Run, steadiness
 
 
@@ -134,3 +135,11 @@ def test_print_shows_the_figures_in_what_the_output_can_write(capsys):
         check=True,
     )
     assert "1.5" in told.stdout and told.stdout.isascii()
+
+
+def test_what_is_shown_as_a_table_cannot_lack_one():
+    class Untold(Tabular):
+        pass
+
+    with pytest.raises(TypeError, match="table"):
+        Untold()
