@@ -40,7 +40,7 @@ class Timeline(_checks.Checked):
     """
 
     epochs: int = _checks.field(..., _checks.integer, at_least=1, at_most=_MOST_EPOCHS)
-    steps_per_epoch: int | None = _checks.field(None, _checks.integer, optional=True, at_least=1)
+    steps_per_epoch: int | None = None
     unit: Literal["step", "epoch"] = _checks.field(
         "step", _checks.choice, allowed=("step", "epoch")
     )
@@ -49,8 +49,10 @@ class Timeline(_checks.Checked):
         super().__post_init__()
         if self.steps_per_epoch is not None:
             most = _checks.LARGEST_INTEGER // self.epochs
-            steps = self.steps_per_epoch
-            _checks.integer("Timeline", "steps_per_epoch", steps, at_least=1, at_most=most)
+            steps = _checks.integer(
+                "Timeline", "steps_per_epoch", self.steps_per_epoch, at_least=1, at_most=most
+            )
+            object.__setattr__(self, "steps_per_epoch", steps)
         elif self.unit == "step":
             once = ' Or let it change once an epoch, with update="epoch".'
             raise unknown_steps("a rate that changes within an epoch", once)
