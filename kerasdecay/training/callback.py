@@ -176,7 +176,7 @@ class DecayCallback(Looking, GivenArguments, keras.callbacks.Callback):
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Note what the metrics were given in training."""
         if self.rules:
-            self._watch.begin_validation(self.model)
+            self._watch.begin_validation(self.rules, self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Log the rate that was used, let the rules observe, write what they decided."""

@@ -55,9 +55,9 @@ class MetricWatch:
             elif name not in self._seen and (validated or not name.startswith("val_")):
                 self._name_missing(name)
 
-    def begin_validation(self, model: Any) -> None:
-        """Note how much the metrics were given in training, before validation begins them anew."""
-        self._trained = _counts(model)
+    def begin_validation(self, rules: Iterable[Rule[Any]], model: Any) -> None:
+        """Note how much watched metrics were given in training: validation begins them anew."""
+        self._trained = _counts(model, {rule.watched for rule in rules})
 
     def unfed(self, rules: Iterable[Rule[Any]], logs: Mapping[str, Any], model: Any) -> set[str]:
         """Return the watched metrics whose 0 in the logs is of no batch; warn of each, once.
@@ -69,7 +69,7 @@ class MetricWatch:
         zeros = {rule.watched for rule in rules if as_number(logs.get(rule.watched)) == 0}
         if not zeros or epoch_iterator() is None:  # a loop of the user's own gives its own logs
             return set()
-        counts = _counts(model)
+        counts = _counts(model, {name.removeprefix("val_") for name in zeros})
         validated = {f"val_{name}": count for name, count in counts.items()}
         has_validated = any(name.startswith("val_") for name in logs)
         counts = validated | (self._trained if has_validated else counts)
@@ -123,8 +123,9 @@ class MetricWatch:
             warn(f"{self._owner}: {what}")
 
 
-def _counts(model: Any) -> dict[str, float]:
-    return {one.name: number_of(one.count) for one in model.metrics if hasattr(one, "count")}
+def _counts(model: Any, names: set[str]) -> dict[str, float]:
+    means = [one for one in model.metrics if one.name in names and hasattr(one, "count")]
+    return {one.name: number_of(one.count) for one in means}
 
 
 def _compiled_direction(monitor: str, model: Any) -> str | None:

@@ -39,16 +39,18 @@ class StepCount:
         """The batches that were counted before the last execution began."""
         return 0 if self.last_begun is None else self.last_begun - self._first
 
+    @property
+    def _all_begun(self) -> int:
+        """The batches that Keras began, the last one included."""
+        return 0 if self.last_begun is None else self.begun + 1
+
     def made(self) -> dict[str, int]:
         """Return the steps of each optimizer since counting began.
 
         An optimizer without a counter is taken to step once in every batch begun.
         """
-        begun = 0 if self.last_begun is None else self.begun + 1
-        return {
-            key: begun if (steps := target.steps()) is None else steps - (self._before[key] or 0)
-            for key, target in self._targets.items()
-        }
+        counted = self._counted()
+        return {key: self._all_begun if one is None else one for key, one in counted.items()}
 
     def is_unbegun(self, *, uncounted: bool) -> bool:
         """Whether steps were made and no batch was begun: some loops tell of epochs alone.
@@ -56,11 +58,17 @@ class StepCount:
         Args:
             uncounted: Whether an optimizer that does not count its steps is taken to have made any.
         """
-        present = {key: target.steps() for key, target in self._targets.items()}
         return self.last_begun is None and any(
-            uncounted if steps is None else steps > (self._before[key] or 0)
-            for key, steps in present.items()
+            uncounted if one is None else one > 0 for one in self._counted().values()
         )
+
+    def _counted(self) -> dict[str, int | None]:
+        """Return by how much each optimizer's counter has moved; None where there is none."""
+        present = {key: target.steps() for key, target in self._targets.items()}
+        return {
+            key: None if steps is None else steps - (self._before[key] or 0)
+            for key, steps in present.items()
+        }
 
     def close(self) -> dict[str, int]:
         """Return the steps of the epoch that has ended.
@@ -70,8 +78,7 @@ class StepCount:
         made = self.made()
         # Somebody has set the counter back, as by loading weights: each batch begun made a step.
         self.was_set_back = any(count < 0 for count in made.values())
-        begun = 0 if self.last_begun is None else self.begun + 1
-        made = {key: begun if count < 0 else count for key, count in made.items()}
+        made = {key: self._all_begun if count < 0 else count for key, count in made.items()}
         if _data_ran_out():
             made = {key: count - (count == self.begun + 1) for key, count in made.items()}
             if self.begun == 0:
